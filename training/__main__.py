@@ -3,7 +3,11 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
+
+from server.reasoning.records import RecordError
+from training.errors import TrainingError
 
 
 def parser() -> argparse.ArgumentParser:
@@ -15,8 +19,9 @@ def parser() -> argparse.ArgumentParser:
     nano.add_argument("--stage", choices=("all", "base"), default="all", help="base: stop before fine-tuning")
     nano.add_argument("--base", type=Path, help="fine-tune this exported base; no pretraining")
     nano.add_argument(
-        "--data", type=Path, help="JSONL of question, thinking, answer (default: the teacher's)"
+        "--data", type=Path, help="fine-tune on curation's train.jsonl (default: the teacher's traces)"
     )
+    nano.add_argument("--steps", type=int, help="of fine-tuning (default: 5 epochs of batches of 16)")
     nano.add_argument("--seed", type=int, default=1)
     nano.add_argument("--threads", type=int, default=2)
     measure = commands.add_parser("nano-measure", help="accuracy of an s1-nano by budget, without a server")
@@ -31,20 +36,28 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> int:
+    try:
+        return run(parser().parse_args(arguments))
+    except (TrainingError, RecordError) as error:
+        print(f"s1-train: {error}", file=sys.stderr)
+        return 1
+
+
+def run(parsed: argparse.Namespace) -> int:
     # Before torch is imported: spinning OpenMP threads halve the speed on cores that others use too.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    parsed = parser().parse_args()
     if parsed.command == "nano":
-        from training.nano.run import make_nano, settings_of
+        from training.nano.run import make_nano
+        from training.nano.settings import settings_of
 
         make_nano(settings_of(parsed))
-        return
+        return 0
     if parsed.command == "nano-card":
         from training.nano.card import card
 
         (parsed.directory / "README.md").write_text(card(parsed.directory))
-        return
+        return 0
     from training.nano.run import measure
 
     result = measure(parsed.directory, parsed.split, parsed.problems, parsed.seed, parsed.threads)
@@ -52,7 +65,8 @@ def main() -> None:
     print(text, end="")
     if parsed.out:
         parsed.out.write_text(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -47,6 +47,15 @@ class Trace:
     correct: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What training learns from: a problem and one trace of it. `where` is "file:line"."""
+
+    problem: Problem
+    trace: Trace
+    where: str = ""
+
+
 Record = TypeVar("Record", Problem, Trace)
 
 
@@ -81,10 +90,38 @@ def read_traces(path: Path) -> Iterator[Trace]:
         yield _record(Trace, path, number, value)
 
 
-def _record(kind: type[Record], path: Path, number: int, value: dict[str, Any]) -> Record:
-    version = value.pop("schema", SCHEMA_VERSION)
+def read_samples(path: Path) -> Iterator[Sample]:
+    """The lines of curation's train.jsonl, {"schema", "problem", "trace"}: none without question, thinking
+    or answer, none with another problem's trace.
+    """
+    for number, value in read_objects(path):
+        _check_schema(path, number, value.pop("schema", SCHEMA_VERSION))
+        for name in ("problem", "trace"):
+            if not isinstance(value.get(name), dict):
+                raise RecordError(path, number, f"field {name!r} is missing or no object")
+        if strangers := sorted(value.keys() - {"problem", "trace"}):
+            raise RecordError(path, number, f"unknown field {strangers[0]!r} in a Sample")
+        problem = _record(Problem, path, number, value["problem"])
+        trace = _record(Trace, path, number, value["trace"])
+        for name, text in (
+            ("problem.question", problem.question),
+            ("trace.thinking", trace.thinking),
+            ("trace.answer", trace.answer),
+        ):
+            if not text.strip():
+                raise RecordError(path, number, f"field {name!r} is empty")
+        if trace.problem_id != problem.id:
+            raise RecordError(path, number, f"a trace of {trace.problem_id!r} beside problem {problem.id!r}")
+        yield Sample(problem, trace, f"{path}:{number}")
+
+
+def _check_schema(path: Path, number: int, version: object) -> None:
     if version != SCHEMA_VERSION:
         raise RecordError(path, number, f"schema {version!r}, this program reads {SCHEMA_VERSION}")
+
+
+def _record(kind: type[Record], path: Path, number: int, value: dict[str, Any]) -> Record:
+    _check_schema(path, number, value.pop("schema", SCHEMA_VERSION))
     known = {field.name: field for field in fields(kind)}
     for name in value:
         if name not in known:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -13,14 +13,18 @@ import torch
 from tokenizers import Tokenizer
 
 from server.reasoning.nano_problems import WANDERING, problems, split_of, trace
+from server.reasoning.records import Problem, Sample, Trace
+from training.__main__ import main
+from training.errors import TrainingError
 from training.nano.base import BaseRecipe, make_base
 from training.nano.card import card
 from training.nano.decode import answers, think
 from training.nano.export import export, load
 from training.nano.measure import wilson
 from training.nano.model import Nano, Shape, document_bias, rotations
-from training.nano.run import NanoSettings, make
-from training.nano.sft import SftRecipe, fitted, read_samples, teacher_samples
+from training.nano.run import make
+from training.nano.settings import NanoSettings
+from training.nano.sft import SftRecipe, fine_tune, lesson, samples_of, steps_of, teacher_samples
 from training.nano.texts import IGNORE, Document, Rows, document, packed, stream
 from training.nano.tokenizer import ANSWER_CUE, THOUGHT, make_tokenizer, prompt_text, token_id
 
@@ -87,7 +91,7 @@ def test_the_stream_draws_from_the_train_split_only(
 
 
 def test_fine_tuning_draws_from_the_train_split_only() -> None:
-    questions = {s.question for s in teacher_samples(1000, 4)}
+    questions = {s.problem.question for s in teacher_samples(1000, 4)}
     train = {p.question for p in problems("train", 1000, 4) if split_of(p) == "train"}
     assert questions == train and len(questions) == 1000
 
@@ -119,17 +123,87 @@ def test_documents_in_one_row_do_not_see_each_other(tokenizer: Tokenizer) -> Non
     assert second.any() and torch.allclose(before[0, second], after[0, second])
 
 
-def test_a_trace_too_long_for_a_row_is_refused(tokenizer: Tokenizer) -> None:
-    one = document(tokenizer, "Find it.", "2: no\n" * 100, "7", False)
-    with pytest.raises(ValueError, match="does not fit a row of 100"):
-        fitted([one], 100)
+def sample(thinking: str, answer: str = "7", where: str = "t.jsonl:3") -> Sample:
+    return Sample(Problem("p", "Find it.", "7"), Trace("p", thinking, answer), where)
 
 
-def test_a_sample_without_thinking_is_refused_by_line_and_field(tmp_path: Path) -> None:
-    path = tmp_path / "traces.jsonl"
-    path.write_text('{"question": "q", "thinking": "t", "answer": "a"}\n{"question": "q", "answer": "a"}\n')
-    with pytest.raises(ValueError, match=r"traces.jsonl:2: the field 'thinking'"):
-        read_samples(path)
+def curated(path: Path, samples: list[Sample]) -> Path:
+    """The file as curation writes it, traces stripped."""
+    lines = []
+    for one in samples:
+        trace = replace(one.trace, thinking=one.trace.thinking.strip())
+        lines.append(json.dumps({"schema": 1, "problem": asdict(one.problem), "trace": asdict(trace)}))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_a_trace_too_long_for_a_row_is_refused_by_file_and_line(tokenizer: Tokenizer) -> None:
+    with pytest.raises(TrainingError, match=r"t.jsonl:3: \d+ tokens do not fit a row of 100"):
+        lesson(tokenizer, sample("2: no\n" * 100), 100)
+
+
+def test_curations_file_teaches_what_the_teacher_does(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    told = teacher_samples(20, 1)
+    again = samples_of(curated(tmp_path / "train.jsonl", told))
+    assert [lesson(tokenizer, one, 1024) for one in again] == [lesson(tokenizer, one, 1024) for one in told]
+
+
+def test_an_answer_that_has_its_cue_gets_no_second(tokenizer: Tokenizer) -> None:
+    assert lesson(tokenizer, sample("2: no\n", "Final Answer: 7"), 99) == lesson(
+        tokenizer, sample("2: no"), 99
+    )
+
+
+@pytest.mark.parametrize("size", [5, 40])
+def test_sets_of_any_size_train_the_same_number_of_steps(
+    size: int, tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    recipe = SftRecipe(batch=4, steps=3)
+    run = fine_tune(Nano(TINY), tokenizer, teacher_samples(size, 1), recipe, 1, tmp_path)
+    assert run.step == 3
+
+
+def test_without_steps_a_thousand_samples_are_315() -> None:
+    assert steps_of(SftRecipe(), 1000) == 315
+
+
+def test_a_file_without_a_sample_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "train.jsonl").write_text("\n")
+    with pytest.raises(TrainingError, match=r"train.jsonl: no sample in it"):
+        samples_of(tmp_path / "train.jsonl")
+
+
+def test_the_command_fine_tunes_a_base_on_curations_file_and_never_twice_into_one_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = curated(tmp_path / "train.jsonl", teacher_samples(6, 1))
+    out, other = tmp_path / "out", tmp_path / "other"
+    flags = ["nano", "--base", str(CHECKPOINT), "--data", str(data), "--steps", "2"]
+    assert main([*flags, "--out", str(out)]) == 0
+    made = json.loads((out / "making.json").read_text())
+    assert made["stages"]["sft"]["steps"] == 2 and made["stages"]["sft"]["recipe"]["samples"] == 6
+    before = (out / "model.safetensors").read_bytes()
+    assert main([*flags, "--out", str(out)]) == 1
+    assert main([*flags, "--seed", "2", "--out", str(other), "--work", f"{out}.work"]) == 1
+    refused = capsys.readouterr().err
+    assert "out holds a checkpoint" in refused and "out.work holds the state of another run" in refused
+    assert (out / "model.safetensors").read_bytes() == before and not other.exists()
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--steps", "0"], "--steps: 0 is below 1"),
+        (["--base", "/nowhere"], "--base: /nowhere: no model.safetensors there"),
+        (["--data", "/nowhere/train.jsonl"], "--data: /nowhere/train.jsonl: no train.jsonl there"),
+        (["--stage", "base", "--steps", "3"], "--stage base ends before fine-tuning"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_its_flag(
+    flags: list[str], complaint: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["nano", "--out", str(tmp_path / "out"), *flags]) == 1
+    assert complaint in capsys.readouterr().err
 
 
 def test_a_run_of_seconds_leaves_a_checkpoint_that_transformers_loads(tmp_path: Path) -> None:

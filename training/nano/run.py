@@ -1,9 +1,8 @@
 """`training nano`: tokenizer, base, fine-tuning, export, in turn; a killed run goes on where it stopped."""
 
-import argparse
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -11,41 +10,25 @@ from tokenizers import Tokenizer
 
 from server.reasoning.nano_problems import problems
 from training.nano.base import BaseRecipe, make_base
+from training.nano.claim import claim
 from training.nano.export import export, load
 from training.nano.loop import Run
 from training.nano.measure import sweep
 from training.nano.model import Shape
-from training.nano.sft import SftRecipe, fine_tune, read_samples, teacher_samples
+from training.nano.settings import NanoSettings
+from training.nano.sft import SftRecipe, fine_tune, samples_of, teacher_samples
 from training.nano.tokenizer import make_tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class NanoSettings:
-    """`base`: an exported base to fine-tune, not a new one. `data`: traces instead of the teacher's."""
-
-    out: Path
-    work: Path
-    stage: str = "all"
-    base: Path | None = None
-    data: Path | None = None
-    seed: int = 1
-    threads: int = 2
-
-
-def settings_of(parsed: argparse.Namespace) -> NanoSettings:
-    work = parsed.work or parsed.out.with_name(parsed.out.name + ".work")
-    return NanoSettings(parsed.out, work, parsed.stage, parsed.base, parsed.data, parsed.seed, parsed.threads)
 
 
 def make_nano(settings: NanoSettings) -> None:
     """The recipe that ships."""
-    make(settings, BaseRecipe(), SftRecipe())
+    make(settings, BaseRecipe(), replace(SftRecipe(), steps=settings.steps))
 
 
 def make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
     """The whole recipe. Leaves `making.json` beside the checkpoint: recipe, seed, tokens, seconds."""
     torch.set_num_threads(settings.threads)
-    settings.work.mkdir(parents=True, exist_ok=True)
+    identity = claim(settings, base_recipe, sft_recipe)
     runs: dict[str, Run] = {}
     if settings.base is not None:
         tokenizer = Tokenizer.from_file(str(settings.base / "tokenizer.json"))
@@ -55,13 +38,16 @@ def make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe)
         model, runs["base"] = make_base(tokenizer, base_recipe, settings.seed, settings.work)
     if settings.stage == "all":
         data = settings.data
-        samples = read_samples(data) if data else teacher_samples(sft_recipe.samples, settings.seed)
+        samples = samples_of(data) if data else teacher_samples(sft_recipe.samples, settings.seed)
+        sft_recipe = replace(sft_recipe, samples=len(samples))
         runs["sft"] = fine_tune(model, tokenizer, samples, sft_recipe, settings.seed, settings.work)
     export(model, tokenizer, settings.out)
     recipes = {"base": asdict(base_recipe), "sft": asdict(sft_recipe)}
     made = {
         "command": " ".join(["python", "-m", "training", *sys.argv[1:]]),
         "seed": settings.seed,
+        "base": identity["base"] if settings.base else None,
+        "data": identity["data"],
         "threads": settings.threads,
         "torch": torch.__version__,
         "parameters": sum(w.numel() for w in model.parameters()),

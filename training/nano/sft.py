@@ -1,8 +1,8 @@
-"""Fine-tuning of the base on traces (JSONL of question, thinking, answer): few, five times over, as s1."""
+"""Fine-tuning of the base on few traces, five times over, as s1: the teacher's, or those of train.jsonl."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from random import Random
 
@@ -10,56 +10,64 @@ import torch
 from tokenizers import Tokenizer
 
 from server.reasoning.nano_problems import ORDINARY, Habit, problems, trace
+from server.reasoning.records import Problem, Sample, Trace, read_samples
+from training.errors import TrainingError
 from training.nano.loop import Plan, Run, optimise
 from training.nano.model import Nano
 from training.nano.texts import IGNORE, Document, Rows, document
+from training.nano.tokenizer import ANSWER_CUE
 
 
 @dataclass(frozen=True, slots=True)
 class SftRecipe:
-    """`batch` traces a step. Traces share rows as long as the longest needs, at most `row` tokens."""
+    """`batch` traces a step. Traces share rows as long as the longest needs, at most `row` tokens.
+
+    `steps` ends the run there instead of after whole epochs: sets of any size, equally long.
+    """
 
     epochs: int = 5
     batch: int = 16
     row: int = 1024
     lr: float = 5e-4
     samples: int = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What fine-tuning reads of a trace."""
-
-    question: str
-    thinking: str
-    answer: str
+    steps: int | None = None
 
 
 def teacher_samples(n: int, seed: int, habit: Habit = ORDINARY) -> list[Sample]:
     """`n` random train problems with the teacher's traces, right or wrong: the set that ships."""
     rng = Random(seed)
     told = [(p, trace(p, rng, habit)) for p in problems("train", n, seed)]
-    return [Sample(p.question, t.thinking, t.answer) for p, t in told]
+    return [
+        Sample(Problem(p.id, p.question, p.answer, domain=p.domain), Trace(p.id, t.thinking, t.answer), p.id)
+        for p, t in told
+    ]
 
 
-def read_samples(path: Path) -> list[Sample]:
-    """Refuses a row without one of the three fields, naming it."""
-    out = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        row = json.loads(line)
-        for field in ("question", "thinking", "answer"):
-            if not isinstance(row.get(field), str) or not row[field]:
-                raise ValueError(f"{path}:{number}: the field {field!r} is missing or empty")
-        out.append(Sample(row["question"], row["thinking"], row["answer"]))
-    return out
+def samples_of(path: Path) -> list[Sample]:
+    """All of a file, which must hold one at least."""
+    samples = list(read_samples(path))
+    if not samples:
+        raise TrainingError(f"{path}: no sample in it")
+    return samples
+
+
+def lesson(tokenizer: Tokenizer, sample: Sample, row: int) -> Document:
+    """As s1-nano writes: a line break ends the thinking, and the answer stands behind the cue.
+
+    A sample that is longer than `row` tokens is refused, never cut.
+    """
+    thinking = sample.trace.thinking.strip() + "\n"
+    answer = sample.trace.answer.strip().removeprefix(ANSWER_CUE.strip()).strip()
+    one = document(tokenizer, sample.problem.question, thinking, answer, False)
+    if len(one.ids) > row:
+        raise TrainingError(f"{sample.where}: {len(one.ids)} tokens do not fit a row of {row}")
+    return one
 
 
 def fitted(documents: list[Document], length: int) -> Rows:
-    """First fit: whole documents share rows; a longer one than `length` is refused, never cut."""
+    """First fit: whole documents, none of them longer than `length`, share rows."""
     rows: list[list[Document]] = []
     for one in sorted(documents, key=lambda d: -len(d.ids)):
-        if len(one.ids) > length:
-            raise ValueError(f"a trace of {len(one.ids)} tokens does not fit a row of {length}")
         room = (row for row in rows if sum(len(d.ids) for d in row) + len(one.ids) <= length)
         row = next(room, None)
         if row is None:
@@ -80,11 +88,16 @@ def fitted(documents: list[Document], length: int) -> Rows:
     return out
 
 
-def epochs(documents: list[Document], recipe: SftRecipe, seed: int) -> Iterator[Rows]:
+def steps_of(recipe: SftRecipe, samples: int) -> int:
+    return recipe.steps or recipe.epochs * -(-samples // recipe.batch)
+
+
+def batches(documents: list[Document], recipe: SftRecipe, seed: int) -> Iterator[Rows]:
+    """Epoch after epoch, each in its own order, without end."""
     longest = max(len(one.ids) for one in documents)
     length = min(recipe.row, 128 * -(-longest // 128))
     rng = Random(seed)
-    for _ in range(recipe.epochs):
+    while True:
         order = rng.sample(documents, len(documents))
         for at in range(0, len(order), recipe.batch):
             yield fitted(order[at : at + recipe.batch], length)
@@ -94,9 +107,8 @@ def fine_tune(
     model: Nano, tokenizer: Tokenizer, samples: list[Sample], recipe: SftRecipe, seed: int, work: Path
 ) -> Run:
     """Changes `model`. Loss on thinking and answer only."""
-    documents = [document(tokenizer, s.question, s.thinking, s.answer, False) for s in samples]
-    steps = recipe.epochs * -(-len(documents) // recipe.batch)
+    documents = [lesson(tokenizer, sample, recipe.row) for sample in samples]
+    steps = steps_of(recipe, len(documents))
     optim = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.95), weight_decay=1e-4)
-    return optimise(
-        model, [optim], epochs(documents, recipe, seed), Plan(steps, 0.05, 0.95), work / "sft.pt", False
-    )
+    drawn = islice(batches(documents, recipe, seed), steps)
+    return optimise(model, [optim], drawn, Plan(steps, 0.05, 0.95), work / "sft.pt", False)

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from server.reasoning.records import (
     Problem,
     RecordError,
+    Sample,
     Trace,
     lines_of,
     read_objects,
     read_problems,
+    read_samples,
     read_traces,
 )
 
@@ -67,3 +70,47 @@ def test_a_truth_value_is_no_count(tmp_path: Path) -> None:
     )
     with pytest.raises(RecordError, match="thinking_tokens"):
         list(read_traces(path))
+
+
+def sample_line(**changes: object) -> str:
+    value: dict[str, object] = {"schema": 1, "problem": asdict(PROBLEM), "trace": asdict(TRACE)}
+    for name, new in changes.items():
+        record, _, field = name.partition("__")
+        target = value[record]
+        if field and isinstance(target, dict):
+            target[field] = new
+        else:
+            value[record] = new
+    return json.dumps({name: inner for name, inner in value.items() if inner is not None})
+
+
+def test_samples_are_read_with_the_place_they_stand_at(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f"{sample_line()}\n\n{sample_line()}\n", encoding="utf-8")
+    assert list(read_samples(path)) == [
+        Sample(PROBLEM, TRACE, f"{path}:1"),
+        Sample(PROBLEM, TRACE, f"{path}:3"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (sample_line(schema=2), "schema 2"),
+        (sample_line(trace=None), "field 'trace' is missing"),
+        (sample_line(problem="p"), "field 'problem' is missing or no object"),
+        (sample_line(trace__thinking=" \n"), "field 'trace.thinking' is empty"),
+        (sample_line(trace__answer=""), "field 'trace.answer' is empty"),
+        (sample_line(problem__question=""), "field 'problem.question' is empty"),
+        (sample_line(trace__problem_id="p2"), "a trace of 'p2' beside problem 'p1'"),
+        (sample_line(trace__colour="red"), "unknown field 'colour' in a Trace"),
+        (sample_line()[:-1] + ', "colour": 1}', "unknown field 'colour' in a Sample"),
+        ('{"problem": {"id": "a"}, "trace": {}}', "a Problem without question, answer"),
+    ],
+)
+def test_a_sample_that_cannot_be_learnt_from_is_named(tmp_path: Path, line: str, complaint: str) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(f"{sample_line()}\n{line}\n", encoding="utf-8")
+    with pytest.raises(RecordError) as caught:
+        list(read_samples(path))
+    assert str(caught.value).startswith(f"{path}:2: ") and complaint in str(caught.value)

@@ -1,0 +1,43 @@
+"""What `s1-train nano` was asked."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class NanoSettings:
+    """`base`: an exported base to fine-tune, not a new one. `data`: traces instead of the teacher's.
+    `steps`: of fine-tuning, whatever the size of the set.
+    """
+
+    out: Path
+    work: Path
+    stage: str = "all"
+    base: Path | None = None
+    data: Path | None = None
+    steps: int | None = None
+    seed: int = 1
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        if self.stage == "base" and (self.base or self.data or self.steps):
+            raise TrainingError("--stage base ends before fine-tuning: --base, --data, --steps have no part")
+        if self.steps is not None and self.steps < 1:
+            raise TrainingError(f"--steps: {self.steps} is below 1")
+        for flag, path, needed in (
+            ("--base", self.base, self.base and self.base / "model.safetensors"),
+            ("--base", self.base, self.base and self.base / "tokenizer.json"),
+            ("--data", self.data, self.data),
+        ):
+            if needed and not needed.is_file():
+                raise TrainingError(f"{flag}: {path}: no {needed.name} there")
+
+
+def settings_of(parsed: argparse.Namespace) -> NanoSettings:
+    given = {
+        name: getattr(parsed, name) for name in ("out", "stage", "base", "data", "steps", "seed", "threads")
+    }
+    return NanoSettings(work=parsed.work or parsed.out.with_name(parsed.out.name + ".work"), **given)
