@@ -28,6 +28,8 @@ def make_nano(settings: NanoSettings) -> None:
 def make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
     """The whole recipe. Leaves `making.json` beside the checkpoint: recipe, seed, tokens, seconds."""
     torch.set_num_threads(settings.threads)
+    # Compiled, the embedding's gradient would be summed in whatever order the threads come.
+    torch.use_deterministic_algorithms(True)
     identity = claim(settings, base_recipe, sft_recipe)
     runs: dict[str, Run] = {}
     if settings.base is not None:
