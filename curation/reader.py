@@ -8,12 +8,14 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from curation.errors import CurationError
 from curation.sources.source import Columns, Hub
 
 LONGEST_EXCERPT = 2000
+CONVERTED = "refs/convert/parquet"
+"""The branch of a hub data set that holds it as parquet, converted by the hub itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,10 +123,8 @@ SUFFIXES = (*READERS, ".gz")
 
 def read_hub(hub: Hub) -> Iterator[Raw]:
     """The rows of a hub data set; streamed, so that a large one is not copied to the disk twice."""
-    from datasets import load_dataset
-
     try:
-        rows = load_dataset(hub.path, hub.config, split=hub.split, streaming=True, **dict(hub.options))
+        rows = _streamed(hub)
         for number, row in enumerate(rows, 1):
             yield Raw(f"{hub}:{number}", dict(row))
     except (OSError, ValueError, RuntimeError) as error:
@@ -135,3 +135,18 @@ def read_hub(hub: Hub) -> Iterator[Raw]:
             f"the hub's {hub} cannot be had ({why}); give network (and `hf auth login` for a gated set), "
             "or the same rows as a local file in --pool"
         ) from error
+
+
+def _streamed(hub: Hub) -> Any:
+    from datasets import load_dataset
+
+    if hub.files:
+        files = [f"hf://datasets/{hub.path}/{name}" for name in hub.files]
+        return load_dataset("json", data_files=files, split="train", streaming=True)
+    try:
+        return load_dataset(hub.path, hub.config, split=hub.split, streaming=True)
+    except RuntimeError as error:
+        if "scripts are no longer supported" not in str(error):
+            raise
+        # The hub keeps what such a script once gave.
+        return load_dataset(hub.path, hub.config, split=hub.split, streaming=True, revision=CONVERTED)

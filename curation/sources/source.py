@@ -13,12 +13,13 @@ Columns = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A data set of the Hugging Face hub; `options` are further keywords of `datasets.load_dataset`."""
+    """A data set of the Hugging Face hub. `files`: these JSON files of it, for a set that is otherwise a
+    loading script, which `datasets` runs no more."""
 
     path: str
     split: str
     config: str | None = None
-    options: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.path} ({self.config or 'default'}, {self.split})"
