@@ -12,7 +12,6 @@ from evals import manifest
 from evals.cell import Cell
 from evals.endpoint import Endpoint, EndpointError
 from evals.errors import EvalError
-from evals.grading.pool import GradingPool
 from evals.grid import cells_of
 from evals.journal import Journal
 from evals.progress import Shown
@@ -20,6 +19,7 @@ from evals.settings import SweepSettings
 from evals.solve import solve
 from evals.tasks import task_named
 from evals.tasks.task import Load, Task
+from server.reasoning.grading.pool import GradingPool
 from server.reasoning.records import Problem
 
 Problems = Mapping[str, Sequence[Problem]]

@@ -16,8 +16,11 @@ HUB_REFERENCES: dict[str, Hub] = {
     "aime24": Hub("AI-MO/aimo-validation-aime", "train"),
     "gpqa_diamond": Hub("Idavidrein/gpqa", "train", "gpqa_diamond"),
     "math500": Hub("simplescaling/openaimath", "test"),
+    # release_v4
     "live_code_bench": Hub(
-        "livecodebench/code_generation_lite", "test", None, (("version_tag", "release_v4"),)
+        "livecodebench/code_generation_lite",
+        "test",
+        files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl"),
     ),
 }
 

@@ -13,8 +13,8 @@ from curation.ask.request import Place, UnansweredError
 from curation.ask.window import in_window
 from curation.difficulty.grader import Grader
 from curation.difficulty.judge import Judge
-from curation.difficulty.verify import verifiers
 from curation.row import Dropped, Outcome, Row
+from server.reasoning.grading.pool import GradingPool
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Grading:
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Grader]:
         async with AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(verifiers(self.processes))
+            pool = await stack.enter_async_context(GradingPool(self.processes))
             if self.judge is None:
                 yield Grader(pool)
                 return

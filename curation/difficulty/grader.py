@@ -5,8 +5,8 @@ the judge.
 from dataclasses import dataclass
 
 from curation.difficulty.judge import Judge
-from curation.difficulty.verify import Verifiers
 from server.reasoning.answers import final_answer, integer, letter, same_integer, same_letter, same_string
+from server.reasoning.grading.pool import GradingPool
 from server.reasoning.records import Problem
 
 LONGEST_BARE = 60
@@ -22,7 +22,7 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Grader:
-    verifiers: Verifiers
+    pool: GradingPool
     judge: Judge | None = None
 
     async def grade(self, problem: Problem, attempt: str) -> Grade:
@@ -42,9 +42,10 @@ class Grader:
             return Grade(None if self.judge else False, "no final answer in it")
         if (settled := _settled(problem, said)) is not None:
             return settled
-        right, how = await self.verifiers.equal(problem.answer, said)
+        verdict = await self.pool.equal(problem.answer, said)
         # math-verify misses pairs (an interval against an inequality): only its yes is final beside a judge.
-        return Grade(None if right is False and self.judge else right, how)
+        right = None if verdict.right is False and self.judge else verdict.right
+        return Grade(right, verdict.failure or "math-verify")
 
 
 def answer_in(attempt: str) -> str | None:

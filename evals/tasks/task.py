@@ -6,19 +6,12 @@ from pathlib import Path
 from typing import Protocol
 
 from evals.errors import EvalError
+from server.reasoning.grading.pool import Verdict
 from server.reasoning.records import Problem
 
 
 class TaskError(EvalError):
     """An unknown task, or problems that cannot be had."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """One comparison: right or not, or, when it could not be made, None and why."""
-
-    right: bool | None
-    failure: str = ""
 
 
 class Judge(Protocol):

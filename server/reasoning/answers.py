@@ -1,6 +1,6 @@
 """Find the final answer in a text, and compare answers that are integers, letters or strings.
 
-Not decided here: whether two mathematical expressions are equal (evals grades those with math-verify).
+Not decided here: whether two mathematical expressions are equal (see the folder grading).
 """
 
 import re

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from evals.tasks.scorers import score_integer
-from evals.tasks.task import Verdict
+from server.reasoning.grading.pool import Verdict
 from server.reasoning.records import Problem, lines_of, read_problems
 
 ROOT = Path(__file__).parents[2]

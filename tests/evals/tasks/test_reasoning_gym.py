@@ -4,7 +4,8 @@ import pytest
 
 from evals.tasks import TaskError, task_named
 from evals.tasks.reasoning_gym import UNSOUND, sound_names
-from evals.tasks.task import Load, Score, Task, Verdict
+from evals.tasks.task import Load, Score, Task
+from server.reasoning.grading.pool import Verdict
 from server.reasoning.records import Problem
 
 

@@ -4,17 +4,25 @@ killed.
 
 import asyncio
 import multiprocessing
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from types import TracebackType
 from typing import Self
 
-from evals.grading.verify import serve
-from evals.tasks.task import Verdict
+from server.reasoning.grading.verify import serve
 
 # math-verify gives up by itself after 5 s of parsing and 5 s of comparing.
 KILL_AFTER_S = 20.0
 START_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One comparison: right or not, or, when it could not be made, None and why."""
+
+    right: bool | None
+    failure: str = ""
 
 
 class Grader:
