@@ -22,9 +22,12 @@ def _budget(text: str) -> ThinkingBudget:
     """An integer, or the same object that a request may hold under `thinking_budget`."""
     try:
         value = json.loads(text)
-        return read_budget({"thinking_budget": value}, BudgetDefaults()).budget
+        read = read_budget({"thinking_budget": value}, BudgetDefaults())
     except (json.JSONDecodeError, BudgetError) as error:
         raise argparse.ArgumentTypeError(f"not a thinking budget: {error}") from error
+    if read.detail:
+        raise argparse.ArgumentTypeError("thinking_budget.detail is for a request to ask, not for all")
+    return read.budget
 
 
 def _tokens(text: str) -> int:

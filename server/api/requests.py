@@ -13,6 +13,7 @@ CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
 )
 PATHS = CHAT_PATHS | {"/v1/completions", "/invocations"}
+CHAT_PATH = "/v1/chat/completions"
 HIDING_PATHS = frozenset({"/v1/chat/completions", "/v1/responses"})
 """Where vLLM reads `include_reasoning`."""
 
@@ -39,6 +40,8 @@ def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingReq
         raise BudgetError(
             "use_beam_search", "beam search has no single line of thinking: it takes no thinking_budget"
         )
+    if read.detail and path != CHAT_PATH:
+        raise BudgetError("thinking_budget.detail", f"thinking_budget.detail is given on {CHAT_PATH} only.")
     forwarded: dict[str, Any] = dict(read.body)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
@@ -50,6 +53,7 @@ def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingReq
         or read.clamped_from is not None
         or defaults.default != ThinkingBudget(),
         has_tools=_offers_tools(body),
+        detail=read.detail,
         is_chat=path in CHAT_PATHS or "messages" in body,
     )
     return ThinkingRequest(json.dumps(forwarded).encode(), call)

@@ -1,8 +1,10 @@
 """Completes a response: `thinking` on each choice, the field names that clients read, exact usage."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from server.budget.report import ThinkingReport
 from server.engine.call import Call
 from server.reasoning.families import Family
 
@@ -61,7 +63,7 @@ class Completion:
         """A whole response of any endpoint. Bodies that are no such response pass unchanged."""
         if isinstance(body.get("choices"), list):
             for choice in body["choices"]:
-                self._report(choice)
+                self._report(choice, self._call.reports)
                 if isinstance(message := choice.get("message"), dict):
                     if message.get("content") is None and not message.get("tool_calls"):
                         message["content"] = ""
@@ -78,8 +80,8 @@ class Completion:
         """One server-sent event of any endpoint's stream."""
         if isinstance(event.get("choices"), list):
             for choice in event["choices"]:
-                if choice.get("finish_reason") is not None:
-                    self._report(choice)
+                ended = choice.get("finish_reason") is not None
+                self._report(choice, self._call.reports if ended else self._call.progress)
                 if isinstance(delta := choice.get("delta"), dict):
                     self._put_delta(choice, delta)
             self._add_usage(event)
@@ -99,13 +101,13 @@ class Completion:
         if answers:
             self._thinking.discard(index)
 
-    def _report(self, choice: Json) -> None:
-        if (report := self._call.reports.get(choice.get("index", 0))) is not None:
-            choice["thinking"] = asdict(report)
+    def _report(self, choice: Json, reports: Mapping[int, ThinkingReport]) -> None:
+        if (report := reports.get(choice.get("index", 0))) is not None:
+            choice["thinking"] = report.to_json()
 
     def _report_only_choice(self, body: Json) -> None:
         if self._call.reports:
-            body["thinking"] = asdict(self._call.reports[max(self._call.reports)])
+            body["thinking"] = self._call.reports[max(self._call.reports)].to_json()
 
     def _add_usage(self, body: Json) -> None:
         usage = body.get("usage")

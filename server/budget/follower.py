@@ -20,6 +20,7 @@ class Follower:
         "phase",
         "plan",
         "position",
+        "thinking_at",
         "tokens",
     )
 
@@ -29,6 +30,8 @@ class Follower:
         self.tokens = 0
         """Thinking tokens so far."""
         self.end: End | None = None
+        self.thinking_at: int | None = None
+        """The output position at which thinking begins, behind its mark."""
         self.answer_at: int | None = None
         """The output position at which the answer begins, behind the delimiter and before a cue."""
         self._matched = 0
@@ -37,6 +40,7 @@ class Follower:
         self.phase = Phase.BEFORE
         if plan.opening is Opening.OPEN:
             self.phase = Phase.THINKING
+            self.thinking_at = 0
         elif plan.opening is Opening.CLOSED:
             self._answer(End.NATURAL)
 
@@ -69,6 +73,7 @@ class Follower:
         if self._matched == len(start):
             self._matched = 0
             self.phase = Phase.THINKING
+            self.thinking_at = self.position + 1
         elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
             self._answer(End.NATURAL)
 

@@ -26,8 +26,8 @@ def forward(
             new = _without(new, row.path)
     if "model" in body:
         new["model"] = model
-    _rewrite_thinking(new, body.get("thinking"))
     on = effort != "none" if enabled is None and effort is not None else enabled
+    _rewrite_thinking(new, body.get("thinking"), off=on is False)
     template = {"enable_thinking": on, "reasoning_effort": effort}
     said = {key: value for key, value in template.items() if value is not None}
     if said:
@@ -71,7 +71,7 @@ def _without(fields: Mapping[str, object], path: tuple[str, ...]) -> dict[str, o
     return new
 
 
-def _rewrite_thinking(new: dict[str, object], asked: object) -> None:
+def _rewrite_thinking(new: dict[str, object], asked: object, *, off: bool) -> None:
     """Anthropic's "enabled" needs a budget_tokens of 1024 at least, and vLLM would enforce it beside ours.
 
     "adaptive" is the same to vLLM without a number (vllm/entrypoints/anthropic/serving.py, _handle_thinking).
@@ -81,4 +81,5 @@ def _rewrite_thinking(new: dict[str, object], asked: object) -> None:
     kind = asked.get("type")
     if kind == "enabled" or (kind is None and asked.get("budget_tokens") is not None):
         left = new.get("thinking")
-        new["thinking"] = {**(left if isinstance(left, Mapping) else {}), "type": "adaptive"}
+        said = "disabled" if off else "adaptive"
+        new["thinking"] = {**(left if isinstance(left, Mapping) else {}), "type": said}

@@ -1,11 +1,12 @@
 """The report: what a budget did to one choice, as it stands in the response under `thinking`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from server.budget.controller import Kind
 from server.budget.follower import Follower
-from server.budget.plan import End
+from server.budget.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,15 @@ class ThinkingReport:
     num_waits: int
     waits_used: int
     forced_tokens: int
-    end: str
+    end: str | None
+    """None: thinking is still open, in a report on the way."""
+    forced_spans: tuple[Span, ...] | None = None
+    """None: not asked for."""
 
     @classmethod
-    def of(cls, follower: Follower, ledger: Ledger) -> "ThinkingReport":
+    def of(
+        cls, follower: Follower, ledger: Ledger, forced_spans: tuple[Span, ...] | None = None
+    ) -> "ThinkingReport":
         """Join what came out (follower) with what was done (ledger), up to the last token that came."""
         plan = follower.plan
         return cls(
@@ -39,5 +45,13 @@ class ThinkingReport:
             num_waits=plan.num_waits,
             waits_used=sum(at < follower.position for at in ledger.waits_at),
             forced_tokens=sum(at < follower.position for at in ledger.forced),
-            end=(follower.end or End.ERROR).value,
+            end=follower.end.value if follower.end else None,
+            forced_spans=forced_spans,
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a response."""
+        fields = asdict(self)
+        if self.forced_spans is None:
+            del fields["forced_spans"]
+        return fields

@@ -14,6 +14,7 @@ from server.budget.forward import forward
 from server.budget.quantities import quoted, shown
 from server.budget.spellings import (
     ANSWER_RESERVE,
+    DETAIL,
     EFFORT,
     ENABLED,
     END_MESSAGE,
@@ -52,6 +53,8 @@ class ReadBudget:
     """Whether to think at all; None: not said."""
     include_thinking: bool | None
     """Whether the response is to hold the thinking; None: not said."""
+    detail: bool
+    """Whether the report is to be a detailed one."""
     body: dict[str, object]
     """The request for vLLM, new; what is inside may be shared with the client's."""
 
@@ -80,6 +83,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         clamped_from=clamped_from,
         thinking_enabled=False if asked.off else _value(asked.enabled, None),
         include_thinking=_value(asked.shown, None),
+        detail=_value(asked.detail, None) or False,
         body=forward(body, model, _value(asked.enabled, None), _value(asked.effort, None)),
     )
 
@@ -97,6 +101,7 @@ class _Asked:
     effort: Said[str] | None
     enabled: Said[bool] | None
     shown: Said[bool] | None
+    detail: Said[bool] | None
 
     @classmethod
     def read(cls, fields: Mapping[str, object]) -> "_Asked":
@@ -110,6 +115,7 @@ class _Asked:
             effort=find(fields, EFFORT),
             enabled=find(fields, ENABLED),
             shown=find(fields, SHOWN),
+            detail=find(fields, DETAIL),
         )
 
     @property

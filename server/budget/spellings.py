@@ -167,6 +167,10 @@ SHOWN = Quantity(
         Spelling("extra_body.google.thinking_config.include_thoughts", switch, "Gemini"),
     ),
 )
+DETAIL = Quantity(
+    "whether the report says where forced tokens stand, and each chunk of a stream how far thinking is",
+    (Spelling("thinking_budget.detail", switch, "canonical"),),
+)
 QUANTITIES: tuple[Quantity[object], ...] = (
     MAXIMUM,
     MINIMUM,
@@ -177,6 +181,7 @@ QUANTITIES: tuple[Quantity[object], ...] = (
     EFFORT,
     ENABLED,
     SHOWN,
+    DETAIL,
 )
 SPELLINGS: tuple[Spelling[object], ...] = tuple(row for each in QUANTITIES for row in each.spellings)
 

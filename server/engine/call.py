@@ -21,12 +21,16 @@ class Call:
     has_tools: bool = False
     is_chat: bool = False
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
+    detail: bool = False
+    """Whether reports are detailed, and a stream has them on the way."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
     prompts: int = 0
     """How many prompts were handed to the engine so far (/v1/completions takes several)."""
     reports: dict[int, ThinkingReport] = field(default_factory=dict)
     """By choice index: prompt by prompt, the n choices of each."""
+    progress: dict[int, ThinkingReport] = field(default_factory=dict)
+    """By choice index: how far a choice that still runs has come; kept up only where `detail` is set."""
 
     @property
     def thinking_tokens(self) -> int:

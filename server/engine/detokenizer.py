@@ -30,6 +30,8 @@ class AnswerStops(IncrementalDetokenizer):
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
         self._armed = False
+        self.text_ends: list[int] = []
+        """The length of the output's text behind each token."""
 
     @property
     def output_token_ids(self) -> list[int]:
@@ -47,19 +49,22 @@ class AnswerStops(IncrementalDetokenizer):
     def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
         """Take in new tokens. Returns what the answer stopped at: a stop string, or the id of a stop
         token (which vLLM passes on as `stop_reason`), or None."""
-        done = 0
         for at, token in enumerate(new_token_ids):
-            free = self.follower.is_free
-            self.follower.feed(token)
-            if not free:
-                continue
-            if not self._armed and not self._is_blank(token):
-                self._inner.update(new_token_ids[done:at], False)
-                done = at
-                self._arm()
-            if token in self._stop_token_ids:
-                return self._inner.update(new_token_ids[done : at + 1], True) or token  # type: ignore[return-value]
-        return self._inner.update(new_token_ids[done:], stop_terminated)
+            stopped = self._take(token, stop_terminated and at == len(new_token_ids) - 1)
+            if isinstance(self._inner, BaseIncrementalDetokenizer):
+                self.text_ends.append(len(self._inner.output_text))
+            if stopped is not None:
+                return stopped
+        return None
+
+    def _take(self, token: int, stop_terminated: bool) -> str | None:
+        free = self.follower.is_free
+        self.follower.feed(token)
+        if free and not self._armed and not self._is_blank(token):
+            self._arm()
+        if free and token in self._stop_token_ids:
+            return self._inner.update([token], True) or token  # type: ignore[return-value]
+        return self._inner.update([token], stop_terminated)
 
     def _arm(self) -> None:
         self._armed = True

@@ -6,7 +6,7 @@ All endpoints of vLLM's serving layer come through `generate`, so a budget holds
 from collections.abc import AsyncGenerator, Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 from vllm.exceptions import VLLMValidationError
@@ -21,11 +21,11 @@ from server.budget.follower import Follower
 from server.budget.plan import End, FamilyTokens, Occasion, Opening, Plan, make_plan
 from server.budget.report import ThinkingReport
 from server.engine.call import CALL, Call
+from server.engine.detail import Detail
 from server.engine.detokenizer import AnswerStops
 from server.engine.ledgers import LedgerDesk
 from server.engine.processor import PLAN_KEY, ROW_KEY
 from server.engine.tokens import Encoder, family_tokens
-from server.engine.worker import WireLedger
 from server.reasoning.families import Family
 
 TICKET_KEY = "s1_ticket"
@@ -38,8 +38,11 @@ class Governed:
     plan: Plan
     stop: Sequence[str]
     stop_token_ids: Sequence[int]
+    is_detailed: bool
     rows: dict[int, str] = field(default_factory=dict)
     followers: dict[int, Follower] = field(default_factory=dict)
+    details: dict[int, Detail] = field(default_factory=dict)
+    """Where detailed reports were asked for."""
 
 
 class ThinkingLLM(AsyncLLM):
@@ -64,7 +67,8 @@ class ThinkingLLM(AsyncLLM):
             raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
         self._encode = Encoder(tokenizer)
         self._is_blank = lru_cache(maxsize=4096)(lambda token: not tokenizer.decode([token]).strip())
-        self._desk = LedgerDesk(self._fetch_ledgers)
+        self._desk = LedgerDesk(partial(self._ask_workers, "s1_ledgers"))
+        self._peeks = LedgerDesk(partial(self._ask_workers, "s1_peek_ledgers"))
         self._tickets: dict[str, Governed] = {}
         self._issued = 0
         # Every sequence of every request passes here, registered with the output processor and not
@@ -87,7 +91,9 @@ class ThinkingLLM(AsyncLLM):
         plan = self._plan(prompt, sampling_params, call)
         if plan is None:
             return super().generate(prompt, sampling_params, request_id, **kwargs)
-        governed = Governed(plan, sampling_params.stop or (), sampling_params.stop_token_ids or ())
+        governed = Governed(
+            plan, sampling_params.stop or (), sampling_params.stop_token_ids or (), call.detail
+        )
         self._issued += 1  # a request id may be the client's own, and come twice
         ticket = str(self._issued)
         params = sampling_params.clone()
@@ -111,7 +117,7 @@ class ThinkingLLM(AsyncLLM):
             if key.startswith("s1_"):
                 _refuse(f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
         if self.family is None:
-            if call.asked:
+            if call.asked or call.detail:
                 _refuse(
                     "thinking_budget",
                     "this model has no known thinking marks: start the server with --family",
@@ -145,9 +151,11 @@ class ThinkingLLM(AsyncLLM):
             governed.rows[state.request_index] = request.request_id
             governed.followers[state.request_index] = follower
             if state.detokenizer is not None:
-                state.detokenizer = AnswerStops(
+                state.detokenizer = stops = AnswerStops(
                     state.detokenizer, follower, governed.stop, governed.stop_token_ids, self._is_blank
                 )
+                if governed.is_detailed:
+                    governed.details[state.request_index] = Detail(follower, stops.text_ends)
             # The n choices share one params object: each row needs its own name.
             request.sampling_params = copy(params)
             request.sampling_params.extra_args = {**(params.extra_args or {}), ROW_KEY: request.request_id}
@@ -170,6 +178,10 @@ class ThinkingLLM(AsyncLLM):
                     if choice.finished():
                         report = await self._report(governed, choice)
                         call.reports[first_choice + choice.index] = report
+                    elif (detail := governed.details.get(choice.index)) is not None:
+                        if detail.asks_ledger(choice.token_ids):
+                            detail.ledger = await self._peeks.take(governed.rows[choice.index])
+                        call.progress[first_choice + choice.index] = detail.report()
                 yield output
         finally:
             self._tickets.pop(ticket, None)
@@ -182,10 +194,11 @@ class ThinkingLLM(AsyncLLM):
         follower = governed.followers[choice.index]
         follower.finish(_END_OF.get(choice.finish_reason or "", End.ERROR))
         ledger = await self._desk.take(governed.rows[choice.index])
-        return ThinkingReport.of(follower, ledger)
-
-    async def _fetch_ledgers(self, row_ids: list[str]) -> list[dict[str, WireLedger]]:
-        return await self._ask_workers("s1_ledgers", row_ids)
+        detail = governed.details.get(choice.index)
+        if detail is None:
+            return ThinkingReport.of(follower, ledger)
+        detail.ledger = ledger
+        return detail.report()
 
     async def _ask_workers(self, method: str, *args: Any) -> list[Any]:
         """Every worker of every engine (collective_rpc alone asks the first of data-parallel ones)."""

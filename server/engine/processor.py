@@ -165,3 +165,11 @@ class BudgetProcessor(LogitsProcessor):
             return None
         self._settle()
         return row.close_ledger()
+
+    def peek_ledger(self, row_id: str) -> Ledger | None:
+        """What was forced so far in a request that runs; nothing is changed by asking."""
+        row = self._known.get(row_id)
+        if row is None:
+            return None
+        self._settle()
+        return row.peek_ledger()

@@ -1,5 +1,7 @@
 """One row of the batch: a controller kept in step with the output list that the engine shares with us."""
 
+from copy import copy, deepcopy
+
 from server.budget.controller import NONE, Action, Controller
 from server.budget.plan import Plan
 from server.budget.report import Ledger
@@ -63,6 +65,13 @@ class Row:
             ends = self.controller.sampled_ends
             self.controller = Controller.replay(self.controller.plan, output, ends)
         self.wake = 0
+
+    def peek_ledger(self) -> Ledger:
+        """What was forced so far, tokens on their way included; the row stays as it was."""
+        twin = copy(self)
+        # The plan is one for all: it is never changed.
+        twin.controller = deepcopy(self.controller, {id(self.controller.plan): self.controller.plan})
+        return twin.close_ledger()
 
     def close_ledger(self) -> Ledger:
         """What was forced, the request being over: tokens still on their way came, too."""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from server.budget.report import Ledger
 from server.engine.processor import BudgetProcessor
 from server.engine.sampler import BudgetSampler
 from server.engine.seeds import take_back_discarded_draws
@@ -29,12 +30,12 @@ class BudgetWorkerExtension:
     def s1_ledgers(self, row_ids: list[str]) -> dict[str, WireLedger]:
         """The ledgers of ended requests that this worker sampled; each is given once."""
         processor = self._s1_processor()
-        found = {row_id: processor.take_ledger(row_id) for row_id in row_ids} if processor else {}
-        return {
-            row_id: ({at: kind.value for at, kind in ledger.forced.items()}, list(ledger.waits_at))
-            for row_id, ledger in found.items()
-            if ledger is not None
-        }
+        return _wire({row_id: processor.take_ledger(row_id) for row_id in row_ids} if processor else {})
+
+    def s1_peek_ledgers(self, row_ids: list[str]) -> dict[str, WireLedger]:
+        """The ledgers so far of requests that this worker samples."""
+        processor = self._s1_processor()
+        return _wire({row_id: processor.peek_ledger(row_id) for row_id in row_ids} if processor else {})
 
     def _s1_processor(self) -> BudgetProcessor | None:
         batch = getattr(self.model_runner, "input_batch", None)
@@ -42,3 +43,11 @@ class BudgetWorkerExtension:
             if isinstance(processor, BudgetProcessor):
                 return processor
         return None
+
+
+def _wire(found: dict[str, Ledger | None]) -> dict[str, WireLedger]:
+    return {
+        row_id: ({at: kind.value for at, kind in ledger.forced.items()}, list(ledger.waits_at))
+        for row_id, ledger in found.items()
+        if ledger is not None
+    }

@@ -18,6 +18,11 @@ def read(*flags: str, **environment: str) -> Settings:
     return Settings.read(parser.parse_args(flags), environment)
 
 
+def test_default_budget_is_a_budget_and_no_report() -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="detail"):
+        read(S1_DEFAULT_THINKING_BUDGET='{"detail": true}')
+
+
 def test_nothing_given_is_no_budget_and_no_ceiling() -> None:
     settings = read()
     assert settings == Settings()

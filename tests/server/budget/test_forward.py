@@ -44,6 +44,8 @@ def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
         ({"thinking": {"type": "enabled", "budget_tokens": 2048}},
          {"thinking": {"type": "adaptive"}, "chat_template_kwargs": {"enable_thinking": True}}),
         ({"thinking": {"budget_tokens": 100}}, {"thinking": {"type": "adaptive"}}),
+        ({"thinking": {"budget_tokens": 0}, "enable_thinking": False},
+         {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
         ({"thinking": {"type": "disabled", "budget_tokens": 0}},
          {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
         ({"include_reasoning": False}, {"include_reasoning": False}),

@@ -195,7 +195,7 @@ plausible: dict[str, st.SearchStrategy[object]] = {
     "switch": st.sampled_from([True, True, False]),
     "type": st.sampled_from(["enabled", "adaptive", "disabled"]),
 }
-KINDS = ("tokens", "few", "few", "text", "text", "few", "effort", "switch", "switch")
+KINDS = ("tokens", "few", "few", "text", "text", "few", "effort", "switch", "switch", "switch")
 spelling_and_value = [
     st.tuples(st.just(row.path), plausible["type" if row.name == "thinking.type" else kind])
     for kind, quantity in zip(KINDS, QUANTITIES, strict=True)

@@ -110,6 +110,7 @@ SHOWN_ROWS = [
     ("google.thinking_config.include_thoughts", False),
     ("extra_body.google.thinking_config.include_thoughts", False),
 ]
+DETAIL_ROW = "thinking_budget.detail"
 
 
 @pytest.mark.parametrize(("name", "value", "field", "expected"), ROWS)
@@ -129,6 +130,14 @@ def test_hiding_the_thinking_is_read_and_is_no_budget(name: str, value: bool) ->
     assert got.include_thinking is False
     assert read(written(name, not value)).include_thinking is True
     assert (got.asked, got.budget) == (False, ThinkingBudget())
+
+
+def test_detail_is_read_and_is_no_budget() -> None:
+    got = read({"thinking_budget": {"detail": True, "num_waits": 1}})
+    assert (got.detail, got.budget) == (True, ThinkingBudget(num_waits=1))
+    assert not read({"thinking_budget": {"detail": True}}).asked
+    assert not read({}).detail
+    assert refused({"thinking_budget": {"detail": 1}}).field == DETAIL_ROW
 
 
 OTHER = {
@@ -198,7 +207,8 @@ def test_two_spellings_that_agree_are_fine() -> None:
 
 
 def test_every_row_of_the_table_has_a_row_here() -> None:
-    assert {row.name for row in SPELLINGS} == {row[0] for row in ROWS} | {row[0] for row in SHOWN_ROWS}
+    rows = {row[0] for row in ROWS} | {row[0] for row in SHOWN_ROWS} | {DETAIL_ROW}
+    assert {row.name for row in SPELLINGS} == rows
 
 
 ISSUE_LIST = """

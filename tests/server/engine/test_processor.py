@@ -80,6 +80,9 @@ class Engine:
         self.chance = chance
         self.asynchronous = asynchronous
         self.ledgers: dict[int, Ledger | None] = {}
+        self.curiosity = Random(chance.random())
+        self.peeked: list[tuple[int, int, Ledger]] = []
+        """(request, output tokens by then, what was said to have been forced by then)"""
 
     def run(self) -> None:
         while self.waiting or self.batch:
@@ -147,6 +150,14 @@ class Engine:
                 continue
             request.true_output.append(token)
             request.shared.append(ON_ITS_WAY if self.asynchronous else token)
+        self._peek()
+
+    def _peek(self) -> None:
+        for request in self.batch:
+            if request.plan is not None and self.curiosity.random() < 0.3:
+                ledger = self.processor.peek_ledger(str(request.number))
+                assert ledger is not None
+                self.peeked.append((request.number, len(request.true_output), ledger))
 
     def _logits(self, request: Request) -> list[float]:
         """In a chunk of a prefill they are those of some place in the prompt: anything."""
@@ -184,6 +195,10 @@ def _check_ledger(request: Request, engine: Engine) -> None:
     assert ledger == (
         reference.ledgers.get(request.number) or reference.processor.take_ledger(str(request.number))
     )
+    for number, came, so_far in engine.peeked:
+        if number == request.number:
+            assert so_far.forced == {at: kind for at, kind in ledger.forced.items() if at < came}
+            assert so_far.waits_at == tuple(at for at in ledger.waits_at if at < came)
     follower = Follower(request.plan)
     for token in request.true_output:
         follower.feed(token)
