@@ -1,6 +1,7 @@
 """The command `s1-curate`: run a recipe on a pool, show a finished run, list the sources."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -16,9 +17,14 @@ from curation.sources import SOURCES
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
-        return int(given.run(given))
+        status = int(given.run(given))
+        sys.stdout.flush()
+        return status
     except CurationError as error:
         print(f"s1-curate: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("s1-curate: stopped; the same command goes on from here", file=sys.stderr)

@@ -1,6 +1,8 @@
 """The command as a user calls it: recipes from end to end, in small, and one line for every mistake."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -180,3 +182,9 @@ def test_every_ablation_draws_from_the_same_pool(tmp_path: Path, recipe: str) ->
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     count = len(lines(tmp_path / "train.jsonl"))
     assert count == 50 if recipe != "full" else 290 <= count <= 300
+
+
+def test_a_reader_that_goes_away_gets_no_traceback() -> None:
+    command = f"{sys.executable} -m curation sources | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stderr == ""
