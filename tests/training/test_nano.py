@@ -239,6 +239,16 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, tokenizer: Tok
         assert torch.equal(weight, resumed.state_dict()[name]), name
 
 
+@pytest.mark.slow
+def test_made_again_it_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    """Compiled, on two threads, at the shipped size: where the order of a sum could differ."""
+    recipe = BaseRecipe(short=(20, 32, 256), long=(2, 12, 640), save_every=0)
+    for name in ("one", "other"):
+        make(NanoSettings(tmp_path / name, tmp_path / f"{name}.work", stage="base"), recipe, SftRecipe())
+    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "other"))
+    assert one == other
+
+
 def _dying_after(steps: int) -> Callable[[Iterator[Document], int, int], Iterator[Rows]]:
     made = 0
 
