@@ -7,9 +7,10 @@ import json
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.authentication import key_of
+from server.api.errors import error_response
 from server.api.requests import PATHS, ThinkingRequest, read_request
 from server.api.responses import Completion, ReasoningField
 from server.budget.budget import BudgetError
@@ -44,7 +45,7 @@ class ThinkingMiddleware:
         try:
             request = read_request(path, raw, self.settings.budget_defaults)
         except BudgetError as error:
-            await _refusal(path, error)(scope, receive, send)
+            await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
             return
         body = raw if request is None else request.body
         scope["headers"] = [
@@ -59,6 +60,9 @@ class ThinkingMiddleware:
         if request is None:
             await self.app(scope, receive, send)
             return
+        key = key_of(scope)
+        request.call.owner = key.name if key else None
+        request.call.state = scope.setdefault("state", {})
         token = CALL.set(request.call)
         try:
             await self.app(scope, receive, _Completer(send, Completion(request.call, self._reasoning)))
@@ -154,19 +158,3 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 
 def _dump(value: dict[str, Any]) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _refusal(path: str, error: BudgetError) -> JSONResponse:
-    """OpenAI's error envelope; Anthropic's on its endpoint."""
-    if path == "/v1/messages":
-        envelope = {"type": "error", "error": {"type": "invalid_request_error", "message": str(error)}}
-    else:
-        envelope = {
-            "error": {
-                "message": str(error),
-                "type": "BadRequestError",
-                "param": error.field or None,
-                "code": 400,
-            }
-        }
-    return JSONResponse(envelope, status_code=400)

@@ -6,16 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from fastapi import FastAPI
 from starlette.middleware import Middleware
 from vllm import envs
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
+from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware
 from vllm.usage.usage_lib import UsageContext
 
+from server.api import control
+from server.api.authentication import KeyMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.engine.engine import ThinkingLLM
+from server.keys import engine_keys
 from server.reasoning.families import Family
 from server.settings import Settings
 
@@ -56,14 +61,24 @@ async def serve(
     async with run_engine(arguments, family) as engine:
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
-        # Next to the routes: behind authentication, CORS and vLLM's own.
-        app.user_middleware.append(Middleware(ThinkingMiddleware, settings=settings, family=family))
-        app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
+        app.add_api_route(control.PATH, control.control, methods=["POST"])
+        _stack(app, arguments, settings, family)
         await init_app_state(engine, app.state, arguments, tasks)
         shutdown = await serve_http(app, sock=listener, **_uvicorn_options(arguments))
         well = not engine.errored
     await shutdown
     return well
+
+
+def _stack(app: FastAPI, arguments: Namespace, settings: Settings, family: Family | None) -> None:
+    """Put our middleware in: keys in the place of vLLM's, budgets behind everything else."""
+    keys = engine_keys(arguments.api_key, envs.VLLM_API_KEY)
+    ours = Middleware(KeyMiddleware, keys=keys)
+    app.user_middleware = [
+        ours if each.cls is AuthenticationMiddleware else each for each in app.user_middleware
+    ]
+    app.user_middleware.append(Middleware(ThinkingMiddleware, settings=settings, family=family))
+    app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
 
 
 def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:

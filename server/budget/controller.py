@@ -10,10 +10,9 @@ from enum import StrEnum
 from typing import Self
 
 from server.budget.budget import UNLIMITED
-from server.budget.plan import End, Opening, Plan, TokenIds
+from server.budget.plan import NEVER, End, Opening, Plan, TokenIds
 
 NONE = -1
-NEVER = 1 << 62
 OPENS_WITHIN = 8
 """A model that opens thinking itself does so within this many tokens, or not at all."""
 
@@ -70,13 +69,16 @@ class Controller:
         "phase",
         "plan",
         "position",
+        "requested_at",
         "sampled_ends",
         "tokens",
         "waits_at",
     )
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, requested_at: int = NEVER) -> None:
         self.plan = plan
+        self.requested_at = requested_at
+        """The output position from which a control request wants thinking closed."""
         self.position = 0
         """Output tokens so far."""
         self.tokens = 0
@@ -106,9 +108,11 @@ class Controller:
             self._force([(token, Kind.START) for token in plan.start], Phase.THINKING)
 
     @classmethod
-    def replay(cls, plan: Plan, output: Sequence[int], sampled_ends: Mapping[int, int]) -> Self:
+    def replay(
+        cls, plan: Plan, output: Sequence[int], sampled_ends: Mapping[int, int], requested_at: int = NEVER
+    ) -> Self:
         """The controller as it stands behind `output`, given where in it an end had been sampled."""
-        controller = cls(plan)
+        controller = cls(plan, requested_at)
         for at, token in enumerate(output):
             controller.next_action()
             controller.observe(token, sampled_ends.get(at, NONE))
@@ -118,7 +122,7 @@ class Controller:
 
     def next_action(self) -> Action:
         """What must happen to the token at `position`. May be asked any number of times."""
-        if self._may_close() and (reason := self.plan.due(self.tokens, self.position)):
+        if self._may_close() and (reason := self._due()):
             self._close(reason)
         if self.phase is Phase.FORCING:
             return Action(force=self._script[0][0])
@@ -136,6 +140,8 @@ class Controller:
         if self.phase is not Phase.THINKING or not plan.end_is_distinct:
             return self.position + 1
         until = plan.close_at
+        if self.requested_at > self.position:
+            until = min(until, self.requested_at)
         if plan.max_tokens != UNLIMITED:
             until = min(until, self.position + plan.max_tokens - self.tokens)
         if self.tokens < plan.min_tokens:
@@ -178,6 +184,9 @@ class Controller:
         if self.phase is Phase.FORCING:
             return self._script[0][1] is Kind.NUDGE
         return self.phase is Phase.THINKING
+
+    def _due(self) -> End | None:
+        return self.plan.due(self.tokens, self.position, self.requested_at)
 
     def _suppressing(self) -> bool:
         return len(self.waits_at) < self.plan.num_waits or self.tokens < self.plan.min_tokens

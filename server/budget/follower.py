@@ -5,7 +5,7 @@ It sees where thinking opens and closes and why. Which nudges were forced it can
 """
 
 from server.budget.controller import OPENS_WITHIN, Phase
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import FORCED_ENDS, NEVER, End, Opening, Plan
 
 
 class Follower:
@@ -20,6 +20,7 @@ class Follower:
         "phase",
         "plan",
         "position",
+        "requested_at",
         "thinking_at",
         "tokens",
     )
@@ -29,6 +30,9 @@ class Follower:
         self.position = 0
         self.tokens = 0
         """Thinking tokens so far."""
+        self.requested_at = NEVER
+        """The output position from which a control request closes thinking; to be set before the token
+        there is fed."""
         self.end: End | None = None
         self.thinking_at: int | None = None
         """The output position at which thinking begins, behind its mark."""
@@ -49,8 +53,12 @@ class Follower:
         """Whether the next token is the model's own choice inside the answer."""
         if self.answer_at is None:
             return False
-        forced_close = self.end in (End.MAX_TOKENS, End.CONTEXT)
-        return self.position >= self.answer_at + (len(self.plan.cue) if forced_close else 0)
+        return self.position >= self.answer_at + (len(self.plan.cue) if self.end in FORCED_ENDS else 0)
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether thinking is open, or may still open, and does not close yet."""
+        return self.phase is not Phase.ANSWER and self.end is None
 
     def feed(self, token: int) -> None:
         """Take in the output token at `position`."""
@@ -67,6 +75,9 @@ class Follower:
         if self.end is None:
             self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
 
+    def _due(self) -> End | None:
+        return self.plan.due(self.tokens, self.position, self.requested_at)
+
     def _feed_before(self, token: int) -> None:
         start = self.plan.start
         self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
@@ -79,7 +90,7 @@ class Follower:
 
     def _feed_thinking(self, token: int) -> None:
         plan = self.plan
-        if not self._closing and (reason := plan.due(self.tokens, self.position)):
+        if not self._closing and (reason := self._due()):
             self._closing, self.end, self._matched = True, reason, 0
         self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
         if self._closing:

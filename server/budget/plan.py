@@ -12,6 +12,8 @@ TokenIds = tuple[int, ...]
 Encode = Callable[[str], TokenIds]
 
 DEFAULT_ANSWER_RESERVE_TOKENS = 256
+NEVER = 1 << 62
+"""An output position that none reaches."""
 
 
 class End(StrEnum):
@@ -21,11 +23,17 @@ class End(StrEnum):
     MAX_TOKENS = "max_tokens"
     CONTEXT = "context"
     """The answer's reserve, inside the context window or max_completion_tokens, was reached."""
+    REQUESTED = "requested"
+    """A control request ended it (`end_thinking`)."""
     LENGTH = "length"
     """The request ran out of tokens inside thinking."""
     STOP = "stop"
     """The request was stopped from outside inside thinking."""
     ERROR = "error"
+
+
+FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED})
+"""The closes that are ours, with the cue behind them."""
 
 
 class Opening(StrEnum):
@@ -98,12 +106,13 @@ class Plan:
     """Tokens that the request may generate in all."""
     answer_reserve_tokens: int = 0
 
-    def due(self, tokens: int, position: int) -> End | None:
-        """Whether thinking must close now: `tokens` thinking tokens stand, `position` output tokens."""
+    def due(self, tokens: int, position: int, requested_at: int = NEVER) -> End | None:
+        """Whether thinking must close now: `tokens` thinking tokens stand, `position` output tokens;
+        from the position `requested_at` on a control request wants it closed."""
         if self.max_tokens != UNLIMITED and tokens >= self.max_tokens:
             return End.MAX_TOKENS
-        if position >= self.close_at and position + len(self.end) < self.room:
-            return End.CONTEXT
+        if position >= min(self.close_at, requested_at) and position + len(self.end) < self.room:
+            return End.CONTEXT if position >= self.close_at else End.REQUESTED
         return None
 
     def to_wire(self) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from server.budget.controller import NEVER, Kind
+from server.budget.controller import Kind
 from server.budget.follower import Follower
-from server.budget.plan import Plan
+from server.budget.plan import NEVER, Plan
 
 THINKING, ANSWER = "thinking", "answer"
 _MARKS = frozenset({Kind.START, Kind.TOOL_CALL})

@@ -3,8 +3,10 @@
 It travels in a context variable: vLLM's serving layer, which knows nothing of budgets, stands between.
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Any
 
 from server.budget.budget import ThinkingBudget
 from server.budget.plan import Opening
@@ -25,12 +27,21 @@ class Call:
     """Whether reports are detailed, and a stream has them on the way."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
+    owner: str | None = None
+    """The name of the API key that it came with."""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """The HTTP request's, in which vLLM's serving layer leaves the id that the response will have."""
     prompts: int = 0
     """How many prompts were handed to the engine so far (/v1/completions takes several)."""
     reports: dict[int, ThinkingReport] = field(default_factory=dict)
     """By choice index: prompt by prompt, the n choices of each."""
     progress: dict[int, ThinkingReport] = field(default_factory=dict)
     """By choice index: how far a choice that still runs has come; kept up only where `detail` is set."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The response's `id`; None before vLLM has made one."""
+        return getattr(self.state.get("request_metadata"), "request_id", None)
 
     @property
     def thinking_tokens(self) -> int:

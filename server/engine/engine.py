@@ -23,6 +23,7 @@ from server.budget.report import ThinkingReport
 from server.engine.call import CALL, Call
 from server.engine.detail import Detail
 from server.engine.detokenizer import AnswerStops
+from server.engine.ends import EndDesk
 from server.engine.ledgers import LedgerDesk
 from server.engine.processor import PLAN_KEY, ROW_KEY
 from server.engine.tokens import Encoder, family_tokens
@@ -36,9 +37,11 @@ class Governed:
     """One `generate` with a plan: its sequences' rows and followers, by index among the n choices."""
 
     plan: Plan
+    call: Call
     stop: Sequence[str]
     stop_token_ids: Sequence[int]
-    is_detailed: bool
+    is_ended: bool = False
+    """Whether a control request ended its thinking."""
     rows: dict[int, str] = field(default_factory=dict)
     followers: dict[int, Follower] = field(default_factory=dict)
     details: dict[int, Detail] = field(default_factory=dict)
@@ -69,6 +72,7 @@ class ThinkingLLM(AsyncLLM):
         self._is_blank = lru_cache(maxsize=4096)(lambda token: not tokenizer.decode([token]).strip())
         self._desk = LedgerDesk(partial(self._ask_workers, "s1_ledgers"))
         self._peeks = LedgerDesk(partial(self._ask_workers, "s1_peek_ledgers"))
+        self._ends = EndDesk(self.engine_core)
         self._tickets: dict[str, Governed] = {}
         self._issued = 0
         # Every sequence of every request passes here, registered with the output processor and not
@@ -91,9 +95,7 @@ class ThinkingLLM(AsyncLLM):
         plan = self._plan(prompt, sampling_params, call)
         if plan is None:
             return super().generate(prompt, sampling_params, request_id, **kwargs)
-        governed = Governed(
-            plan, sampling_params.stop or (), sampling_params.stop_token_ids or (), call.detail
-        )
+        governed = Governed(plan, call, sampling_params.stop or (), sampling_params.stop_token_ids or ())
         self._issued += 1  # a request id may be the client's own, and come twice
         ticket = str(self._issued)
         params = sampling_params.clone()
@@ -154,12 +156,37 @@ class ThinkingLLM(AsyncLLM):
                 state.detokenizer = stops = AnswerStops(
                     state.detokenizer, follower, governed.stop, governed.stop_token_ids, self._is_blank
                 )
-                if governed.is_detailed:
+                if governed.call.detail:
                     governed.details[state.request_index] = Detail(follower, stops.text_ends)
             # The n choices share one params object: each row needs its own name.
             request.sampling_params = copy(params)
             request.sampling_params.extra_args = {**(params.extra_args or {}), ROW_KEY: request.request_id}
+            await self._send(request)
+            if governed.is_ended:  # while its siblings were sent
+                await self._ends.end({request.request_id: follower})
+            return
         await self._send(request)
+
+    async def end_thinking(self, request_id: str, owner: str | None) -> bool | None:
+        """End the thinking of a running request, all its choices, at their next token.
+
+        False: all of them answer already. None: this owner has no such request running.
+        """
+        if self.family is None:
+            return None
+        asked = (request_id, owner)
+        found = [each for each in self._tickets.values() if (each.call.request_id, each.call.owner) == asked]
+        for governed in found:
+            governed.is_ended = True
+        thinking = {
+            governed.rows[index]: follower
+            for governed in found
+            for index, follower in governed.followers.items()
+            if follower.is_thinking
+        }
+        await self._ends.end(thinking)
+        is_coming = any(not governed.followers for governed in found)
+        return bool(thinking) or is_coming if found else None
 
     # -- its tokens out --------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
 
 from server.budget.controller import NONE, Action
-from server.budget.plan import Plan
+from server.budget.plan import NEVER, Plan
 from server.budget.report import Ledger
 from server.engine.rows import Row
 
@@ -34,6 +34,8 @@ class BudgetProcessor(LogitsProcessor):
         self._device = device
         self._rows: dict[int, Row] = {}
         self._known: OrderedDict[str, Row] = OrderedDict()
+        self._requested: OrderedDict[str, None] = OrderedDict()
+        """Rows whose thinking was ended before they came: they wait for their first step."""
         self._dirty = True
         self._size = 0
         self._uncommitted = False
@@ -84,9 +86,10 @@ class BudgetProcessor(LogitsProcessor):
         row_id: str = extra[ROW_KEY]
         row = self._known.get(row_id)
         if row is None:
-            row = self._known[row_id] = Row(Plan.from_wire(extra[PLAN_KEY]), output)
-            while len(self._known) > KEPT_ROWS:
-                self._known.popitem(last=False)
+            requested_at = 0 if row_id in self._requested else NEVER
+            self._requested.pop(row_id, None)
+            row = self._known[row_id] = Row(Plan.from_wire(extra[PLAN_KEY]), output, requested_at)
+            _keep(self._known)
         else:
             row.rejoin(output)
         return row
@@ -156,10 +159,19 @@ class BudgetProcessor(LogitsProcessor):
     def _ids(self, values: Any) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.int64).to(self._device, non_blocking=True)
 
-    # -- the ledger ------------------------------------------------------------------------------
+    # -- control and ledger, between two steps -----------------------------------------------------
+
+    def end_thinking(self, row_id: str) -> int:
+        """Close a row's thinking from its next token on. Returns that token's output position."""
+        if (row := self._known.get(row_id)) is not None:
+            return row.end_thinking()
+        self._requested[row_id] = None
+        _keep(self._requested)
+        return 0
 
     def take_ledger(self, row_id: str) -> Ledger | None:
         """What was forced in a request that has ended; asked once, then forgotten."""
+        self._requested.pop(row_id, None)
         row = self._known.pop(row_id, None)
         if row is None:
             return None
@@ -173,3 +185,9 @@ class BudgetProcessor(LogitsProcessor):
             return None
         self._settle()
         return row.peek_ledger()
+
+
+def _keep(rows: OrderedDict[str, Any]) -> None:
+    """The last ones only."""
+    while len(rows) > KEPT_ROWS:
+        rows.popitem(last=False)

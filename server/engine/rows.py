@@ -3,7 +3,7 @@
 from copy import copy, deepcopy
 
 from server.budget.controller import NONE, Action, Controller
-from server.budget.plan import Plan
+from server.budget.plan import NEVER, Plan
 from server.budget.report import Ledger
 
 ON_ITS_WAY = -1
@@ -19,9 +19,9 @@ class Row:
 
     __slots__ = ("_length_left", "_sampled_end", "_sampled_end_at", "action", "controller", "output", "wake")
 
-    def __init__(self, plan: Plan, output: list[int]) -> None:
+    def __init__(self, plan: Plan, output: list[int], requested_at: int = NEVER) -> None:
         self.output = output
-        self.controller = Controller(plan)
+        self.controller = Controller(plan, requested_at)
         self.action: Action = self.controller.next_action()
         self.wake = 0
         """The length of `output` from which the action must be asked for anew."""
@@ -38,6 +38,13 @@ class Row:
         """A watched token was sampled for position `at`; whether it stays is seen when the list grows."""
         self._sampled_end, self._sampled_end_at = token, at
         self.wake = 0
+
+    def end_thinking(self) -> int:
+        """Thinking closes from the next token on that is sampled. Returns that token's position."""
+        controller = self.controller
+        controller.requested_at = min(controller.requested_at, self._length)
+        self.wake = 0
+        return controller.requested_at
 
     def catch_up(self) -> None:
         """Tell the controller what came, and ask it for the next action."""
@@ -62,8 +69,8 @@ class Row:
         """The request is back in the batch (it was preempted)."""
         self.output, self._length_left = output, 0
         if len(output) < self.controller.position:
-            ends = self.controller.sampled_ends
-            self.controller = Controller.replay(self.controller.plan, output, ends)
+            was = self.controller
+            self.controller = Controller.replay(was.plan, output, was.sampled_ends, was.requested_at)
         self.wake = 0
 
     def peek_ledger(self) -> Ledger:

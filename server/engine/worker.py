@@ -1,4 +1,5 @@
-"""What the server asks of each engine worker over vLLM's collective_rpc: to be set up, and the ledger."""
+"""What the server asks of each engine worker over vLLM's collective_rpc: to be set up, to end a row's
+thinking, and the ledger."""
 
 from typing import Any
 
@@ -26,6 +27,11 @@ class BudgetWorkerExtension:
             )
             take_back_discarded_draws(runner)
         return "installed"
+
+    def s1_end_thinking(self, row_ids: list[str]) -> dict[str, int]:
+        """Close these rows' thinking at the next token that is sampled; its output position, by row."""
+        processor = self._s1_processor()
+        return {row_id: processor.end_thinking(row_id) for row_id in row_ids} if processor else {}
 
     def s1_ledgers(self, row_ids: list[str]) -> dict[str, WireLedger]:
         """The ledgers of ended requests that this worker sampled; each is given once."""

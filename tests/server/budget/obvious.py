@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
-from server.budget.plan import Opening, Plan
+from server.budget.plan import NEVER, Opening, Plan
 
 Sample = Callable[[Sequence[int], frozenset[int]], int]
 """(the output so far, what must not be sampled) to the next token."""
 
 
-def obvious(plan: Plan, sample: Sample) -> list[int]:
-    """The whole output of a request with a distinct delimiter: until an end of turn, or no room is left."""
+def obvious(plan: Plan, sample: Sample, requested_at: int = NEVER) -> list[int]:
+    """The whole output of a request with a distinct delimiter: until an end of turn, or no room is left.
+    From the position `requested_at` on a control request wants thinking closed."""
     out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
     may_not: frozenset[int] = frozenset({plan.start[0], plan.end[0]})
     if plan.opening is Opening.CLOSED:
@@ -27,7 +28,7 @@ def obvious(plan: Plan, sample: Sample) -> list[int]:
     while len(out) < plan.room:
         if plan.max_tokens != -1 and thinking >= plan.max_tokens:
             return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
-        if len(out) >= plan.close_at and len(out) + len(plan.end) < plan.room:
+        if len(out) >= min(plan.close_at, requested_at) and len(out) + len(plan.end) < plan.room:
             return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
         token = sample(out, frozenset())
         if token not in (plan.end[0], *plan.end_of_turn, *plan.tool_call):
@@ -36,7 +37,7 @@ def obvious(plan: Plan, sample: Sample) -> list[int]:
         elif waits < plan.num_waits or thinking < plan.min_tokens:
             for nudge in plan.nudges[waits % len(plan.nudges)]:
                 over = plan.max_tokens != -1 and thinking >= plan.max_tokens
-                late = len(out) >= plan.close_at and len(out) + len(plan.end) < plan.room
+                late = len(out) >= min(plan.close_at, requested_at) and len(out) + len(plan.end) < plan.room
                 if over or late:
                     break
                 out.append(nudge)

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from server.budget.controller import NONE, Controller, Kind, Phase
 from server.budget.follower import Follower
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import NEVER, End, Opening, Plan
 from tests.server.budget.obvious import Sample, obvious
 from tests.server.budget.plans import CUE, END, NUDGE, START, STOP, TOOL, VOCABULARY, plan, plans
 
 
-def drive(the_plan: Plan, sample: Sample) -> tuple[list[int], Controller]:
+def drive(the_plan: Plan, sample: Sample, requested_at: int = NEVER) -> tuple[list[int], Controller]:
     """Let a controller govern a sampler, the way an engine does: action, sample, replace, observe."""
-    controller = Controller(the_plan)
+    controller = Controller(the_plan, requested_at)
     out: list[int] = []
     while len(out) < the_plan.room:
         action = controller.next_action()
@@ -182,6 +182,38 @@ def test_answer_cannot_enter_thinking_again() -> None:
     assert out == [1, END, 0, 0, 2, STOP]
 
 
+# -- a control request ---------------------------------------------------------------------------------
+
+
+def test_request_closes_thinking_at_its_token_with_the_cue() -> None:
+    out, controller = drive(plan(), says([1, 2, 3, 4, 4]), requested_at=2)
+    assert out[:5] == [1, 2, END, *CUE]
+    assert (controller.tokens, controller.end) == (2, End.REQUESTED)
+
+
+def test_request_beats_waits_minimum_and_the_rest_of_a_nudge() -> None:
+    asked = plan(num_waits=3, min_tokens=50, nudges=((6, 9, 2),))
+    out, controller = drive(asked, says([1, END, 4, 4]), requested_at=3)
+    assert out[:4] == [1, 6, 9, END]
+    assert (controller.tokens, controller.end) == (3, End.REQUESTED)
+
+
+def test_limit_that_is_reached_with_the_request_keeps_its_name() -> None:
+    assert drive(plan(max_tokens=2), says([1] * 9), requested_at=2)[1].end is End.MAX_TOKENS
+    assert drive(plan(room=20, close_at=2), says([1] * 9), requested_at=2)[1].end is End.CONTEXT
+
+
+def test_request_changes_nothing_in_an_answer() -> None:
+    out, controller = drive(plan(), says([1, END, 2, 3]), requested_at=2)
+    assert (out, controller.end) == ([1, END, 2, 3, STOP], End.NATURAL)
+
+
+def test_request_before_thinking_opens_closes_it_as_it_opens() -> None:
+    out, controller = drive(plan(opening=Opening.AWAIT), says([3, START, 1, 1]), requested_at=0)
+    assert out[:3] == [3, START, END]
+    assert (controller.tokens, controller.end) == (0, End.REQUESTED)
+
+
 # -- openings ------------------------------------------------------------------------------------------
 
 
@@ -235,39 +267,47 @@ def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
 
 # -- everything ----------------------------------------------------------------------------------------
 
+REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
+
 
 @settings(max_examples=400, deadline=None)
-@given(plans(), st.integers(0, 1 << 30))
-def test_controller_equals_the_obvious_way(the_plan: Plan, seed: int) -> None:
-    assert drive(the_plan, seeded(seed))[0] == obvious(the_plan, seeded(seed))
+@given(plans(), st.integers(0, 1 << 30), REQUESTED_AT)
+def test_controller_equals_the_obvious_way(the_plan: Plan, seed: int, requested_at: int) -> None:
+    out, _ = drive(the_plan, seeded(seed), requested_at)
+    assert out == obvious(the_plan, seeded(seed), requested_at)
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans(), st.integers(0, 1 << 30))
-def test_follower_reads_off_the_output_what_the_controller_did(the_plan: Plan, seed: int) -> None:
-    out, controller = drive(the_plan, seeded(seed))
+@given(plans(), st.integers(0, 1 << 30), REQUESTED_AT)
+def test_follower_reads_off_the_output_what_the_controller_did(
+    the_plan: Plan, seed: int, requested_at: int
+) -> None:
+    out, controller = drive(the_plan, seeded(seed), requested_at)
     follower = Follower(the_plan)
+    follower.requested_at = requested_at
     for token in out:
         follower.feed(token)
     assert (follower.tokens, follower.end) == (controller.tokens, controller.end)
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans(), st.integers(0, 1 << 30), st.data())
-def test_replay_stands_where_the_controller_stood(the_plan: Plan, seed: int, data: st.DataObject) -> None:
-    out, controller = drive(the_plan, seeded(seed))
+@given(plans(), st.integers(0, 1 << 30), REQUESTED_AT, st.data())
+def test_replay_stands_where_the_controller_stood(
+    the_plan: Plan, seed: int, requested_at: int, data: st.DataObject
+) -> None:
+    out, controller = drive(the_plan, seeded(seed), requested_at)
     cut = data.draw(st.integers(0, len(out)))
-    again = Controller.replay(the_plan, out[:cut], controller.sampled_ends)
+    again = Controller.replay(the_plan, out[:cut], controller.sampled_ends, requested_at)
     assert again.position == cut
     assert again.forced == {at: kind for at, kind in controller.forced.items() if at < cut}
     assert again.waits_at == [at for at in controller.waits_at if at < cut]
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans(), st.integers(0, 1 << 30))
-def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, seed: int) -> None:
-    out, single = drive(the_plan, seeded(seed))
-    controller = Controller(the_plan)
+@given(plans(), st.integers(0, 1 << 30), REQUESTED_AT)
+def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, seed: int, requested_at: int) -> None:
+    out, single = drive(the_plan, seeded(seed), requested_at)
+    controller = Controller(the_plan, requested_at)
     while controller.position < len(out):
         at = controller.position
         controller.next_action()

@@ -1,7 +1,7 @@
 """The adapter under random batch histories: every request gets what it would have got alone."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any
 
@@ -13,7 +13,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
 from server.budget.follower import Follower
-from server.budget.plan import Plan
+from server.budget.plan import NEVER, Plan
 from server.budget.report import Ledger
 from server.engine.processor import PLAN_KEY, ROW_KEY, BudgetProcessor
 from tests.server.budget.obvious import obvious
@@ -34,14 +34,14 @@ def preference(request: int, output: Sequence[int]) -> list[float]:
     return order
 
 
-def alone(request: int, the_plan: Plan) -> list[int]:
+def alone(request: int, the_plan: Plan, requested_at: int = NEVER) -> list[int]:
     """What the request gets by itself, the obvious way."""
 
     def sample(out: Sequence[int], forbidden: frozenset[int]) -> int:
         logits = preference(request, out)
         return max((token for token in range(VOCABULARY) if token not in forbidden), key=logits.__getitem__)
 
-    return obvious(the_plan, sample)
+    return obvious(the_plan, sample, requested_at)
 
 
 class Request:
@@ -52,6 +52,8 @@ class Request:
         self.plan = the_plan
         self.prefill = prefill
         """Steps whose sampled token is discarded."""
+        self.requested_at = NEVER
+        """Where its thinking was ended by request, as the processor said."""
         self.true_output: list[int] = []
         self.shared: list[int] = []
 
@@ -79,6 +81,7 @@ class Engine:
         self.batch: list[Request] = []
         self.chance = chance
         self.asynchronous = asynchronous
+        self.wants_end: Callable[[Request], bool] = lambda _: chance.random() < 0.02
         self.ledgers: dict[int, Ledger | None] = {}
         self.curiosity = Random(chance.random())
         self.peeked: list[tuple[int, int, Ledger]] = []
@@ -86,9 +89,18 @@ class Engine:
 
     def run(self) -> None:
         while self.waiting or self.batch:
+            self._control()
             self.processor.update_state(self._change_batch())
             if self.batch:
                 self._step()
+
+    def _control(self) -> None:
+        """Between two steps: a control request for any request, wherever it stands."""
+        for request in (*self.batch, *self.waiting):
+            if request.plan is not None and self.wants_end(request):
+                at = self.processor.end_thinking(str(request.number))
+                assert request.requested_at in (NEVER, at)
+                request.requested_at = at
 
     def _change_batch(self) -> BatchUpdate | None:
         """Removals leave holes; additions fill them or are appended; the last rows move into the rest."""
@@ -179,7 +191,7 @@ def test_every_request_gets_what_it_gets_alone(
     engine.run()
     for request in requests:
         if request.plan is not None:
-            assert request.true_output == alone(request.number, request.plan)
+            assert request.true_output == alone(request.number, request.plan, request.requested_at)
             _check_ledger(request, engine)
 
 
@@ -191,6 +203,7 @@ def _check_ledger(request: Request, engine: Engine) -> None:
     assert all(at < len(request.true_output) for at in ledger.forced)
     reference = Engine([Request(request.number, request.plan, 0)], Random(0), False)
     reference.chance.random = lambda: 0.5  # type: ignore[method-assign]  # nothing is preempted, nothing moves
+    reference.wants_end = lambda alone: len(alone.true_output) == request.requested_at
     reference.run()
     assert ledger == (
         reference.ledgers.get(request.number) or reference.processor.take_ledger(str(request.number))
@@ -200,6 +213,7 @@ def _check_ledger(request: Request, engine: Engine) -> None:
             assert so_far.forced == {at: kind for at, kind in ledger.forced.items() if at < came}
             assert so_far.waits_at == tuple(at for at in ledger.waits_at if at < came)
     follower = Follower(request.plan)
+    follower.requested_at = request.requested_at
     for token in request.true_output:
         follower.feed(token)
     assert len(ledger.waits_at) <= follower.tokens
@@ -232,6 +246,19 @@ def test_output_of_a_row_that_left_is_let_go() -> None:
     adapter.update_state(BatchUpdate(0, [0], [], []))
     left = sys.getrefcount(request.shared)
     assert left < holders
+
+
+def test_thinking_is_ended_at_the_very_next_token() -> None:
+    adapter = processor()
+    running, waiting = Request(0, plan(), 0), Request(1, plan(), 0)
+    adapter.update_state(BatchUpdate(1, [], [(0, running.params, None, running.shared)], []))
+    running.shared += [1, 2, ON_ITS_WAY]
+    assert adapter.end_thinking("0") == 3
+    assert adapter.end_thinking("1") == 0
+    running.shared[-1] = 3
+    adapter.update_state(BatchUpdate(2, [], [(1, waiting.params, None, waiting.shared)], []))
+    adapter.apply(torch.zeros(2, VOCABULARY))
+    assert adapter.commit(torch.tensor([5, 5])).tolist() == [END, END]
 
 
 def test_ledger_is_given_once_and_unknown_rows_have_none() -> None:
