@@ -16,6 +16,7 @@ EMBEDDED_MODEL = "s1-nano"
 EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
 NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
+LOG_FORMATS = ("text", "json", "off")
 
 
 def _budget(text: str) -> ThinkingBudget:
@@ -63,6 +64,12 @@ def _one_of(*values: str) -> Any:
         return text
 
     return parse
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return text.lower() == "true"
 
 
 def _flag(parse: Any, metavar: str, text: str) -> dict[str, Any]:
@@ -114,6 +121,20 @@ class Settings:
         ),
     )
 
+    log_format: str = field(
+        default="text",
+        metadata=_flag(
+            _one_of(*LOG_FORMATS),
+            "FORMAT",
+            "one line for each request that ends: text, json (and vLLM's and uvicorn's lines with it), or off"
+            " (default: text)",
+        ),
+    )
+    log_prompts: bool = field(
+        default=False,
+        metadata=_flag(_switch, "true|false", "put the prompt's text into a request's line (default: false)"),
+    )
+
     @property
     def budget_defaults(self) -> BudgetDefaults:
         """What a request's own budget is weighed against."""
@@ -129,11 +150,14 @@ class Settings:
         """Add a group with one flag a field."""
         group = parser.add_argument_group("s1-server", "Thinking budgets. All other flags are vLLM's.")
         for each in fields(cls):
+            parse, metavar = each.metadata["parse"], each.metadata["metavar"]
+            value: dict[str, Any] = {"type": parse, "metavar": metavar}
+            if parse is _switch:  # --name and --no-name
+                value = {"action": argparse.BooleanOptionalAction}
             group.add_argument(
                 _flag_name(each.name),
-                type=each.metadata["parse"],
+                **value,
                 default=argparse.SUPPRESS,  # vLLM's help would print a None that is none of ours
-                metavar=each.metadata["metavar"],
                 help=f"{each.metadata['help']} [{_variable(each.name)}]",
             )
 

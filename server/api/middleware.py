@@ -17,6 +17,7 @@ from server.budget.budget import BudgetError
 from server.engine.call import CALL, Call
 from server.reasoning.families import Family
 from server.settings import Settings
+from server.watch.watch import Watch
 
 EVENT_END = b"\n\n"
 MODELS_PATH = "/v1/models"
@@ -25,9 +26,10 @@ MODELS_PATH = "/v1/models"
 class ThinkingMiddleware:
     """Stands directly in front of vLLM's routes, behind authentication."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, family: Family | None) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, family: Family | None, watch: Watch) -> None:
         self.app = app
         self.settings = settings
+        self._watch = watch
         self._reasoning = ReasoningField(settings.reasoning_field, family)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,6 +47,8 @@ class ThinkingMiddleware:
         try:
             request = read_request(path, raw, self.settings.budget_defaults)
         except BudgetError as error:
+            if error.field:  # without one it is no budget that was wrong
+                self._watch.refuse(path, error.field)
             await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
             return
         body = raw if request is None else request.body
@@ -68,6 +72,8 @@ class ThinkingMiddleware:
             await self.app(scope, receive, _Completer(send, Completion(request.call, self._reasoning)))
         finally:
             CALL.reset(token)
+            if request.call.refused is not None:
+                self._watch.refuse(scope["path"], request.call.refused)
 
 
 class _Replay:

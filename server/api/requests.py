@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.request import BudgetDefaults, read_budget
+from server.budget.request import DEFAULT_SOURCE, BudgetDefaults, read_budget
 from server.engine.call import Call
 
 CHAT_PATHS = frozenset(
@@ -52,8 +52,10 @@ def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingReq
         or switched_off
         or read.clamped_from is not None
         or defaults.default != ThinkingBudget(),
+        is_clamped=read.clamped_from is not None and read.source != DEFAULT_SOURCE,
         has_tools=_offers_tools(body),
         detail=read.detail,
+        has_beams=bool(body.get("use_beam_search")),
         is_chat=path in CHAT_PATHS or "messages" in body,
     )
     return ThinkingRequest(json.dumps(forwarded).encode(), call)

@@ -1,18 +1,21 @@
 """Starts the engine and serves it: vLLM's launcher, with our engine client and one more middleware."""
 
 import socket
+import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 from vllm import envs
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
+from vllm.entrypoints.launchers.utils.server_utils import get_uvicorn_log_config
 from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware
 from vllm.usage.usage_lib import UsageContext
 
@@ -23,14 +26,20 @@ from server.engine.engine import ThinkingLLM
 from server.keys import engine_keys
 from server.reasoning.families import Family
 from server.settings import Settings
+from server.watch.log import RequestLog
+from server.watch.metrics import Metrics
+from server.watch.watch import Watch
 
 LAST_CONNECTIONS_TIMEOUT_S = 3
 
 
 @asynccontextmanager
-async def run_engine(arguments: Namespace, family: Family | None) -> AsyncIterator[ThinkingLLM]:
-    """The engine, up and governed; shut down at the end. Raises what vLLM raises, and RuntimeError or
-    ValueError when budgets cannot be enforced on it."""
+async def run_engine(
+    arguments: Namespace, family: Family | None, watch: Watch | None = None
+) -> AsyncIterator[ThinkingLLM]:
+    """The engine, up and governed, told of to `watch` (None: to nobody); shut down at the end. Raises what
+    vLLM raises, and RuntimeError or ValueError when budgets cannot be enforced on it."""
+    watch = watch or Watch(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
     engine = ThinkingLLM.from_vllm_config(
@@ -42,7 +51,7 @@ async def run_engine(arguments: Namespace, family: Family | None) -> AsyncIterat
     )
     try:
         await engine.reset_mm_cache()
-        await engine.govern(family)
+        await engine.govern(family, watch)
         yield engine
     finally:
         engine.shutdown(timeout=config.shutdown_timeout)
@@ -58,11 +67,13 @@ async def serve(
     arguments: Namespace, settings: Settings, family: Family | None, listener: socket.socket
 ) -> bool:
     """Serve until told to stop. Returns whether the engine was still well then."""
-    async with run_engine(arguments, family) as engine:
+    log = RequestLog(settings.log_format, sys.stdout)
+    watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    async with run_engine(arguments, family, watch) as engine:
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
-        _stack(app, arguments, settings, family)
+        _stack(app, arguments, Middleware(ThinkingMiddleware, settings=settings, family=family, watch=watch))
         await init_app_state(engine, app.state, arguments, tasks)
         shutdown = await serve_http(app, sock=listener, **_uvicorn_options(arguments))
         well = not engine.errored
@@ -70,14 +81,14 @@ async def serve(
     return well
 
 
-def _stack(app: FastAPI, arguments: Namespace, settings: Settings, family: Family | None) -> None:
+def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware) -> None:
     """Put our middleware in: keys in the place of vLLM's, budgets behind everything else."""
     keys = engine_keys(arguments.api_key, envs.VLLM_API_KEY)
     ours = Middleware(KeyMiddleware, keys=keys)
     app.user_middleware = [
         ours if each.cls is AuthenticationMiddleware else each for each in app.user_middleware
     ]
-    app.user_middleware.append(Middleware(ThinkingMiddleware, settings=settings, family=family))
+    app.user_middleware.append(budgets)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
 
 
@@ -86,6 +97,7 @@ def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:
         "enable_ssl_refresh": arguments.enable_ssl_refresh,
         "host": arguments.host,
         "port": arguments.port,
+        **({"log_config": log_config} if (log_config := get_uvicorn_log_config(arguments)) else {}),
         "log_level": arguments.uvicorn_log_level,
         "access_log": not arguments.disable_uvicorn_access_log,
         "timeout_keep_alive": envs.VLLM_HTTP_TIMEOUT_KEEP_ALIVE,

@@ -106,6 +106,11 @@ class Plan:
     """Tokens that the request may generate in all."""
     answer_reserve_tokens: int = 0
 
+    @property
+    def most_thinking_tokens(self) -> int:
+        """What thinking cannot pass, by the maximum or by the room."""
+        return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)
+
     def due(self, tokens: int, position: int, requested_at: int = NEVER) -> End | None:
         """Whether thinking must close now: `tokens` thinking tokens stand, `position` output tokens;
         from the position `requested_at` on a control request wants it closed."""
@@ -131,6 +136,12 @@ class Plan:
         fields["line_breaks"] = frozenset(wire["line_breaks"])
         fields["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
         return cls(**fields)
+
+
+UNGOVERNED = Plan(
+    opening=Opening.CLOSED, start=(), end=(), end_is_distinct=True, end_of_turn=(), close_at=0, room=0
+)
+"""Of a request that no budget can hold on: all that comes out is answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,17 @@ class Call:
     budget: ThinkingBudget = field(default_factory=ThinkingBudget)
     asked: bool = False
     """Whether the client, or the server's default, set any budget."""
+    is_clamped: bool = False
+    """Whether the server's ceiling cut the client's maximum."""
     has_tools: bool = False
+    has_beams: bool = False
+    """Beam search: many requests of one token each to the engine, none of them a line of thinking."""
     is_chat: bool = False
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
     detail: bool = False
     """Whether reports are detailed, and a stream has them on the way."""
+    refused: str | None = None
+    """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
     owner: str | None = None

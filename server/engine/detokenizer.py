@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
 
-from server.budget.follower import Follower
+from server.watch.progress import Progress
 
 
 class AnswerStops(IncrementalDetokenizer):
@@ -18,14 +18,15 @@ class AnswerStops(IncrementalDetokenizer):
     def __init__(
         self,
         inner: IncrementalDetokenizer,
-        follower: Follower,
+        progress: Progress,
         stop: Sequence[str],
         stop_token_ids: Collection[int],
         is_blank: Callable[[int], bool],
     ) -> None:
         super().__init__()
         self._inner = inner
-        self.follower = follower
+        self.progress = progress
+        self.follower = progress.follower
         self._stop = list(stop)
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
@@ -60,6 +61,7 @@ class AnswerStops(IncrementalDetokenizer):
     def _take(self, token: int, stop_terminated: bool) -> str | None:
         free = self.follower.is_free
         self.follower.feed(token)
+        self.progress.came(token, free)
         if free and not self._armed and not self._is_blank(token):
             self._arm()
         if free and token in self._stop_token_ids:

@@ -3,13 +3,14 @@
 All endpoints of vLLM's serving layer come through `generate`, so a budget holds on each of them.
 """
 
-from collections.abc import AsyncGenerator, Sequence
-from copy import copy
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import lru_cache, partial
 from typing import Any, NoReturn
 
-from vllm.exceptions import VLLMValidationError
+from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
+from vllm.lora.request import LoRARequest
 from vllm.outputs import CompletionOutput, RequestOutput
 from vllm.renderers.inputs.preprocess import extract_prompt_components
 from vllm.sampling_params import SamplingParams
@@ -17,35 +18,21 @@ from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import BudgetError
-from server.budget.follower import Follower
-from server.budget.plan import End, FamilyTokens, Occasion, Opening, Plan, make_plan
-from server.budget.report import ThinkingReport
+from server.budget.plan import UNGOVERNED, End, FamilyTokens, Occasion, Opening, Plan, make_plan
+from server.budget.report import Ledger
+from server.engine.account import Account, Subject
 from server.engine.call import CALL, Call
-from server.engine.detail import Detail
-from server.engine.detokenizer import AnswerStops
 from server.engine.ends import EndDesk
+from server.engine.governed import Governed
 from server.engine.ledgers import LedgerDesk
-from server.engine.processor import PLAN_KEY, ROW_KEY
+from server.engine.processor import PLAN_KEY
+from server.engine.spans import ThinkingSpans
 from server.engine.tokens import Encoder, family_tokens
 from server.reasoning.families import Family
+from server.watch.ended import NO_FAMILY
+from server.watch.watch import Watch
 
 TICKET_KEY = "s1_ticket"
-
-
-@dataclass(slots=True)
-class Governed:
-    """One `generate` with a plan: its sequences' rows and followers, by index among the n choices."""
-
-    plan: Plan
-    call: Call
-    stop: Sequence[str]
-    stop_token_ids: Sequence[int]
-    is_ended: bool = False
-    """Whether a control request ended its thinking."""
-    rows: dict[int, str] = field(default_factory=dict)
-    followers: dict[int, Follower] = field(default_factory=dict)
-    details: dict[int, Detail] = field(default_factory=dict)
-    """Where detailed reports were asked for."""
 
 
 class ThinkingLLM(AsyncLLM):
@@ -54,14 +41,35 @@ class ThinkingLLM(AsyncLLM):
     family: FamilyTokens | None = None
     """None: the model's family is unknown; it is served, and a thinking budget is refused."""
 
-    async def govern(self, family: Family | None) -> None:
-        """Put the budget's sampler into every worker and learn the family's marks.
+    async def govern(self, family: Family | None, watch: Watch) -> None:
+        """Put the budget's sampler into every worker, learn the family's marks, and tell `watch` of all
+        that is served.
 
         Raises RuntimeError when a worker cannot enforce budgets, ValueError when the tokenizer has no
         such marks.
         """
-        if family is None:
-            return
+        tokenizer = self.renderer.tokenizer
+        self._is_blank = lru_cache(maxsize=4096)(
+            lambda token: tokenizer is not None and not tokenizer.decode([token]).strip()
+        )
+        self._end_of_turn = self._end_of_sequence_ids()
+        if family is not None:
+            await self._learn(family)
+        self._watch = watch
+        self._model = self.model_config.served_model_name
+        self._family_name = NO_FAMILY if family is None else family.name
+        self._tickets: dict[str, Governed] = {}
+        self._issued = 0
+        self._errands: set[asyncio.Task[None]] = set()
+        # Every sequence of every request passes here, registered with the output processor and not
+        # yet sent: the one place that sees each of n choices by itself.
+        self._send = self.engine_core.add_request_async
+        self.engine_core.add_request_async = self._admit
+        if self.output_processor.tracing_enabled:
+            ThinkingSpans(self.output_processor)
+        watch.serve(self._model, self._family_name)
+
+    async def _learn(self, family: Family) -> None:
         tokenizer = self.renderer.tokenizer
         if tokenizer is None:
             raise ValueError("thinking budgets need a tokenizer (skip_tokenizer_init is set)")
@@ -69,17 +77,11 @@ class ThinkingLLM(AsyncLLM):
         if failed:
             raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
         self._encode = Encoder(tokenizer)
-        self._is_blank = lru_cache(maxsize=4096)(lambda token: not tokenizer.decode([token]).strip())
         self._desk = LedgerDesk(partial(self._ask_workers, "s1_ledgers"))
         self._peeks = LedgerDesk(partial(self._ask_workers, "s1_peek_ledgers"))
         self._ends = EndDesk(self.engine_core)
-        self._tickets: dict[str, Governed] = {}
-        self._issued = 0
-        # Every sequence of every request passes here, registered with the output processor and not
-        # yet sent: the one place that sees each of n choices by itself.
-        self._send = self.engine_core.add_request_async
-        self.engine_core.add_request_async = self._admit
-        self.family = family_tokens(family, tokenizer, self._end_of_sequence_ids())
+        self.family = family_tokens(family, tokenizer, self._end_of_turn)
+        self._end_of_turn = self.family.end_of_turn
         special = set(tokenizer.all_special_ids)
         self._marks_are_special = bool(special.intersection((*self.family.start, *self.family.end)))
 
@@ -90,20 +92,30 @@ class ThinkingLLM(AsyncLLM):
     ) -> AsyncGenerator[RequestOutput, None]:
         """As AsyncLLM.generate. Raises VLLMValidationError (a 400) when the budget cannot be kept."""
         call = CALL.get() or Call()
+        if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
+            return super().generate(prompt, sampling_params, request_id, **kwargs)
         first_choice = call.prompts * sampling_params.n
         call.prompts += 1
         plan = self._plan(prompt, sampling_params, call)
-        if plan is None:
-            return super().generate(prompt, sampling_params, request_id, **kwargs)
-        governed = Governed(plan, call, sampling_params.stop or (), sampling_params.stop_token_ids or ())
+        subject = self._subject(prompt, plan, request_id, sampling_params.n, call, kwargs.get("lora_request"))
+        account = Account(subject, self._watch, self._is_blank, self._end_of_turn)
         self._issued += 1  # a request id may be the client's own, and come twice
         ticket = str(self._issued)
         params = sampling_params.clone()
+        params.extra_args = {**(params.extra_args or {}), TICKET_KEY: ticket}
+        governed = Governed(account, call, first_choice)
+        if plan is not None:
+            governed.stop, governed.stop_token_ids = params.stop or (), params.stop_token_ids or ()
+            self._put_in(plan, params, call, kwargs)
+        stream = super().generate(prompt, params, request_id, **kwargs)
+        return self._follow(stream, governed, ticket)
+
+    def _put_in(self, plan: Plan, params: SamplingParams, call: Call, kwargs: dict[str, Any]) -> None:
         # Client stops act on the answer only: AnswerStops arms them there.
         params.stop, params.stop_token_ids = [], []
-        params.extra_args = {**(params.extra_args or {}), PLAN_KEY: plan.to_wire(), TICKET_KEY: ticket}
+        params.extra_args = {**params.extra_args, PLAN_KEY: plan.to_wire()}
         params.thinking_token_budget = None
-        if call.is_chat and self.family is not None and self._marks_are_special:
+        if call.is_chat and self._marks_are_special:
             params.skip_special_tokens = False  # the parser splits the text at the marks
         if params.structured_outputs is not None:
             # The grammar begins where thinking ends; a raw completion that opens no thinking has none.
@@ -111,16 +123,33 @@ class ThinkingLLM(AsyncLLM):
             thinks = plan.opening in (Opening.OPEN, Opening.FORCE) or waits_for_mark
             kwargs["reasoning_ended"] = not thinks
         call.opening = plan.opening
-        stream = super().generate(prompt, params, request_id, **kwargs)
-        return self._follow(stream, governed, ticket, call, first_choice)
+
+    def _subject(
+        self, prompt: Any, plan: Plan | None, request_id: str, n: int, call: Call, lora: LoRARequest | None
+    ) -> Subject:
+        text, ids, _ = extract_prompt_components(self.model_config, prompt)
+        if self._watch.keeps_prompts and text is None and ids is not None and self.renderer.tokenizer:
+            text = self.renderer.tokenizer.decode(ids)
+        return Subject(
+            id=request_id,
+            model=self._model if lora is None else lora.lora_name,
+            family=self._family_name,
+            n=n,
+            plan=UNGOVERNED if plan is None else plan,
+            is_planned=plan is not None,
+            is_clamped=call.is_clamped,
+            prompt_tokens=len(ids or ()),
+            prompt=text if self._watch.keeps_prompts else None,
+        )
 
     def _plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:
         for key in params.extra_args or {}:
             if key.startswith("s1_"):
-                _refuse(f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
+                _refuse(call, f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
         if self.family is None:
             if call.asked or call.detail:
                 _refuse(
+                    call,
                     "thinking_budget",
                     "this model has no known thinking marks: start the server with --family",
                 )
@@ -128,7 +157,9 @@ class ThinkingLLM(AsyncLLM):
         prompt_ids = extract_prompt_components(self.model_config, prompt).token_ids
         if prompt_ids is None:
             if call.asked:
-                _refuse("thinking_budget", "a thinking budget needs a prompt of tokens, not of embeddings")
+                _refuse(
+                    call, "thinking_budget", "a thinking budget needs a prompt of tokens, not of embeddings"
+                )
             return None
         occasion = Occasion(
             prompt=prompt_ids,
@@ -141,29 +172,18 @@ class ThinkingLLM(AsyncLLM):
         try:
             return make_plan(call.budget, self.family, self._encode, occasion)
         except BudgetError as error:
-            _refuse(error.field, str(error))
+            _refuse(call, error.field, str(error))
 
     async def _admit(self, request: EngineCoreRequest) -> None:
         params = request.sampling_params
         ticket = (params.extra_args or {}).get(TICKET_KEY) if params is not None else None
         governed = self._tickets.get(ticket) if ticket is not None else None
-        if params is not None and governed is not None:
+        if governed is not None:
             state = self.output_processor.request_states[request.request_id]
-            follower = Follower(governed.plan)
-            governed.rows[state.request_index] = request.request_id
-            governed.followers[state.request_index] = follower
-            if state.detokenizer is not None:
-                state.detokenizer = stops = AnswerStops(
-                    state.detokenizer, follower, governed.stop, governed.stop_token_ids, self._is_blank
-                )
-                if governed.call.detail:
-                    governed.details[state.request_index] = Detail(follower, stops.text_ends)
-            # The n choices share one params object: each row needs its own name.
-            request.sampling_params = copy(params)
-            request.sampling_params.extra_args = {**(params.extra_args or {}), ROW_KEY: request.request_id}
+            governed.admit(request, state, self._is_blank)
             await self._send(request)
-            if governed.is_ended:  # while its siblings were sent
-                await self._ends.end({request.request_id: follower})
+            if governed.is_ended and governed.rows:  # while its siblings were sent
+                await self._ends.end({request.request_id: governed.followers[state.request_index]})
             return
         await self._send(request)
 
@@ -191,56 +211,59 @@ class ThinkingLLM(AsyncLLM):
     # -- its tokens out --------------------------------------------------------------------------
 
     async def _follow(
-        self,
-        stream: AsyncGenerator[RequestOutput, None],
-        governed: Governed,
-        ticket: str,
-        call: Call,
-        first_choice: int,
+        self, stream: AsyncGenerator[RequestOutput, None], governed: Governed, ticket: str
     ) -> AsyncGenerator[RequestOutput, None]:
         self._tickets[ticket] = governed
+        account = governed.account
         try:
-            async for output in stream:
-                for choice in output.outputs:
-                    if choice.finished():
-                        report = await self._report(governed, choice)
-                        call.reports[first_choice + choice.index] = report
-                    elif (detail := governed.details.get(choice.index)) is not None:
-                        if detail.asks_ledger(choice.token_ids):
-                            detail.ledger = await self._peeks.take(governed.rows[choice.index])
-                        call.progress[first_choice + choice.index] = detail.report()
-                yield output
+            async with aclosing(stream):
+                async for output in stream:
+                    for choice in output.outputs:
+                        await self._account_for(choice, governed)
+                    yield output
+            account.fate = End.ERROR  # whatever has not finished by now never will
+        except (VLLMClientError, GracefulHTTPError):
+            account.fate = None
+            raise
+        except Exception:
+            account.fate = End.ERROR
+            raise
         finally:
             self._tickets.pop(ticket, None)
-            await stream.aclose()
-            for index, row_id in governed.rows.items():
-                if first_choice + index not in call.reports:
-                    self._desk.forget(row_id)
+            if (errand := account.close(partial(self._ledger_of, governed))) is not None:
+                task = asyncio.create_task(errand)
+                self._errands.add(task)
+                task.add_done_callback(self._errands.discard)
 
-    async def _report(self, governed: Governed, choice: CompletionOutput) -> ThinkingReport:
-        follower = governed.followers[choice.index]
-        follower.finish(_END_OF.get(choice.finish_reason or "", End.ERROR))
-        ledger = await self._desk.take(governed.rows[choice.index])
-        detail = governed.details.get(choice.index)
-        if detail is None:
-            return ThinkingReport.of(follower, ledger)
-        detail.ledger = ledger
-        return detail.report()
+    async def _account_for(self, choice: CompletionOutput, governed: Governed) -> None:
+        index = choice.index
+        if choice.finished():
+            governed.finish(choice, await self._ledger_of(governed, index))
+        elif (detail := governed.details.get(index)) is not None:
+            if detail.asks_ledger(choice.token_ids):
+                detail.ledger = await self._peeks.take(governed.rows[index])
+            governed.call.progress[governed.first_choice + index] = detail.report()
+
+    async def _ledger_of(self, governed: Governed, index: int) -> Ledger:
+        if index not in governed.rows:
+            return Ledger()
+        if index not in governed.ledgers:  # the workers give it once, and who asks may be cancelled
+            governed.ledgers[index] = asyncio.ensure_future(self._desk.take(governed.rows[index]))
+        return await asyncio.shield(governed.ledgers[index])
 
     async def _ask_workers(self, method: str, *args: Any) -> list[Any]:
         """Every worker of every engine (collective_rpc alone asks the first of data-parallel ones)."""
         answers = await self.engine_core.call_utility_all_async("collective_rpc", method, None, args, None)
         return [answer for of_one_engine in answers for answer in of_one_engine]
 
-    def _end_of_sequence_ids(self) -> list[int]:
-        tokenizer_eos = self.renderer.tokenizer.eos_token_id
+    def _end_of_sequence_ids(self) -> tuple[int, ...]:
+        tokenizer = self.renderer.tokenizer
+        tokenizer_eos = None if tokenizer is None else tokenizer.eos_token_id
         declared = self.model_config.try_get_generation_config().get("eos_token_id", [])
         ids = [tokenizer_eos, *([declared] if isinstance(declared, int) else declared)]
-        return [token for token in dict.fromkeys(ids) if token is not None]
+        return tuple(token for token in dict.fromkeys(ids) if token is not None)
 
 
-_END_OF = {"length": End.LENGTH, "stop": End.STOP, "abort": End.STOP, "repetition": End.STOP}
-
-
-def _refuse(field_name: str, message: str) -> NoReturn:
+def _refuse(call: Call, field_name: str, message: str) -> NoReturn:
+    call.refused = field_name
     raise VLLMValidationError(message, parameter=field_name)

@@ -23,10 +23,6 @@ class LedgerDesk:
         """The ledger of an ended row. Raises what the engine raises when it is gone."""
         return await asyncio.shield(self._ask(row_id))
 
-    def forget(self, row_id: str) -> None:
-        """Nobody will take this row's ledger (its client went away): let the workers let go of it."""
-        self._ask(row_id).add_done_callback(lambda answer: answer.exception())
-
     def _ask(self, row_id: str) -> asyncio.Future[Ledger]:
         future = self._waiting.get(row_id)
         if future is None:
