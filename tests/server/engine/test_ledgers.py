@@ -54,12 +54,3 @@ async def test_engine_that_is_gone_is_said_to_each_who_asks_and_the_desk_goes_on
         await desk.take("a")
     workers.failure = None
     assert (await desk.take("a")).waits_at == (3,)
-
-
-async def test_forgotten_row_is_asked_for_and_its_failure_is_nobodys() -> None:
-    workers = Workers()
-    workers.may_answer.set()
-    workers.failure = ConnectionError("gone")
-    LedgerDesk(workers.fetch).forget("a")
-    await asyncio.sleep(0.01)
-    assert workers.asked == [["a"]]
