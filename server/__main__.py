@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_engine_environment()
     # vLLM reads its environment when it is imported.
     from server.api.serve import bind, serve
-    from server.engine.arguments import budget_flags, make_parser, parse
+    from server.engine.arguments import budget_flags, log_flags, make_parser, parse
     from server.engine.family import find_family
 
     given = list(sys.argv[1:] if argv is None else argv)
@@ -35,8 +35,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         settings = Settings.read(arguments)
         family, found = find_family(settings.family, arguments)
+        given += log_flags(settings.log_format, arguments)
         if family is not None:
-            arguments = _fill_in(parse(parser, [*given, *budget_flags(family, arguments)]))
+            given += budget_flags(family, arguments)
+        arguments = _fill_in(parse(parser, given))
         listener = bind(arguments)
     except (argparse.ArgumentTypeError, ValueError, OSError) as error:
         parser.error(str(error))

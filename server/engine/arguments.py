@@ -44,6 +44,13 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
     return flags
 
 
+def log_flags(form: str, given: Namespace) -> list[str]:
+    """The vLLM flags that give all its processes' lines, and uvicorn's, the form of ours."""
+    if form != "json" or hasattr(given, "logging_config"):
+        return []
+    return ["--logging-config.formatter", "json"]
+
+
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:
     """Parse and validate. Wrong flags end the program with vLLM's own message."""
     arguments = parser.parse_args(list(argv))
