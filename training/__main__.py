@@ -8,6 +8,7 @@ from pathlib import Path
 
 from server.reasoning.records import RecordError
 from training.errors import TrainingError
+from training.settings import add_flags
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     nano.add_argument("--steps", type=int, help="of fine-tuning (default: 5 epochs of batches of 16)")
     nano.add_argument("--seed", type=int, default=1)
     nano.add_argument("--threads", type=int, default=2)
+    sft = commands.add_parser("sft", help="fine-tune a model on curation's data, as s1 was")
+    add_flags(sft)
     measure = commands.add_parser("nano-measure", help="accuracy of an s1-nano by budget, without a server")
     measure.add_argument("directory", type=Path)
     measure.add_argument("--split", choices=("dev", "test"), default="dev")
@@ -47,6 +50,12 @@ def main(arguments: list[str] | None = None) -> int:
 def run(parsed: argparse.Namespace) -> int:
     # Before torch is imported: spinning OpenMP threads halve the speed on cores that others use too.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    if parsed.command == "sft":
+        from training.settings import settings_of as sft_settings
+        from training.sft import sft
+
+        sft(sft_settings(parsed))
+        return 0
     if parsed.command == "nano":
         from training.nano.run import make_nano
         from training.nano.settings import settings_of

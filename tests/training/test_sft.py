@@ -1,0 +1,368 @@
+"""Runs of `s1-train sft` with the real trainer on models of a few thousand weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from accelerate.data_loader import SeedableRandomSampler
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
+
+from server.reasoning.families import FAMILIES
+from tests.training.tiny import tiny_model, train_file
+from training.__main__ import main
+from training.base import load_tokenizer
+from training.data import read_data
+from training.lesson import Writer
+from training.recipes import RECIPES
+from training.sft import rows_of
+from training.trainer import StepOrder
+
+# Four epochs of three steps, each of four micro-batches (the last of two), saved within an epoch.
+TWELVE = ("--steps", "12", "--save-every", "5", "--micro-batch", "4")
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_model(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_file(tmp_path_factory.mktemp("data") / "train.jsonl", 40)
+
+
+def flags(base: Path, data: Path, out: Path, *more: str, recipe: str = "nano") -> list[str]:
+    return ["sft", "--recipe", recipe, "--model", str(base), "--data", str(data), "--out", str(out), *more]
+
+
+def curve(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "run" / "metrics.jsonl").read_text().splitlines()]
+
+
+def seen(out: Path) -> list[tuple[float, ...]]:
+    """What must be the same to the bit, step by step."""
+    names = ("step", "loss", "grad_norm", "learning_rate", "tokens")
+    return [tuple(line[name] for name in names) for line in curve(out)]
+
+
+@pytest.fixture(scope="module")
+def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve steps without a break."""
+    out = tmp_path_factory.mktemp("whole") / "ckpt"
+    assert main(flags(base, data, out, *TWELVE)) == 0
+    return out
+
+
+# -- what comes out --------------------------------------------------------------------------------------
+
+
+def test_a_thousand_samples_are_315_steps_with_the_papers_learning_rates(base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ckpt"
+    told = flags(base, train_file(tmp_path / "t.jsonl", 1000, 2), out, recipe="qwen2.5-1.5b-s1k")
+    assert main([*told, "--micro-batch", "16", "--no-recompute", "--save-every", "1000"]) == 0
+    steps = curve(out)
+    assert [one["step"] for one in steps] == list(range(1, 316))
+    assert json.loads((out / "making.json").read_text())["steps"] == 315
+    rates = [one["learning_rate"] for one in steps]
+    assert rates[0] == 0 and rates[16] == max(rates) == 1e-5
+    assert rates[8] == pytest.approx(0.5e-5) and 0 < rates[-1] < 1e-9
+
+
+def test_the_model_learns_and_transformers_loads_what_comes_out(whole: Path) -> None:
+    losses = [one["loss"] for one in curve(whole)]
+    assert losses[-1] < losses[0]
+    model = AutoModelForCausalLM.from_pretrained(whole, dtype="auto")
+    assert model.dtype == torch.bfloat16
+    assert AutoTokenizer.from_pretrained(whole).chat_template
+
+
+def test_the_curve_is_in_tensorboard_too(whole: Path) -> None:
+    board = EventAccumulator(str(whole / "run" / "tensorboard"))
+    board.Reload()
+    drawn = [(one.step, one.value) for one in board.Scalars("loss")]
+    assert [step for step, _ in drawn] == list(range(1, 13))
+    assert [value for _, value in drawn] == pytest.approx([one["loss"] for one in curve(whole)])
+    assert set(board.Tags()["scalars"]) == {"loss", "learning_rate", "grad_norm", "tokens_per_s"}
+
+
+def test_the_card_says_how_it_was_made(whole: Path) -> None:
+    made = json.loads((whole / "making.json").read_text())
+    assert made["name"] == "nano" and made["samples"] == 40 and made["steps"] == 12
+    assert len(made["data"]) == 64 and made["over_long"] == [] and made["versions"]["trl"]
+    assert made["tokens"] == curve(whole)[-1]["tokens"]
+
+
+def test_the_plan_is_printed_and_nothing_is_done_with_plan_alone(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ckpt"
+    assert main(flags(base, data, out, "--plan")) == 0
+    told = capsys.readouterr().out
+    for part in (
+        "recipe    nano",
+        "parameters",
+        "tokens    ",
+        "steps     15: 40 samples an epoch",
+        "GiB a device",
+    ):
+        assert part in told
+    assert not out.exists()
+
+
+def test_samples_that_are_left_out_are_named(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (
+        main(flags(base, data, tmp_path / "o", "--plan", "--max-tokens", "185", "--over-long", "drop")) == 0
+    )
+    told = capsys.readouterr().out
+    assert " too long and dropped" in told and f"  {data}:12: " in told
+
+
+# -- a run never overwrites another ----------------------------------------------------------------------
+
+
+def test_a_finished_run_and_another_run_and_a_strangers_folder_are_left_alone(
+    base: Path, data: Path, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (whole / "model.safetensors").read_bytes()
+    assert main(flags(base, data, whole, *TWELVE)) == 1
+    assert f"--out: {whole} holds a finished model" in capsys.readouterr().err
+    other = tmp_path / "other"
+    (other / "run").mkdir(parents=True)
+    (other / "run" / "run.json").write_text((whole / "run" / "run.json").read_text())
+    assert main(flags(base, data, other, *TWELVE, "--seed", "1")) == 1
+    assert "holds another run: seed was 42, is 1" in capsys.readouterr().err
+    stranger = tmp_path / "stranger"
+    stranger.mkdir()
+    (stranger / "thesis.tex").touch()
+    assert main(flags(base, data, stranger)) == 1
+    assert "is not empty and holds no run of s1-train sft" in capsys.readouterr().err
+    assert (whole / "model.safetensors").read_bytes() == before
+    assert [one.name for one in stranger.iterdir()] == ["thesis.tex"]
+
+
+# -- kill -9 ---------------------------------------------------------------------------------------------
+
+
+def start(told: Sequence[str]) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
+    return subprocess.Popen([sys.executable, "-m", "training", *told], env=environment)
+
+
+def lines(out: Path) -> int:
+    path = out / "run" / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
+
+
+def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_curve_and_weights_to_the_bit(
+    base: Path, data: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ckpt"
+    told = flags(base, data, out, *TWELVE)
+    process = start(told)
+    while lines(out) < 7 and process.poll() is None:
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (out / "config.json").exists() and 7 <= lines(out) < 12
+    assert main(told) == 0
+    assert seen(out) == seen(whole)
+    assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
+
+
+def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(
+    base: Path, data: Path, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ckpt"
+    told = flags(base, data, out, *TWELVE)
+    process = start(told)
+    half = out / "run" / "checkpoints" / "checkpoint-10"
+    while not (half / "model.safetensors").exists() and process.poll() is None:
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    (half / "whole").unlink(missing_ok=True)
+    (half / "trainer_state.json").unlink(missing_ok=True)
+    assert not (out / "config.json").exists()
+    assert main(told) == 0
+    assert seen(out) == seen(whole)
+
+
+# -- a loss that is none ---------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_a_number_stops_the_run_and_keeps_the_last_good_checkpoint(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ckpt"
+    assert main(flags(base, data, out, "--save-every", "1", "--clip", "1e30", "--learning-rate", "1e30")) == 1
+    assert "the loss is" in (told := capsys.readouterr().err) or "the gradient's norm is" in told
+    kept = sorted((out / "run" / "checkpoints").glob("checkpoint-*/whole"))
+    assert kept and not (out / "config.json").exists()
+    assert len(curve(out)) == len(kept) and all(torch.tensor(one["loss"]).isfinite() for one in curve(out))
+
+
+def test_weights_that_are_not_numbers_stop_at_the_first_step(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tiny_model(tmp_path / "broken")
+    model = AutoModelForCausalLM.from_pretrained(broken)
+    with torch.no_grad():
+        model.model.norm.weight[0] = float("nan")
+    model.save_pretrained(broken)
+    assert main(flags(broken, data, tmp_path / "ckpt")) == 1
+    assert "step 1: the loss is nan" in capsys.readouterr().err
+
+
+# -- order and packing -----------------------------------------------------------------------------------
+
+
+def test_every_step_has_the_samples_that_the_plain_trainer_gives_it_longest_first() -> None:
+    lengths = [(7 * n) % 50 for n in range(40)]
+    ours, plain = StepOrder(lengths, 16, 42), SeedableRandomSampler(range(40), data_seed=42)
+    for epoch in (0, 1, 3):
+        ours.set_epoch(epoch)
+        plain.set_epoch(epoch)
+        mine, theirs = list(ours), list(plain)
+        for at in (0, 16, 32):
+            assert set(mine[at : at + 16]) == set(theirs[at : at + 16])
+            assert [lengths[n] for n in mine[at : at + 16]] == sorted(
+                (lengths[n] for n in mine[at : at + 16]), reverse=True
+            )
+
+
+def test_a_packed_sample_has_the_loss_that_it_has_alone(base: Path, data: Path) -> None:
+    """Through the trainer's own collator and forward pass: what stands beside a sample changes nothing."""
+    lessons = read_data(
+        data, Writer(load_tokenizer(str(base)), FAMILIES["think"], "tiny"), 1024, "refuse"
+    ).lessons
+    net, rows = packed_rows(base, data)
+    alone = {tuple(one.ids): losses(net, torch.tensor([one.ids]), None) for one in lessons}
+    checked = 0
+    for row in rows:
+        ids, places = row["input_ids"], row["position_ids"]
+        together = losses(net, ids, places)
+        starts = [*(places[0] == 0).nonzero().flatten().tolist(), ids.shape[1]]
+        for start_at, stop_at in pairwise(starts):
+            mine = alone[tuple(ids[0, start_at:stop_at].tolist())]
+            torch.testing.assert_close(together[start_at : stop_at - 1], mine, atol=1e-5, rtol=1e-5)
+            checked += 1
+        blind = losses(net, ids, torch.arange(ids.shape[1])[None])
+        if len(starts) > 2:
+            assert not torch.allclose(together[starts[1] :], blind[starts[1] :], atol=1e-5)
+    assert checked == len(lessons) and len(rows) < len(lessons) / 3
+
+
+def losses(net: Any, ids: Tensor, places: Tensor | None) -> Tensor:
+    """Of every next token, without what the loader hides."""
+    more = {} if places is None else {"position_ids": places}
+    with torch.no_grad():
+        logits = net(input_ids=ids, use_cache=False, **more).logits
+    return torch.nn.functional.cross_entropy(logits[0, :-1], ids[0, 1:], reduction="none")
+
+
+def packed_rows(base: Path, data: Path) -> tuple[Any, list[dict[str, Any]]]:
+    """The network, and an epoch's rows as the trainer's collator makes them."""
+    tokenizer = load_tokenizer(str(base))
+    written = read_data(data, Writer(tokenizer, FAMILIES["think"], "tiny"), 1024, "refuse")
+    rows, _ = rows_of(written, replace(RECIPES["nano"], packing=True, max_tokens=1024))
+    collate = DataCollatorForLanguageModeling(tokenizer.pad_token_id, padding_free=True)
+    net = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32).eval()
+    return net, [collate([row]) for row in rows]
+
+
+def test_a_packed_run_trains_every_sample_in_fewer_steps(base: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "ckpt"
+    assert (
+        main(flags(base, data, out, "--packing", "--batch", "2", "--micro-batch", "1", "--epochs", "1")) == 0
+    )
+    written = read_data(data, Writer(load_tokenizer(str(base)), FAMILIES["think"], "tiny"), 1024, "refuse")
+    assert curve(out)[-1]["tokens"] == written.tokens
+    assert len(curve(out)) < 40 / 2
+
+
+# -- adapters --------------------------------------------------------------------------------------------
+
+
+def test_adapters_come_out_alone_and_every_one_of_them_has_learnt(
+    base: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "ckpt"
+    assert main(flags(base, data, out, "--epochs", "2", recipe="nano-lora")) == 0
+    assert not (out / "model.safetensors").exists()
+    adapters = load_file(out / "adapter_model.safetensors")
+    second = {name: w for name, w in adapters.items() if "lora_B" in name}
+    assert len(second) == 7 and all(w.abs().max() > 0 for w in second.values())
+    assert curve(out)[-1]["loss"] < curve(out)[0]["loss"]
+
+
+# -- what is no model ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missing", "complaint"),
+    [
+        ("", "no such directory"),
+        ("config.json", "not a model directory: no config.json in it"),
+        ("model.safetensors", r"not a model directory: no weights (*.safetensors) in it"),
+    ],
+)
+def test_what_is_no_model_directory_is_refused(
+    data: Path, tmp_path: Path, missing: str, complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "model"
+    if missing:
+        (tiny_model(model) / missing).unlink()
+    assert main(flags(model, data, tmp_path / "ckpt")) == 1
+    assert f"--model {model}: {complaint}" in capsys.readouterr().err
+    assert not (tmp_path / "ckpt").exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "complaint"),
+    [
+        (["--batch", "0"], "--batch: 0 is below 1"),
+        (["--learning-rate", "0"], "--learning-rate: 0.0 is not above 0"),
+        (["--warm-up", "5"], "--warm-up: 5.0 is no share of the steps"),
+        (
+            ["--micro-batch", "5"],
+            "--batch: 16 samples a step do not divide over 1 devices with --micro-batch 5",
+        ),
+        (["--devices", "8"], "--devices, --device and --device-gib describe another machine"),
+        (["--plan", "--devices", "8"], "--device-gib: say how much memory"),
+        (["--family", "magistral"], "--family magistral: the tokenizer of"),
+        (["--plan", "--device-gib", "0.1"], "this needs about"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_by_its_flag(
+    base: Path,
+    data: Path,
+    tmp_path: Path,
+    more: list[str],
+    complaint: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(flags(base, data, tmp_path / "ckpt", *more)) == 1
+    assert complaint in capsys.readouterr().err
+    assert not (tmp_path / "ckpt").exists()
+
+
+def test_without_an_out_there_is_no_run(base: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = [one for one in flags(base, data, Path("x")) if one not in ("--out", "x")]
+    assert main(told) == 1
+    assert "--out: say where the model goes" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+"""A sample in token ids, with the labels that the loss falls on: what the server will send, what it reads.
+
+Prompt, start mark, thinking, end mark and answer are tokenised each by itself, because that is how the
+server meets them: the prompt whole, the marks as it forces and finds them. Text tokenised in one piece can
+differ where a mark is ordinary text ("|>" and the line breaks behind it become one token).
+"""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+from server.reasoning.families import FAMILIES, Family
+from server.reasoning.records import Sample
+from training.errors import TrainingError
+
+IGNORE = -100
+# Marks that are ordinary text to the tokenizers of the models that use them.
+WRITTEN_OUT = ("kimi", "sky-t1")
+# simplescaling/s1, data/tokenization.py. Elsewhere the cue that the server forces stands there.
+ANSWER_PREFIX = {"s1": "Answer: "}
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """Token ids, and for each itself or IGNORE. `cut`: how many tokens of its end were left out."""
+
+    ids: list[int]
+    labels: list[int]
+    where: str
+    cut: int = 0
+
+    @property
+    def learnt(self) -> int:
+        """Tokens under loss."""
+        return sum(label != IGNORE for label in self.labels)
+
+
+class Writer:
+    """Writes samples as a family's conversations in one tokenizer. Raises TrainingError where it can't."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, family: Family, model: str) -> None:
+        self.tokenizer, self.family, self.model = tokenizer, family, model
+        if not tokenizer.chat_template:
+            raise TrainingError(f"--model {model}: its tokenizer has no chat template")
+        self._check_marks()
+        self.start, self.end = self._ids(family.start), self._ids(family.end)
+        self.turn_end = self._turn_end()
+        self._forbidden = self._marks_and_specials()
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def _check_marks(self) -> None:
+        missing = _missing_marks(self.tokenizer, self.family)
+        if missing and self.family.name not in WRITTEN_OUT:
+            fit = [
+                f.name
+                for f in FAMILIES.values()
+                if f.name in WRITTEN_OUT or not _missing_marks(self.tokenizer, f)
+            ]
+            raise TrainingError(
+                f"--family {self.family.name}: the tokenizer of {self.model} has no token {missing[0]!r}; "
+                f"it can learn {', '.join(fit)}"
+            )
+
+    def _turn_end(self) -> list[int]:
+        """What the template puts behind an answer. It must begin with a token that ends a turn."""
+        chat = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "S1ANSWER"}]
+        text = str(self.tokenizer.apply_chat_template(chat, tokenize=False))
+        ids = self._ids(text.rpartition("S1ANSWER")[2])
+        vocabulary = self.tokenizer.get_vocab()
+        ends = {vocabulary.get(mark) for mark in self.family.end_of_turn} | {self.tokenizer.eos_token_id}
+        if not ids or ids[0] not in ends - {None}:
+            raise TrainingError(
+                f"--model {self.model}: its chat template has no end mark behind an answer, so the model"
+                f" would never learn to stop; expected {self.tokenizer.eos_token} or"
+                f" {' or '.join(self.family.end_of_turn)}"
+            )
+        return ids
+
+    def _marks_and_specials(self) -> frozenset[int]:
+        """Ids that may not stand inside a thought or an answer."""
+        marks = {ids[0] for ids in (self.start, self.end, self.turn_end) if ids}
+        added = set(self.tokenizer.get_added_vocab().values())
+        special = {id for id, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        return frozenset(special | marks & added)
+
+    def prompt(self, question: str) -> str:
+        """As the server renders a chat of one user message."""
+        chat = [{"role": "user", "content": question}]
+        return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+
+    def write(self, sample: Sample) -> Lesson:
+        prompt = self.prompt(sample.problem.question)
+        if prompt.rstrip().endswith(self.family.end):
+            raise TrainingError(f"--model {self.model}: its chat template closes thinking in the prompt")
+        opened = prompt.rstrip().endswith(self.family.start)
+        asked = self._ids(prompt)
+        lead = "" if opened and prompt.endswith("\n") else "\n"
+        thinking = self._said(sample, "thinking", f"{lead}{sample.trace.thinking.strip()}\n")
+        answer = self._said(sample, "answer", self._answer_text(sample.trace.answer))
+        said = [*([] if opened else self.start), *thinking, *self.end, *answer, *self.turn_end]
+        return Lesson(asked + said, [IGNORE] * len(asked) + said, sample.where)
+
+    def _answer_text(self, answer: str) -> str:
+        """Behind the line breaks that the server's cue begins with."""
+        cue = self.family.cue.lstrip()
+        breaks = self.family.cue[: len(self.family.cue) - len(cue)]
+        prefix = "" if "Answer:" in answer else ANSWER_PREFIX.get(self.family.name, f"{cue} ")
+        return f"{breaks}{prefix}{answer.strip()}"
+
+    def _said(self, sample: Sample, name: str, text: str) -> list[int]:
+        ids = self._ids(text)
+        found = next((one for one in ids if one in self._forbidden), None)
+        written_out = next((m for m in (self.family.start, self.family.end) if m in text), None)
+        if found is not None or written_out:
+            mark = written_out or self.tokenizer.convert_ids_to_tokens([found])[0]
+            raise TrainingError(f"{sample.where}: field 'trace.{name}' has the mark {mark!r} inside")
+        return ids
+
+
+def _missing_marks(tokenizer: PreTrainedTokenizerBase, family: Family) -> list[str]:
+    """Marks of the family whose first piece is no token of its own here."""
+    added = set(tokenizer.get_added_vocab().values())
+    marks = (family.start, family.end)
+    return [m for m in marks if tokenizer.encode(m, add_special_tokens=False)[0] not in added]

@@ -1,0 +1,94 @@
+"""The curve of a run: one JSON line and one TensorBoard point a step, and the bar that its user watches.
+
+Decided here: what is recorded. A resumed run goes on behind its checkpoint: later lines of a killed run go.
+"""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+from transformers import TrainerCallback
+
+from training.plan import Plan
+
+
+def flops(plan: Plan, tokens: int, squares: int) -> float:
+    """Of forward and backward: 6 a parameter and token (4 where the weights stand still), and 6 a layer
+    and pair of tokens that see each other (causal; Kaplan et al. 2020, PaLM's appendix B). `squares`: the
+    sum of the squared lengths of the rows.
+    """
+    base = plan.base
+    of_weights = (4 if plan.recipe.rank else 6) * base.parameters * tokens
+    return of_weights + 6.0 * base.layers * base.attention_width * squares
+
+
+class Record(TrainerCallback):
+    """Of the first process. `squares` and `tokens` are counted by the trainer, over all devices."""
+
+    def __init__(self, folder: Path, plan: Plan, resumed: int, watched: bool) -> None:
+        self._plan, self._path = plan, folder / "metrics.jsonl"
+        kept = [line for line in _lines(self._path) if line["step"] <= resumed]
+        _write(self._path, kept)
+        self._tokens = kept[-1]["tokens"] if kept else 0
+        self._seconds = kept[-1]["seconds"] if kept else 0.0
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed + 1)
+        self._bar = tqdm(total=plan.steps, initial=resumed, unit="step", mininterval=0.1 if watched else 30.0)
+        self._began = time.monotonic()
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self._began = time.monotonic()
+
+    def record(self, step: int, logs: dict[str, float], tokens: int, squares: int) -> None:
+        """One step's line."""
+        seconds = time.monotonic() - self._began
+        self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
+        machine = self._plan.machine
+        mfu = None
+        if machine.peak:
+            mfu = flops(self._plan, tokens, squares) / seconds / (machine.peak * machine.devices)
+        line = {
+            "step": step,
+            "loss": logs["loss"],
+            "learning_rate": logs["learning_rate"],
+            "grad_norm": logs["grad_norm"],
+            "tokens": self._tokens,
+            "tokens_per_s": tokens / seconds,
+            "mfu": mfu,
+            "seconds": self._seconds,
+        }
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        for name in ("loss", "learning_rate", "grad_norm", "tokens_per_s", "mfu"):
+            if line[name] is not None:
+                self._board.add_scalar(name, line[name], step)
+        shown = {"loss": f"{logs['loss']:.4f}", "tok/s": f"{tokens / seconds:,.0f}"}
+        self._bar.set_postfix(shown | ({"MFU": f"{mfu:.1%}"} if mfu is not None else {}))
+        self._bar.update(step - self._bar.n)
+
+    def close(self) -> None:
+        self._board.close()
+        self._bar.close()
+
+    @property
+    def seconds(self) -> float:
+        return float(self._seconds)
+
+    @property
+    def tokens(self) -> int:
+        return int(self._tokens)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """Whole lines; a kill may have left half a one."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")]
+
+
+def _write(path: Path, lines: list[dict[str, Any]]) -> None:
+    beside = path.with_suffix(".part")
+    beside.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    beside.replace(path)

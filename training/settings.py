@@ -1,0 +1,95 @@
+"""What `s1-train sft` was asked: a recipe, and a flag for each of its fields."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from server.reasoning.families import FAMILIES
+from training.errors import TrainingError
+from training.machine import GIB, Machine, peak_of, this_machine
+from training.recipes import RECIPES, Recipe
+
+CHOICES: dict[str, Sequence[str]] = {"family": tuple(FAMILIES), "over_long": ("refuse", "drop", "cut")}
+
+
+@dataclass(frozen=True, slots=True)
+class SftSettings:
+    """`only_plan`: say what the run would take, and stop. `out` may be None then."""
+
+    recipe: Recipe
+    data: Path
+    machine: Machine
+    out: Path | None = None
+    only_plan: bool = False
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--recipe", required=True, choices=RECIPES, metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument("--data", type=Path, required=True, help="curation's train.jsonl")
+    parser.add_argument("--out", type=Path, help="where the model goes; an unfinished run goes on")
+    parser.add_argument("--plan", action="store_true", help="say what the run would take, and stop")
+    parser.add_argument("--devices", type=int, help="with --plan: of a machine that is not here")
+    parser.add_argument("--device", help="with --plan: its name, such as H100 (default: a GPU)")
+    parser.add_argument("--device-gib", type=float, help="with --plan: memory of one of its devices")
+    changes = parser.add_argument_group("changes to the recipe")
+    for one in fields(Recipe):
+        if "help" in one.metadata:
+            _add_flag(changes, one)
+
+
+def _add_flag(group: Any, one: Field[Any]) -> None:
+    flag = f"--{one.name.replace('_', '-')}"
+    kind = _type(one)
+    if kind is bool:
+        group.add_argument(flag, action=argparse.BooleanOptionalAction, help=one.metadata["help"])
+    else:
+        choices = CHOICES.get(one.name)
+        group.add_argument(flag, type=kind, choices=choices, help=one.metadata["help"])
+
+
+def _type(one: Field[Any]) -> type:
+    if one.name in CHOICES:
+        return str
+    choices = get_args(one.type)
+    return choices[0] if choices else one.type  # type: ignore[return-value]
+
+
+def settings_of(given: argparse.Namespace) -> SftSettings:
+    named = {f.name for f in fields(Recipe) if "help" in f.metadata}
+    changes = {name: value for name, value in vars(given).items() if name in named and value is not None}
+    recipe = replace(RECIPES[given.recipe], **changes)
+    _check(recipe)
+    if given.out is None and not given.plan:
+        raise TrainingError("--out: say where the model goes")
+    return SftSettings(recipe, given.data, _machine(given), given.out, given.plan)
+
+
+def _machine(given: argparse.Namespace) -> Machine:
+    told = (given.devices, given.device, given.device_gib)
+    if not given.plan and told != (None, None, None):
+        raise TrainingError("--devices, --device and --device-gib describe another machine: with --plan only")
+    if given.device_gib is None:
+        if given.devices or given.device:
+            raise TrainingError("--device-gib: say how much memory one of those devices has")
+        return this_machine()
+    name = given.device or "GPU"
+    return Machine(name, given.devices or 1, int(given.device_gib * GIB), peak_of(name))
+
+
+def _check(recipe: Recipe) -> None:
+    for name in ("max_tokens", "batch", "micro_batch", "epochs", "steps", "save_every"):
+        value = getattr(recipe, name)
+        if value is not None and value < 1:
+            raise TrainingError(f"--{name.replace('_', '-')}: {value} is below 1")
+    for name in ("learning_rate", "clip"):
+        if getattr(recipe, name) <= 0:
+            raise TrainingError(f"--{name.replace('_', '-')}: {getattr(recipe, name)} is not above 0")
+    for name in ("weight_decay", "rank", "seed"):
+        if getattr(recipe, name) < 0:
+            raise TrainingError(f"--{name.replace('_', '-')}: {getattr(recipe, name)} is below 0")
+    if not 0 <= recipe.warm_up < 1:
+        raise TrainingError(f"--warm-up: {recipe.warm_up} is no share of the steps")
+    if recipe.packing and recipe.over_long == "cut" and recipe.max_tokens < 2:
+        raise TrainingError("--packing: a row holds no sample")

@@ -1,0 +1,229 @@
+"""`s1-train sft`: plan, check, train, publish. The trainer does the work; the recipe says what."""
+
+import json
+import sys
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from datasets import Dataset
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase, PrinterCallback
+from transformers.utils.logging import disable_progress_bar
+from trl import SFTConfig, pack_dataset
+
+from server.reasoning.families import FAMILIES, detect_family
+from training.base import Base, describe, load_tokenizer
+from training.data import Data, read_data
+from training.lesson import Writer
+from training.machine import is_first, world_size
+from training.metrics import Record
+from training.plan import KEPT, Plan, make_plan
+from training.recipes import Recipe
+from training.run import MarkWhole, Run, step_of
+from training.settings import SftSettings
+from training.trainer import Trainer
+
+
+def sft(settings: SftSettings) -> None:
+    """Raises TrainingError or RecordError before anything is spent, where it can be known."""
+    recipe = settings.recipe
+    tokenizer = load_tokenizer(recipe.model)
+    base = describe(recipe.model)
+    writer = Writer(tokenizer, FAMILIES[recipe.family], recipe.model)
+    data = read_data(settings.data, writer, recipe.max_tokens, recipe.over_long)
+    rows, lengths = rows_of(data, recipe)
+    plan = make_plan(recipe, base, data, settings.machine, len(rows), max(lengths))
+    if is_first():
+        print(plan.text(), *_too_long(data), sep="\n", flush=True)
+    plan.check(settings.out)
+    if settings.only_plan or settings.out is None:
+        return
+    train(plan, Run(settings.out), tokenizer, rows, lengths)
+    if is_first():
+        print(_serve(settings.out, recipe, tokenizer))
+
+
+def rows_of(data: Data, recipe: Recipe) -> tuple[Dataset, list[int]]:
+    """What the loader hands out, and how long each row is."""
+    rows = Dataset.from_dict(
+        {"input_ids": [one.ids for one in data.lessons], "labels": [one.labels for one in data.lessons]}
+    )
+    if recipe.packing:
+        rows = pack_dataset(rows, recipe.max_tokens, "bfd")
+    return rows, [len(row) for row in rows["input_ids"]]
+
+
+def _too_long(data: Data) -> list[str]:
+    """A line for each sample that is not learnt whole."""
+    return [f"  {where}: {tokens:,} tokens, {data.handled}" for where, tokens in data.over_long]
+
+
+def train(
+    plan: Plan, run: Run, tokenizer: PreTrainedTokenizerBase, rows: Dataset, lengths: list[int]
+) -> None:
+    disable_progress_bar()
+    config = config_of(plan, run)  # starts the process group, if there is one
+    if is_first():
+        run.claim(identity_of(plan))
+        run.sweep()
+    PartialState().wait_for_everyone()
+    latest = run.latest()
+    resumed = step_of(latest) if latest else 0
+    record = Record(run.folder, plan, resumed, sys.stderr.isatty()) if is_first() else None
+    trainer = Trainer(
+        model=load_model(plan.recipe),
+        args=config,
+        train_dataset=rows,
+        processing_class=tokenizer,
+        peft_config=lora_of(plan.recipe),
+        callbacks=[MarkWhole()],
+        lengths=lengths,
+        batch=plan.recipe.batch,
+        record=record,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    if record:
+        record.close()
+    publish(trainer, plan, run, record)
+
+
+def config_of(plan: Plan, run: Run) -> SFTConfig:
+    """The recipe in the trainer's words."""
+    recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
+    sharded = world_size() > 1 and not on_cpu
+    checkpointing = recipe.recompute and not sharded
+    return SFTConfig(
+        output_dir=str(run.checkpoints),
+        per_device_train_batch_size=recipe.micro_batch,
+        gradient_accumulation_steps=plan.accumulate,
+        num_train_epochs=recipe.epochs,
+        max_steps=recipe.steps or -1,
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=recipe.warm_up,
+        weight_decay=recipe.weight_decay,
+        adam_beta1=recipe.betas[0],
+        adam_beta2=recipe.betas[1],
+        max_grad_norm=recipe.clip,
+        bf16=True,
+        seed=recipe.seed,
+        gradient_checkpointing=checkpointing,
+        fsdp=True if sharded else None,
+        fsdp_config=sharding(plan) if sharded else None,
+        packing=recipe.packing,
+        max_length=recipe.max_tokens if recipe.packing else None,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        save_strategy="steps",
+        save_steps=recipe.save_every,
+        save_total_limit=KEPT,
+        logging_steps=1,
+        logging_nan_inf_filter=False,
+        report_to=[],
+        disable_tqdm=True,
+        use_cpu=on_cpu,
+        ddp_backend="gloo" if on_cpu and world_size() > 1 else None,
+        ddp_find_unused_parameters=False if world_size() > 1 else None,
+        dataloader_pin_memory=not on_cpu,
+    )
+
+
+def sharding(plan: Plan) -> dict[str, Any]:
+    """FSDP2 by decoder layer, as in the paper's fsdp_config_qwen.json."""
+    return {
+        "version": 2,
+        "transformer_layer_cls_to_wrap": [plan.base.layer_class],
+        "cpu_ram_efficient_loading": True,
+        "activation_checkpointing": plan.recipe.recompute,
+        "state_dict_type": "SHARDED_STATE_DICT",
+    }
+
+
+def load_model(recipe: Recipe) -> Any:
+    """Weights to train in float32, frozen ones in bf16; computed in bf16 either way."""
+    dtype = torch.bfloat16 if recipe.rank else torch.float32
+    return AutoModelForCausalLM.from_pretrained(recipe.model, dtype=dtype)
+
+
+def lora_of(recipe: Recipe) -> Any:
+    if not recipe.rank:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(
+        r=recipe.rank, lora_alpha=2 * recipe.rank, target_modules="all-linear", task_type="CAUSAL_LM"
+    )
+
+
+def identity_of(plan: Plan) -> dict[str, Any]:
+    """What makes two runs the same one."""
+    return {
+        **asdict(plan.recipe),
+        "data": plan.data.digest,
+        "weights": weights_of(plan.base),
+        "devices": plan.machine.devices,
+    }
+
+
+def weights_of(base: Base) -> dict[str, int]:
+    """Names and sizes of the base's files; empty for a Hugging Face id."""
+    folder = Path(base.model)
+    return {one.name: one.stat().st_size for one in sorted(folder.glob("*.safetensors"))}
+
+
+def publish(trainer: Trainer, plan: Plan, run: Run, record: Record | None) -> None:
+    """The model in bf16 (or its adapters), the tokenizer, and how it was made. All processes take part."""
+    state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+    if not record:
+        return
+    made = run.folder / "export.part"
+    model = trainer.accelerator.unwrap_model(trainer.model_wrapped)
+    if plan.recipe.rank:
+        model.save_pretrained(made, state_dict=state)
+    else:
+        model.save_pretrained(made, state_dict={name: w.to(torch.bfloat16) for name, w in state.items()})
+        _say_bf16(made / "config.json")
+        tokenizer = trainer.processing_class
+        tokenizer.chat_template = marked(tokenizer, plan.recipe)
+        tokenizer.save_pretrained(made)
+    run.publish(made, making_of(trainer, plan, record))
+
+
+def _say_bf16(config: Path) -> None:
+    """save_pretrained writes down the dtype of the model in memory, not that of the weights it was given."""
+    told = json.loads(config.read_text())
+    config.write_text(json.dumps({**told, "dtype": "bfloat16"}, indent=2) + "\n")
+
+
+def marked(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> str:
+    """The chat template, with the marks in a comment where nothing else shows the server the family."""
+    template, family = str(tokenizer.chat_template), FAMILIES[recipe.family]
+    if detect_family("", template, tokenizer.get_vocab())[0] is family:
+        return template
+    return f"{{#- It thinks between {family.start} and {family.end}. -#}}{template}"
+
+
+def _serve(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> str:
+    """The command with which the server loads what came out."""
+    if recipe.rank:
+        return f"s1-serve --model {recipe.model} --enable-lora --lora-modules {out.name}={out}"
+    found = detect_family("", str(tokenizer.chat_template), tokenizer.get_vocab())[0]
+    family = "" if found is FAMILIES[recipe.family] else f" --family {recipe.family}"
+    return f"s1-serve --model {out}{family}"
+
+
+def making_of(trainer: Trainer, plan: Plan, record: Record) -> dict[str, Any]:
+    return {
+        "command": " ".join(["python", "-m", "training", *sys.argv[1:]]),
+        **identity_of(plan),
+        "samples": len(plan.data.lessons),
+        "over_long": [f"{where}: {tokens} tokens" for where, tokens in plan.data.over_long],
+        "steps": trainer.state.global_step,
+        "tokens": record.tokens,
+        "seconds": round(record.seconds, 1),
+        "device": plan.machine.name,
+        "versions": {name: version(name) for name in ("torch", "transformers", "trl", "accelerate", "peft")},
+    }
