@@ -1,7 +1,7 @@
 """Completes a response: `thinking` on each choice, the field names that clients read, exact usage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from server.budget.report import ThinkingReport
@@ -55,7 +55,8 @@ class Completion:
 
     def __init__(self, call: Call, field: ReasoningField) -> None:
         self._call = call
-        self._field = field
+        # Forced spans count in a field of the thinking's own.
+        self._field = replace(field, name="both") if call.detail and field.name == "inline" else field
         self._thinking: set[int] = set()
         """Choices of a stream that are thinking, or were and have not begun to answer."""
 

@@ -22,6 +22,7 @@ from vllm.usage.usage_lib import UsageContext
 from server.api import control
 from server.api.authentication import KeyMiddleware
 from server.api.middleware import ThinkingMiddleware
+from server.api.page import add_page
 from server.engine.engine import ThinkingLLM
 from server.keys import engine_keys
 from server.reasoning.families import Family
@@ -72,6 +73,7 @@ async def serve(
     async with run_engine(arguments, family, watch) as engine:
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
+        add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
         _stack(app, arguments, Middleware(ThinkingMiddleware, settings=settings, family=family, watch=watch))
         await init_app_state(engine, app.state, arguments, tasks)

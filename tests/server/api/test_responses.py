@@ -1,5 +1,6 @@
 """Where thinking stands in what a client gets, for each setting of --reasoning-field."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -68,6 +69,14 @@ def test_inline_stream_reads_like_the_inline_message() -> None:
     events[-1]["choices"][0]["finish_reason"] = "stop"
     text = "".join(stream.event(event)["choices"][0]["delta"].get("content") or "" for event in events)
     assert text == "<think>Try 17.</think>17"
+
+
+def test_detailed_stream_keeps_thinking_in_a_field_of_its_own_where_its_spans_count() -> None:
+    call = Call(detail=True, progress={0: replace(REPORT, forced_spans=(), end=None)})
+    stream = Completion(call, ReasoningField("inline", FAMILIES["think"]))
+    [choice] = stream.event({"choices": [{"index": 0, "delta": {"reasoning": "Try"}}]})["choices"]
+    assert (choice["delta"]["reasoning"], choice["delta"].get("content")) == ("Try", None)
+    assert (choice["thinking"]["end"], choice["thinking"]["forced_spans"]) == (None, ())
 
 
 def test_inline_stream_closes_thinking_that_never_answered() -> None:
