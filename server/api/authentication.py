@@ -9,6 +9,7 @@ from server.api.errors import error_response
 from server.keys import Key, find_key
 
 OPEN_PATHS = frozenset({"/", "/health", "/ping", "/metrics"})
+PAGE_FILES = "/page/"
 """For whoever asks: probes, Prometheus, and the page, which holds nothing of anybody's."""
 _KEY = "s1_key"
 
@@ -27,7 +28,7 @@ class KeyMiddleware:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         key = find_key(self._keys, _presented(Headers(scope=scope)))
-        if key is None and path not in OPEN_PATHS:
+        if key is None and path not in OPEN_PATHS and not path.startswith(PAGE_FILES):
             await self._refuse(path, scope, receive, send)
             return
         scope[_KEY] = key

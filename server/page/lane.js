@@ -2,13 +2,14 @@
 
 import { isRight } from "./examples.js";
 import { UNLIMITED, describe, toCurl, toPython, toWatched } from "./request.js";
-import { BASE, Failure, chat } from "./stream.js";
+import { BASE, Failure, chat, endThinking } from "./stream.js";
 import { Transcript } from "./transcript.js";
 
 const ENDS = {
   natural: "The model ended its thinking itself.",
   max_tokens: "Closed at the maximum.",
   context: "Closed early: the rest of the tokens is for the answer.",
+  requested: "Closed by you.",
   length: "The tokens ran out while it was thinking.",
   stop: "Stopped while it was thinking.",
   error: "Ended by an error.",
@@ -41,6 +42,8 @@ export class Lane {
   build() {
     this.title = make("h2", { text: describe(this.body.thinking_budget ?? {}) });
     this.state = make("span", { className: "state", text: "waiting" });
+    this.now = make("button", { type: "button", className: "now", text: "Answer now", hidden: true });
+    this.now.addEventListener("click", () => endThinking(this.id, this.key).catch((error) => this.fail(error)));
     this.fill = make("div", { className: "fill" });
     this.track = make("div", { className: "track" }, this.fill);
     this.floor = make("div", { className: "floor", title: "minimum", hidden: true });
@@ -58,7 +61,7 @@ export class Lane {
     this.element = make(
       "article",
       { className: "lane" },
-      make("header", {}, this.title, this.state),
+      make("header", {}, this.title, this.now, this.state),
       this.bar,
       make("div", { className: "numbers" }, this.count, this.reason),
       make("h3", { text: "Thinking" }),
@@ -77,7 +80,8 @@ export class Lane {
     const thinking = new Transcript(this.thinking, "thinking");
     const answer = new Transcript(this.answer, "answer");
     try {
-      for await (const { delta, thinking: report } of chat(this.sent(), this.key, signal)) {
+      for await (const { id, delta, thinking: report } of chat(this.sent(), this.key, signal)) {
+        this.id = id;
         if (report) this.report(report);
         const spans = report?.forced_spans ?? [];
         thinking.add(delta.reasoning ?? delta.reasoning_content ?? "", spans);
@@ -111,6 +115,7 @@ export class Lane {
       const words = ENDS[report.end] ?? `Ended: ${report.end}.`;
       this.reason.textContent = this.maximum === 0 ? "No thinking was allowed." : words;
     }
+    this.now.hidden = report.end !== null;
     this.onCount();
   }
 
@@ -151,6 +156,7 @@ export class Lane {
   }
 
   fail(error) {
+    this.now.hidden = true;
     if (error.name === "AbortError") {
       this.show("stopped");
       this.reason.textContent ||= "Stopped by you.";

@@ -54,7 +54,13 @@ export async function models(key) {
   return (await response.json()).data;
 }
 
-/** The first choice of each chunk. Ends by itself after the last one; aborting raises AbortError. */
+/** Ends the thinking of a running request; its stream goes on with the answer. */
+export async function endThinking(id, key) {
+  const body = JSON.stringify({ id, action: "end_thinking" });
+  await request("chat/completions/control", { method: "POST", headers: headers(key), body });
+}
+
+/** The first choice of each chunk, and the request's id. Ends by itself after the last one; aborting raises AbortError. */
 export async function* chat(body, key, signal) {
   const post = { method: "POST", headers: headers(key), body: JSON.stringify(body), signal };
   const response = await request("chat/completions", post);
@@ -62,7 +68,7 @@ export async function* chat(body, key, signal) {
     if (data === "[DONE]") return;
     const event = JSON.parse(data);
     if (event.error) throw new Failure(event.error.message ?? "The engine failed.");
-    if (event.choices?.length) yield event.choices[0];
+    if (event.choices?.length) yield { id: event.id, ...event.choices[0] };
   }
   throw new Failure(BROKEN_OFF);
 }

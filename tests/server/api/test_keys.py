@@ -57,8 +57,8 @@ def test_without_a_good_key_nothing_is_generated(
     assert error["type"] == ("authentication_error" if path == "/v1/messages" else "AuthenticationError")
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics"])
-def test_probes_and_prometheus_need_none(keyed: ServerProcess, path: str) -> None:
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/", "/page/page.js"])
+def test_probes_prometheus_and_the_page_need_none(keyed: ServerProcess, path: str) -> None:
     assert httpx.get(keyed.url + path).status_code == 200
 
 

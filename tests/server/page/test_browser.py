@@ -129,6 +129,19 @@ def test_bar_fills_while_thinking_goes_on_and_escape_stops_it(page: Page, server
     pytest.fail("the server went on with a request that nobody waits for")
 
 
+def test_thinking_is_closed_at_once_when_the_answer_is_wanted_now(page: Page) -> None:
+    fill(page, waits=500)
+    page.click("#ask")
+    expect(page.get_by_role("progressbar")).to_have_attribute(
+        "aria-valuetext", re.compile(r"^[1-9]\d+ tokens")
+    )
+    page.get_by_role("button", name="Answer now").click()
+    expect(page.locator(".lane")).to_have_attribute("data-state", "done")
+    assert texts(page, ".reason") == ["Closed by you."]
+    assert texts(page, ".answer mark") == ["Final Answer:"]
+    assert page.locator(".now").is_hidden()
+
+
 def test_budgets_stand_side_by_side_each_with_its_own_end(page: Page, server_url: str) -> None:
     page.get_by_text("Side by side").click()
     budgets: dict[str, dict[str, int]] = {
