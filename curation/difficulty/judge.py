@@ -29,7 +29,6 @@ VERDICTS = {"Yes": True, "No": False}
 @dataclass(frozen=True, slots=True)
 class Judge:
     endpoint: Endpoint
-    max_tokens: int = 8192
 
     async def right(self, problem: Problem, attempt: str) -> tuple[bool | None, str]:
         """(verdict, how); None after three answers that end in neither word. `UnansweredError` as
@@ -51,7 +50,6 @@ class Judge:
             prompt=prompt,
             system=SYSTEM,
             temperature=0.0 if sample == 0 else 1.0,
-            max_tokens=self.max_tokens,
             seed=sample,
             sample=sample,
         )

@@ -31,7 +31,6 @@ class Labeller:
 
     place: Place
     desk: Desk
-    max_tokens: int = 2048
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         return in_window(rows, self._open(), self.desk.window)
@@ -65,7 +64,6 @@ class Labeller:
             prompt=f"# Question\n{row.problem.question}\n\n# Fields\n{fields}",
             system=SYSTEM,
             temperature=0.0 if sample == 0 else 1.0,
-            max_tokens=self.max_tokens,
             seed=sample,
             sample=sample,
         )
