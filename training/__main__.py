@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from server.reasoning.records import RecordError
+from training.ablation.plan import ablation_of
+from training.ablation.plan import add_flags as add_ablation_flags
 from training.errors import TrainingError
 from training.settings import add_flags
 
@@ -27,6 +29,8 @@ def parser() -> argparse.ArgumentParser:
     nano.add_argument("--threads", type=int, default=2)
     sft = commands.add_parser("sft", help="fine-tune a model on curation's data, as s1 was")
     add_flags(sft)
+    ablation = commands.add_parser("ablation", help="data sets against each other, on a base of s1-nano")
+    add_ablation_flags(ablation)
     measure = commands.add_parser("nano-measure", help="accuracy of an s1-nano by budget, without a server")
     measure.add_argument("directory", type=Path)
     measure.add_argument("--split", choices=("dev", "test"), default="dev")
@@ -61,6 +65,11 @@ def run(parsed: argparse.Namespace) -> int:
         from training.nano.settings import settings_of
 
         make_nano(settings_of(parsed))
+        return 0
+    if parsed.command == "ablation":
+        from training.ablation.run import ablate
+
+        ablate(ablation_of(parsed))
         return 0
     if parsed.command == "nano-card":
         from training.nano.card import card

@@ -31,6 +31,11 @@ class Machine:
     def is_cpu(self) -> bool:
         return self.name == "cpu"
 
+    @property
+    def shares(self) -> bool:
+        """Whether weights, gradients and optimizer are spread over the devices, not held by each."""
+        return self.devices > 1 and not self.is_cpu
+
 
 def world_size() -> int:
     """Processes that torchrun or Slurm started."""

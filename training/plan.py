@@ -41,19 +41,18 @@ class Memory:
 
 def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory:
     """`longest`: tokens of the longest row. Full weights are held in float32, frozen ones in bf16."""
-    sharded = machine.devices > 1 and not machine.is_cpu
-    shards = machine.devices if sharded else 1
+    shards = machine.devices if machine.shares else 1
     trained = base.adapters(recipe.rank) if recipe.rank else base.parameters
     held = base.parameters * 2 + trained * 4 if recipe.rank else trained * 4
     tokens = longest * recipe.micro_batch
-    stream = 2 if sharded else 4
+    stream = 2 if machine.shares else 4
     inside = tokens * (8 * base.attention_width + 8 * base.inner + 12 * base.width)
     between = tokens * base.width * stream * base.layers
     return Memory(
         weights=held // shards,
         gradients=4 * trained // shards,
         optimizer=8 * trained // shards,
-        copies=4 * base.largest_unit if sharded else 0 if recipe.rank else 2 * base.parameters,
+        copies=4 * base.largest_unit if machine.shares else 0 if recipe.rank else 2 * base.parameters,
         activations=(between + inside if recipe.recompute else base.layers * inside) + VOCABULARY_SLICE,
         runtime=GIB // 2 if machine.is_cpu else 3 * GIB // 2,
     )

@@ -94,8 +94,7 @@ def train(
 def config_of(plan: Plan, run: Run) -> SFTConfig:
     """The recipe in the trainer's words."""
     recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
-    sharded = world_size() > 1 and not on_cpu
-    checkpointing = recipe.recompute and not sharded
+    sharded = plan.machine.shares
     return SFTConfig(
         output_dir=str(run.checkpoints),
         per_device_train_batch_size=recipe.micro_batch,
@@ -111,7 +110,7 @@ def config_of(plan: Plan, run: Run) -> SFTConfig:
         max_grad_norm=recipe.clip,
         bf16=True,
         seed=recipe.seed,
-        gradient_checkpointing=checkpointing,
+        gradient_checkpointing=recipe.recompute and not sharded,  # FSDP does it itself
         fsdp=True if sharded else None,
         fsdp_config=sharding(plan) if sharded else None,
         packing=recipe.packing,
@@ -184,7 +183,9 @@ def publish(trainer: Trainer, plan: Plan, run: Run, record: Record | None) -> No
     if plan.recipe.rank:
         model.save_pretrained(made, state_dict=state)
     else:
-        model.save_pretrained(made, state_dict={name: w.to(torch.bfloat16) for name, w in state.items()})
+        tied = getattr(model, "all_tied_weights_keys", {})  # they are one in the file
+        kept = {name: w.to(torch.bfloat16) for name, w in state.items() if name not in tied}
+        model.save_pretrained(made, state_dict=kept)
         _say_bf16(made / "config.json")
         tokenizer = trainer.processing_class
         tokenizer.chat_template = marked(tokenizer, plan.recipe)

@@ -1,0 +1,107 @@
+"""What an ablation was asked: sets, seeds, steps, and where each checkpoint and its scores lie."""
+
+import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One set trained with one seed."""
+
+    set_name: str
+    seed: int
+    out: Path
+
+    @property
+    def name(self) -> str:
+        return f"{self.set_name}-{self.seed}"
+
+    @property
+    def model(self) -> Path:
+        return self.out / "models" / self.name
+
+    @property
+    def results(self) -> Path:
+        return self.out / "results" / self.name
+
+    @property
+    def trained(self) -> bool:
+        return (self.model / "making.json").exists()
+
+    @property
+    def scored(self) -> bool:
+        """The report is written when every cell is done."""
+        return (self.results / "report.md").exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Ablation:
+    """`sets`: name to curation's train.jsonl; the first is the one that the others are compared with."""
+
+    base: Path
+    sets: dict[str, Path]
+    out: Path
+    seeds: tuple[int, ...]
+    steps: int
+    waits: tuple[int, ...]
+    problems: int
+    threads: int
+
+    def checkpoints(self) -> Iterator[Checkpoint]:
+        """Seed by seed, so that a table of one seed stands early."""
+        return (Checkpoint(name, seed, self.out) for seed in self.seeds for name in self.sets)
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--base", type=Path, required=True, help="of `s1-train nano --stage base`")
+    parser.add_argument(
+        "--set",
+        dest="sets",
+        action="append",
+        required=True,
+        metavar="NAME=TRAIN.JSONL",
+        help="once a set; the first is what the others are compared with",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="an unfinished ablation goes on")
+    parser.add_argument("--seeds", default="1,2,3")
+    parser.add_argument("--steps", type=int, default=315, help="of fine-tuning, the same for every set")
+    parser.add_argument("--waits", default="1,2,4", help="scored beside the natural stop")
+    parser.add_argument("--problems", type=int, default=1000, help="held-out ones")
+    parser.add_argument("--threads", type=int, default=2)
+
+
+def ablation_of(given: argparse.Namespace) -> Ablation:
+    sets = dict(_named(one) for one in given.sets)
+    if len(sets) < len(given.sets):
+        raise TrainingError("--set: a name stands twice")
+    for name, path in sets.items():
+        if not path.is_file():
+            raise TrainingError(f"--set {name}: {path}: no such file")
+    return Ablation(
+        given.base,
+        sets,
+        given.out,
+        _numbers("--seeds", given.seeds),
+        given.steps,
+        _numbers("--waits", given.waits),
+        given.problems,
+        given.threads,
+    )
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, _, path = text.partition("=")
+    if not path or not name.replace("_", "").isalnum():
+        raise TrainingError(f"--set: {text!r} is no NAME=FILE")
+    return name, Path(path)
+
+
+def _numbers(flag: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(dict.fromkeys(int(one) for one in text.split(",")))
+    except ValueError as error:
+        raise TrainingError(f"{flag}: {text!r} is no list of numbers") from error

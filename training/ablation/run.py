@@ -1,0 +1,85 @@
+"""`s1-train ablation`: train what is not trained, score what is not scored, draw. Killed, it goes on."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from training.ablation.plan import Ablation, Checkpoint
+from training.ablation.score import score
+from training.ablation.table import draw_all
+from training.errors import TrainingError
+from training.nano.claim import digest
+from training.nano.run import make_nano
+from training.nano.settings import NanoSettings
+from training.nano.sft import SftRecipe, lesson, samples_of
+
+
+def ablate(ablation: Ablation) -> None:
+    """Leaves ablation.json, models/, results/, and from them table.md, table.json and ablation.png."""
+    claim(ablation)
+    todo = [one for one in ablation.checkpoints() if not one.scored]
+    for number, one in enumerate(todo, 1):
+        print(f"{one.name}: {number} of {len(todo)}", flush=True)
+        train(ablation, one)
+        score(ablation, one)
+        draw_all(ablation)
+    print(draw_all(ablation))
+
+
+def train(ablation: Ablation, one: Checkpoint) -> None:
+    if one.trained:
+        return
+    make_nano(
+        NanoSettings(
+            out=one.model,
+            work=one.model.with_name(f"{one.name}.work"),
+            base=ablation.base,
+            data=ablation.sets[one.set_name],
+            steps=ablation.steps,
+            seed=one.seed,
+            threads=ablation.threads,
+        )
+    )
+
+
+def claim(ablation: Ablation) -> None:
+    """The manifest; a folder that holds another ablation is left alone. Seeds may be added."""
+    path = ablation.out / "ablation.json"
+    told = json.loads(json.dumps(manifest_of(ablation)))
+    if path.exists():
+        kept = json.loads(path.read_text())
+        other = [name for name in told if name != "seeds" and told[name] != kept.get(name)]
+        if other:
+            raise TrainingError(f"--out: {ablation.out} holds another ablation: {', '.join(other)} differ")
+    ablation.out.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(told, indent=2) + "\n")
+
+
+def manifest_of(ablation: Ablation) -> dict[str, Any]:
+    tokenizer = Tokenizer.from_file(str(ablation.base / "tokenizer.json"))
+    return {
+        "schema": 1,
+        "base": digest(ablation.base / "model.safetensors"),
+        "sets": {name: set_of(ablation, name, tokenizer) for name in ablation.sets},
+        "seeds": ablation.seeds,
+        "steps": ablation.steps,
+        "batch": SftRecipe().batch,
+        "waits": ablation.waits,
+        "problems": ablation.problems,
+    }
+
+
+def set_of(ablation: Ablation, name: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
+    """What is learnt: how much of it, how long, how much of it is right."""
+    path = ablation.sets[name]
+    samples = samples_of(path)
+    tokens = [len(lesson(tokenizer, one, SftRecipe().row).ids) for one in samples]
+    right = [one.trace.correct for one in samples if one.trace.correct is not None]
+    return {
+        "sha256": digest(path),
+        "samples": len(samples),
+        "mean_tokens": round(sum(tokens) / len(tokens), 1),
+        "correct": round(sum(right) / len(right), 3) if right else None,
+    }

@@ -1,0 +1,173 @@
+"""The ablation's table and figure, from ablation.json and the stored results and nothing else.
+
+An accuracy is the mean over the seeds. Its interval, and that of a difference, is a bootstrap of two levels:
+seeds drawn anew for each set, and problems drawn anew for all sets together (paired, as in the paper).
+"""
+
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.ablation.plan import Ablation, Checkpoint
+from training.errors import TrainingError
+
+RESAMPLES = 10_000
+Scores = NDArray[np.float64]
+"""(seeds, problems)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One set under one arm; accuracies and differences in percent, intervals of 95%."""
+
+    set_name: str
+    arm: str
+    seeds: int
+    accuracy: float
+    low: float
+    high: float
+    lowest_seed: float
+    highest_seed: float
+    mean_thinking_tokens: float
+    difference: tuple[float, float, float] | None
+    """To the first set, with its interval; None for the first set itself."""
+
+
+def draw_all(ablation: Ablation) -> str:
+    """Writes table.json, table.md and ablation.png of what is scored so far. Returns the table."""
+    lines = lines_of(ablation)
+    (ablation.out / "table.json").write_text(json.dumps([asdict(one) for one in lines], indent=2) + "\n")
+    text = table(lines, json.loads((ablation.out / "ablation.json").read_text())["sets"])
+    (ablation.out / "table.md").write_text(text)
+    _draw(lines, ablation.out / "ablation.png")
+    return text
+
+
+def lines_of(ablation: Ablation) -> list[Line]:
+    scored = [one for one in ablation.checkpoints() if one.scored]
+    out = []
+    for arm in ("none", *(f"waits={n}" for n in ablation.waits)):
+        reference: Scores | None = None
+        for name in ablation.sets:
+            mine = [one for one in scored if one.set_name == name]
+            if not mine:
+                continue
+            cells = [read_cell(one, arm) for one in mine]
+            scores = np.stack([cell[0] for cell in cells])
+            out.append(_line(name, arm, scores, float(np.mean([cell[1] for cell in cells])), reference))
+            reference = scores if name == next(iter(ablation.sets)) else reference
+    return out
+
+
+def _line(name: str, arm: str, scores: Scores, tokens: float, reference: Scores | None) -> Line:
+    drawn = _resampled(scores, 0)
+    by_seed = 100 * scores.mean(axis=1)
+    difference = None
+    if reference is not None:
+        gaps = 100 * (drawn - _resampled(reference, 1))
+        low, high = np.percentile(gaps, [2.5, 97.5])
+        gap = 100 * (scores.mean() - reference.mean())
+        difference = (round(gap, 1), round(float(low), 1), round(float(high), 1))
+    low, high = np.percentile(100 * drawn, [2.5, 97.5])
+    return Line(
+        name,
+        arm,
+        len(scores),
+        round(100 * float(scores.mean()), 1),
+        round(float(low), 1),
+        round(float(high), 1),
+        round(float(by_seed.min()), 1),
+        round(float(by_seed.max()), 1),
+        round(tokens, 1),
+        difference,
+    )
+
+
+def _resampled(scores: Scores, stream: int) -> NDArray[np.float64]:
+    """Means of 10,000 resamples. All sets draw the same problems; each draws its seeds from its stream."""
+    problems, seeds = np.random.default_rng(0), np.random.default_rng(1 + stream)
+    means = np.empty(RESAMPLES)
+    for at in range(RESAMPLES):
+        rows = seeds.integers(0, len(scores), len(scores))
+        means[at] = scores[rows].mean(axis=0)[problems.integers(0, scores.shape[1], scores.shape[1])].mean()
+    return means
+
+
+def read_cell(one: Checkpoint, arm: str) -> tuple[Scores, float]:
+    """Scores by problem, in the order of their ids, and the mean of the thinking tokens."""
+    paths = sorted((one.results / "cells").glob(f"*~{arm}~*~r0.jsonl*"))
+    if len(paths) != 1:
+        raise TrainingError(f"{one.results}: {len(paths)} cells of {arm}, expected one")
+    rows = sorted(_rows(paths[0]), key=lambda row: str(row["problem_id"]))
+    for row in rows:
+        if row["score"] is None:
+            raise TrainingError(f"{paths[0]}: problem {row['problem_id']} was not graded: {row['error']}")
+    scores = np.array([row["score"] for row in rows], dtype=np.float64)
+    return scores, float(np.mean([row["thinking_tokens"] for row in rows]))
+
+
+def _rows(path: Path) -> list[dict[str, Any]]:
+    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def table(lines: Sequence[Line], sets: dict[str, Any]) -> str:
+    head = ("set", "samples", "mean tokens", "traces right", *dict.fromkeys(_arm(one.arm) for one in lines))
+    rows = [head, ("---", *("---:" for _ in head[1:]))]
+    for name, about in sets.items():
+        mine = [one for one in lines if one.set_name == name]
+        if mine:
+            right = "" if about["correct"] is None else f"{about['correct']:.0%}"
+            rows.append(
+                (name, f"{about['samples']:,}", f"{about['mean_tokens']:.0f}", right, *map(_said, mine))
+            )
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _arm(arm: str) -> str:
+    count = arm.removeprefix("waits=")
+    return "natural stop" if arm == "none" else f"{count} Wait{'s' if count != '1' else ''}"
+
+
+def _said(one: Line) -> str:
+    """Accuracy with its interval; difference to the first set with its own."""
+    text = f"{one.accuracy:.1f} ({one.low:.1f} to {one.high:.1f})"
+    if one.difference is None:
+        return text
+    gap, low, high = one.difference
+    return f"{text}; {gap:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."), ("v", (0, (1, 1))), ("P", (0, (5, 1))))
+
+
+def _draw(lines: Sequence[Line], path: Path) -> None:
+    """Accuracy against thinking tokens, a line a set; bars span the seeds."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5.2), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for number, name in enumerate(dict.fromkeys(one.set_name for one in lines)):
+        mine = [one for one in lines if one.set_name == name]
+        marker, style = STYLES[number % len(STYLES)]
+        heights = [one.accuracy for one in mine]
+        bars = (
+            [one.accuracy - one.lowest_seed for one in mine],
+            [one.highest_seed - one.accuracy for one in mine],
+        )
+        places = [one.mean_thinking_tokens for one in mine]
+        axes.errorbar(places, heights, bars, marker=marker, linestyle=style, capsize=3, label=name)
+    axes.set_xscale("log", base=2)
+    axes.set_xlabel("mean thinking tokens: natural stop, then with Waits")
+    axes.set_ylabel("accuracy, % (bars: lowest and highest seed)")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path)
