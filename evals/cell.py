@@ -68,6 +68,7 @@ class Cell:
             "suffix": self.suffix,
             "accept_up_to": self.arm.accept_up_to,
             "tries": self.arm.tries,
+            **({} if self.arm.scaling is None else {"scaling": dict(self.arm.scaling)}),
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
             "seed": self.sampling.seed,

@@ -7,7 +7,7 @@ about it.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -46,6 +46,7 @@ class Ask:
     top_p: float
     seed: int
     max_completion_tokens: int | None
+    scaling: Mapping[str, int | float | str] | None = None
 
     def body(self) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -57,6 +58,8 @@ class Ask:
         }
         if self.thinking_budget is not None:
             body["thinking_budget"] = self.thinking_budget
+        if self.scaling is not None:
+            body["scaling"] = dict(self.scaling)
         if self.max_completion_tokens is not None:
             body["max_completion_tokens"] = self.max_completion_tokens
         return body
@@ -65,7 +68,7 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back; counts are tokens, None where the endpoint does not say. `echo` is its `thinking`
-    object.
+    object, `scaling` its object of that name.
     """
 
     thinking: str
@@ -78,6 +81,11 @@ class Reply:
     latency_s: float
     first_token_s: float | None = None
     first_answer_token_s: float | None = None
+    spent_tokens: int | None = None
+    """The thinking of all samples."""
+    written_tokens: int | None = None
+    """Everything that was generated."""
+    scaling: dict[str, Any] | None = None
 
 
 class Endpoint:
@@ -249,21 +257,26 @@ def _reply(
 ) -> Reply:
     usage = body.get("usage") or {}
     echo = choice.get("thinking")
-    thinking_tokens = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    spent_tokens = thinking_tokens = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
     if isinstance(echo, dict) and isinstance(echo.get("tokens"), int):
         thinking_tokens = echo["tokens"]
     written = usage.get("completion_tokens")
+    scaling = body.get("scaling") if isinstance(body.get("scaling"), dict) else None
+    is_one = written is not None and thinking_tokens is not None and scaling is None
     return Reply(
         thinking=_thinking_of(message),
         answer=message.get("content") or "",
         thinking_tokens=thinking_tokens,
-        answer_tokens=None if written is None or thinking_tokens is None else written - thinking_tokens,
+        answer_tokens=(written or 0) - (thinking_tokens or 0) if is_one else None,
         finish_reason=choice.get("finish_reason"),
         echo=echo if isinstance(echo, dict) else None,
         model=str(body.get("model", "")),
         latency_s=latency_s,
         first_token_s=first_token_s,
         first_answer_token_s=first_answer_token_s,
+        spent_tokens=thinking_tokens if scaling is None else spent_tokens,
+        written_tokens=written,
+        scaling=scaling,
     )
 
 

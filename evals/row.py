@@ -21,7 +21,8 @@ class Row:
 
     `score` None means not graded: `grading_failure` or `error` (no usable reply) says why.
     `thinks_on`: the answer's text goes on thinking. The counts and times are of the reply that stands;
-    `spent_tokens` is the thinking of rejected tries too.
+    `spent_tokens` is the thinking of all samples and rejected tries, `written_tokens` everything that was
+    generated; `scaling` is the endpoint's own object.
     """
 
     problem_id: str
@@ -48,6 +49,8 @@ class Row:
     spent_tokens: int | None
     thinks_on: bool
     error: str
+    written_tokens: int | None = None
+    scaling: dict[str, Any] | None = None
 
     def line(self) -> str:
         return json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}, ensure_ascii=False) + "\n"

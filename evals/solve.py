@@ -3,12 +3,13 @@
 Decided here: what the arm's tries mean, and what counts as a budget that was ignored or changed.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from evals.cell import Cell
 from evals.endpoint import Ask, Endpoint, EndpointError, Reply
 from evals.escape import thinks_on
-from evals.methods import Budget
+from evals.methods import Arm, Budget
 from evals.row import Row
 from evals.tasks.task import Judge, Score
 from server.reasoning.records import Problem
@@ -23,14 +24,14 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
     exception.
     """
     prompt = cell.prompt(problem)
-    spent: list[int | None] = []
+    replies: list[Reply] = []
     reply: Reply | None = None
     error = ""
     try:
         for attempt in range(cell.arm.tries):
             reply = await endpoint.complete(_ask(cell, problem, prompt, attempt))
-            spent.append(reply.thinking_tokens)
-            _check(cell.arm.budget, reply, endpoint.base_url, cell.arm.accept_up_to, go_on)
+            replies.append(reply)
+            _check(cell.arm, reply, endpoint.base_url, go_on)
             if cell.arm.accept_up_to is None or (reply.thinking_tokens or 0) <= cell.arm.accept_up_to:
                 break
     except EndpointError as failure:
@@ -38,7 +39,7 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
             raise
         reply, error = None, str(failure)
     score = await cell.task.scorer(problem, reply.answer, judge) if reply else Score(None, None, None)
-    return _row(cell, problem, prompt, reply, score, spent, error)
+    return _row(cell, problem, prompt, reply, score, replies, error)
 
 
 def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> Ask:
@@ -51,17 +52,25 @@ def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> Ask:
         top_p=cell.sampling.top_p,
         seed=cell.seed(problem, attempt),
         max_completion_tokens=cell.sampling.max_completion_tokens,
+        scaling=cell.arm.scaling,
     )
 
 
-def _check(budget: Budget, reply: Reply, base_url: str, accept_up_to: int | None, go_on: bool) -> None:
+def _check(arm: Arm, reply: Reply, base_url: str, go_on: bool) -> None:
     if go_on:
         return
-    if accept_up_to is not None and reply.thinking_tokens is None:
+    if arm.scaling is not None:
+        # The server may cut a sample's maximum to share out a total: the echo is not the budget asked for.
+        if (reply.scaling or {}).get("method") != arm.scaling["method"]:
+            raise BudgetIgnoredError(
+                f"the endpoint {base_url} ignores `scaling`: its reply says nothing of it"
+            )
+        return
+    if arm.accept_up_to is not None and reply.thinking_tokens is None:
         raise BudgetIgnoredError(
             f"the endpoint {base_url} does not count thinking tokens, so none can be rejected"
         )
-    if complaint := ignored(budget, reply.echo):
+    if complaint := ignored(arm.budget, reply.echo):
         raise BudgetIgnoredError(f"the endpoint {base_url} {complaint} (--go-on measures it all the same)")
 
 
@@ -91,11 +100,12 @@ def _row(
     prompt: str,
     reply: Reply | None,
     score: Score,
-    spent: list[int | None],
+    replies: Sequence[Reply],
     error: str,
 ) -> Row:
     echo = (reply.echo if reply else None) or {}
-    known = [tokens for tokens in spent if tokens is not None]
+    spent = [each.spent_tokens for each in replies if each.spent_tokens is not None]
+    written = [each.written_tokens for each in replies if each.written_tokens is not None]
     return Row(
         problem_id=problem.id,
         domain=problem.domain,
@@ -116,9 +126,11 @@ def _row(
         first_token_s=_rounded(reply.first_token_s) if reply else None,
         first_answer_token_s=_rounded(reply.first_answer_token_s) if reply else None,
         echo=echo or None,
-        seed=cell.seed(problem, max(len(spent) - 1, 0)),
-        tries=len(spent),
-        spent_tokens=sum(known) if known else None,
+        seed=cell.seed(problem, max(len(replies) - 1, 0)),
+        tries=len(replies),
+        spent_tokens=sum(spent) if spent else None,
+        written_tokens=sum(written) if written else None,
+        scaling=reply.scaling if reply else None,
         thinks_on=thinks_on(reply.answer, cell.arm.budget.nudge) if reply else False,
         error=error,
     )

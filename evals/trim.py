@@ -37,4 +37,4 @@ def trim(out: Path, kept: Path) -> str:
 
 
 def _slim(row: Row) -> Row:
-    return replace(row, prompt="", thinking="", answer="", extracted_from=None, echo=None)
+    return replace(row, prompt="", thinking="", answer="", extracted_from=None, echo=None, scaling=None)

@@ -11,6 +11,7 @@ from typing import Any, Self
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import BudgetDefaults, read_budget
 from server.reasoning.families import FAMILIES
+from server.scaling.request import DEFAULT_MOST_SAMPLES
 
 EMBEDDED_MODEL = "s1-nano"
 EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
@@ -35,6 +36,13 @@ def _tokens(text: str) -> int:
     value = _integer(text)
     if value < 0:
         raise argparse.ArgumentTypeError(f"{value} is negative")
+    return value
+
+
+def _count(text: str) -> int:
+    value = _integer(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
     return value
 
 
@@ -121,6 +129,12 @@ class Settings:
         ),
     )
 
+    max_scaling_samples: int = field(
+        default=DEFAULT_MOST_SAMPLES,
+        metadata=_flag(
+            _count, "N", f"no request under `scaling` draws more samples (default: {DEFAULT_MOST_SAMPLES})"
+        ),
+    )
     log_format: str = field(
         default="text",
         metadata=_flag(

@@ -9,11 +9,13 @@ from evals.methods.maximum import MAXIMUM
 from evals.methods.minimum import MINIMUM
 from evals.methods.natural import NATURAL
 from evals.methods.rejection import REJECTION
+from evals.methods.scaling import METHOD as SCALING
+from evals.methods.scaling import SCALED
 from evals.methods.step_conditional import STEP_CONDITIONAL
 from evals.methods.token_conditional import TOKEN_CONDITIONAL, TOKEN_CONDITIONAL_FORCED
 from evals.methods.waits import WAITS
 
-__all__ = ["METHODS", "NATURAL", "Arm", "ArmError", "Budget", "Method", "Promise", "arms_of"]
+__all__ = ["METHODS", "NATURAL", "SCALING", "Arm", "ArmError", "Budget", "Method", "Promise", "arms_of"]
 
 METHODS: dict[str, Method] = {
     "max": MAXIMUM,
@@ -25,6 +27,7 @@ METHODS: dict[str, Method] = {
     "class": CLASS_CONDITIONAL,
     "reject": REJECTION,
     "sample": MAJORITY,
+    SCALING: SCALED,
 }
 
 

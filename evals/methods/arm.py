@@ -3,7 +3,7 @@
 Every method of test-time scaling is a function from a setting ("128", "2:Hmm", "short") to an arm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,6 +40,8 @@ class Promise:
     at_least: float | None = None
     at_most: float | None = None
     than_natural: Literal["more", "less"] | None = None
+    of_all: bool = False
+    """About the thinking of all samples together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Arm:
     tries: int = 1
     samples: int = 1
     sampled: bool = False
+    scaling: Mapping[str, int | float | str] | None = None
+    """The `scaling` object of a request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,8 @@ class Measured:
     low: float
     high: float
     tokens: float | None
+    """Of thinking; of all samples together where the server scales."""
+    written_tokens: float | None
     answer_tokens: float | None
     forced_share: float | None
     waits_used: float | None
@@ -49,6 +51,8 @@ class Measured:
         """What is one line of the figure and one row of the measures: a method, and its nudge if not the
         usual.
         """
+        if self.arm.scaling is not None:
+            return str(self.arm.scaling["method"])
         nudge = self.arm.budget.nudge
         return f'{self.arm.method} "{nudge}"' if nudge else self.arm.method
 
@@ -127,7 +131,8 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
     graded = [row for row in rows if row.score is not None]
     right = sum(row.score == 1.0 for row in graded)
     low, high = wilson(right, len(graded))
-    arm, tokens = cells[0].arm, _mean(row.thinking_tokens for row in rows)
+    arm = cells[0].arm
+    tokens = _mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
     stops = [row for cell in natural or () for row in cell.rows]
     at_least, at_most = _limits(arm, _mean(row.thinking_tokens for row in stops))
     accuracy = 100 * right / len(graded) if graded else 0.0
@@ -142,6 +147,7 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         low=100 * low,
         high=100 * high,
         tokens=tokens,
+        written_tokens=_mean(row.written_tokens for row in rows),
         answer_tokens=_mean(row.answer_tokens for row in rows),
         forced_share=_mean(float(row.end == "max_tokens") for row in rows if row.end is not None),
         waits_used=_mean(row.waits_used for row in rows),
@@ -150,9 +156,14 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         against_natural=_difference(rows, natural) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),
         errors=sum(bool(row.error) for row in rows),
-        run=Run(tokens or 0.0, accuracy, at_least, at_most),
+        run=Run(tokens or 0.0, accuracy, at_least, at_most, _held(arm, rows)),
         domains=_domains(graded),
     )
+
+
+def _held(arm: Arm, rows: Sequence[Row]) -> float | None:
+    """The mean thinking that the arm's promise is about."""
+    return _mean(row.spent_tokens if arm.promise.of_all else row.thinking_tokens for row in rows)
 
 
 def _domains(graded: Sequence[Row]) -> dict[str, float]:
@@ -183,8 +194,9 @@ def _control(arm: Arm, rows: Sequence[Row], stops: Sequence[Row]) -> float | Non
     for row in rows:
         stop = fmean(tokens[row.problem_id]) if row.problem_id in tokens else None
         at_least, at_most = _limits(arm, stop)
-        if row.thinking_tokens is not None and (at_least is not None or at_most is not None):
-            held.append(kept(row.thinking_tokens, at_least, at_most))
+        spent = row.spent_tokens if arm.promise.of_all else row.thinking_tokens
+        if spent is not None and (at_least is not None or at_most is not None):
+            held.append(kept(spent, at_least, at_most))
     return 100 * fmean(held) if held else None
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from evals import manifest
 from evals.errors import EvalError
-from evals.methods import METHODS, NATURAL, Arm
+from evals.methods import METHODS, NATURAL, SCALING, Arm
 from evals.row import Row, read_rows
 
 
@@ -62,5 +62,5 @@ def _arm(method: str, name: str) -> Arm:
     """The arm of a stored cell, made again from its name: the method's own row says what it promised."""
     if method == NATURAL.method:
         return NATURAL
-    value = name.partition("=")[2]
-    return METHODS[method].arm(value or "1")
+    value = name if method == SCALING else name.partition("=")[2] or "1"
+    return METHODS[method].arm(value)

@@ -13,13 +13,14 @@ from math import log2
 @dataclass(frozen=True, slots=True)
 class Run:
     """One evaluation: mean thinking tokens and accuracy in percent; a_min and a_max, where it promised
-    any.
+    any, of `held` tokens (None: of all).
     """
 
     tokens: float
     accuracy: float
     at_least: float | None = None
     at_most: float | None = None
+    held: float | None = None
 
 
 def kept(tokens: float, at_least: float | None, at_most: float | None) -> bool:
@@ -32,7 +33,10 @@ def control(runs: Sequence[Run]) -> float | None:
     promised = [run for run in runs if run.at_least is not None or run.at_most is not None]
     if not promised:
         return None
-    return 100 * sum(kept(run.tokens, run.at_least, run.at_most) for run in promised) / len(promised)
+    within = [
+        kept(run.tokens if run.held is None else run.held, run.at_least, run.at_most) for run in promised
+    ]
+    return 100 * sum(within) / len(within)
 
 
 def scaling(runs: Sequence[Run]) -> float | None:

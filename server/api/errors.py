@@ -9,6 +9,7 @@ _TYPES = {
     400: ("BadRequestError", "invalid_request_error"),
     401: ("AuthenticationError", "authentication_error"),
     429: ("RateLimitError", "rate_limit_error"),
+    502: ("BadGatewayError", "api_error"),
     503: ("ServiceUnavailableError", "overloaded_error"),
 }
 

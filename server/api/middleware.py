@@ -13,6 +13,7 @@ from server.api.authentication import key_of
 from server.api.errors import error_response
 from server.api.requests import PATHS, ThinkingRequest, read_request
 from server.api.responses import Completion, ReasoningField
+from server.api.scaling import ScalingEdge, ScalingMeans
 from server.budget.budget import BudgetError
 from server.engine.call import CALL, Call
 from server.reasoning.families import Family
@@ -26,11 +27,15 @@ MODELS_PATH = "/v1/models"
 class ThinkingMiddleware:
     """Stands directly in front of vLLM's routes, behind authentication."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, family: Family | None, watch: Watch) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, family: Family | None, watch: Watch, scaling: ScalingMeans
+    ) -> None:
         self.app = app
         self.settings = settings
+        self._scaling = scaling
         self._watch = watch
         self._reasoning = ReasoningField(settings.reasoning_field, family)
+        self._scale = ScalingEdge(app, self._reasoning, scaling, watch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Governs POSTs to the endpoints that generate; everything else passes."""
@@ -45,7 +50,7 @@ class ThinkingMiddleware:
         if disconnect is not None:
             return
         try:
-            request = read_request(path, raw, self.settings.budget_defaults)
+            request = read_request(path, raw, self.settings.budget_defaults, self._scaling.defaults)
         except BudgetError as error:
             if error.field:  # without one it is no budget that was wrong
                 self._watch.refuse(path, error.field)
@@ -67,6 +72,9 @@ class ThinkingMiddleware:
         key = key_of(scope)
         request.call.owner = key.name if key else None
         request.call.state = scope.setdefault("state", {})
+        if request.scaled is not None:
+            await self._scale(scope, receive, send, request.call, request.scaled)
+            return
         token = CALL.set(request.call)
         try:
             await self.app(scope, receive, _Completer(send, Completion(request.call, self._reasoning)))

@@ -8,6 +8,8 @@ from typing import Any
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import DEFAULT_SOURCE, BudgetDefaults, read_budget
 from server.engine.call import Call
+from server.scaling.request import FIELD as SCALING
+from server.scaling.request import ScalingDefaults, Wanted, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
@@ -19,14 +21,25 @@ HIDING_PATHS = frozenset({"/v1/chat/completions", "/v1/responses"})
 
 
 @dataclass(frozen=True, slots=True)
+class Scaled:
+    """A request that is to be answered from many samples: how, and what each of them asks of vLLM."""
+
+    wanted: Wanted
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class ThinkingRequest:
     """A request as it goes on to vLLM, and the call that its budget travels in."""
 
     body: bytes
     call: Call
+    scaled: Scaled | None = None
 
 
-def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingRequest | None:
+def read_request(
+    path: str, raw: bytes, defaults: BudgetDefaults, scaling: ScalingDefaults
+) -> ThinkingRequest | None:
     """None when the body is no JSON object: vLLM has its own error for that. Raises BudgetError, which
     says so too when the body is no JSON at all (vLLM answers a 500 to some of these)."""
     try:
@@ -35,7 +48,12 @@ def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingReq
         raise BudgetError("", f"the request body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
         return None
-    read = read_budget(body, defaults)
+    wanted = read_scaling(body, scaling)
+    if wanted is not None and path != CHAT_PATH:
+        raise BudgetError(SCALING, f"{SCALING} is for {CHAT_PATH} only.")
+    read = read_budget({key: value for key, value in body.items() if key != SCALING}, defaults)
+    if wanted is not None:
+        refuse_budget(wanted, read)
     if body.get("use_beam_search") and read.asked:
         raise BudgetError(
             "use_beam_search", "beam search has no single line of thinking: it takes no thinking_budget"
@@ -58,7 +76,8 @@ def read_request(path: str, raw: bytes, defaults: BudgetDefaults) -> ThinkingReq
         has_beams=bool(body.get("use_beam_search")),
         is_chat=path in CHAT_PATHS or "messages" in body,
     )
-    return ThinkingRequest(json.dumps(forwarded).encode(), call)
+    scaled = None if wanted is None else Scaled(wanted, forwarded)
+    return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled)
 
 
 def _offers_tools(body: Mapping[str, Any]) -> bool:

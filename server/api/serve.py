@@ -1,5 +1,6 @@
 """Starts the engine and serves it: vLLM's launcher, with our engine client and one more middleware."""
 
+import os
 import socket
 import sys
 from argparse import Namespace
@@ -23,9 +24,12 @@ from server.api import control
 from server.api.authentication import KeyMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
+from server.api.scaling import ScalingMeans
 from server.engine.engine import ThinkingLLM
 from server.keys import engine_keys
 from server.reasoning.families import Family
+from server.reasoning.grading.pool import GradingPool
+from server.scaling.request import ScalingDefaults
 from server.settings import Settings
 from server.watch.log import RequestLog
 from server.watch.metrics import Metrics
@@ -70,17 +74,34 @@ async def serve(
     """Serve until told to stop. Returns whether the engine was still well then."""
     log = RequestLog(settings.log_format, sys.stdout)
     watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
-    async with run_engine(arguments, family, watch) as engine:
+    graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
+    async with graders, run_engine(arguments, family, watch) as engine:
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
-        _stack(app, arguments, Middleware(ThinkingMiddleware, settings=settings, family=family, watch=watch))
+        budgets = Middleware(
+            ThinkingMiddleware,
+            settings=settings,
+            family=family,
+            watch=watch,
+            scaling=_scaling_means(engine, settings, graders),
+        )
+        _stack(app, arguments, budgets)
         await init_app_state(engine, app.state, arguments, tasks)
         shutdown = await serve_http(app, sock=listener, **_uvicorn_options(arguments))
         well = not engine.errored
     await shutdown
     return well
+
+
+def _scaling_means(engine: ThinkingLLM, settings: Settings, judge: GradingPool) -> ScalingMeans:
+    defaults = ScalingDefaults(
+        most_samples=settings.max_scaling_samples,
+        temperature=engine.model_config.get_diff_sampling_param().get("temperature"),
+        knows_family=engine.family is not None,
+    )
+    return ScalingMeans(defaults, engine.marks, judge)
 
 
 def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from server.budget.budget import ThinkingBudget
 from server.budget.plan import Opening
 from server.budget.report import ThinkingReport
+from server.engine.line import Line
 
 
 @dataclass(slots=True)
@@ -29,6 +30,8 @@ class Call:
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
     detail: bool = False
     """Whether reports are detailed, and a stream has them on the way."""
+    line: Line | None = None
+    """Where the server asks for itself."""
     refused: str | None = None
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None
@@ -47,6 +50,8 @@ class Call:
     @property
     def request_id(self) -> str | None:
         """The response's `id`; None before vLLM has made one."""
+        if self.line is not None:
+            return self.line.response_id
         return getattr(self.state.get("request_metadata"), "request_id", None)
 
     @property

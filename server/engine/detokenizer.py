@@ -4,7 +4,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
 
+from server.budget.follower import Follower
+from server.budget.step import Step
 from server.watch.progress import Progress
+
+STEP_IS_OVER = "s1_step"
+"""As a `stop_reason`; no client sees it."""
 
 
 class AnswerStops(IncrementalDetokenizer):
@@ -31,6 +36,10 @@ class AnswerStops(IncrementalDetokenizer):
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
         self._armed = False
+        self.step: Step | None = None
+        """Where a piece of thinking ends, if that is what was asked for."""
+        self.on_tokens: Callable[[Follower], None] | None = None
+        """Called behind the tokens of each engine step."""
         self.text_ends: list[int] = []
         """The length of the output's text behind each token."""
 
@@ -50,10 +59,18 @@ class AnswerStops(IncrementalDetokenizer):
     def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
         """Take in new tokens. Returns what the answer stopped at: a stop string, or the id of a stop
         token (which vLLM passes on as `stop_reason`), or None."""
+        stopped = self._update(new_token_ids, stop_terminated)
+        if self.on_tokens is not None:
+            self.on_tokens(self.follower)
+        return stopped
+
+    def _update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
         for at, token in enumerate(new_token_ids):
             stopped = self._take(token, stop_terminated and at == len(new_token_ids) - 1)
             if isinstance(self._inner, BaseIncrementalDetokenizer):
                 self.text_ends.append(len(self._inner.output_text))
+            if stopped is None and self.step is not None and self.step.is_over(self.follower, self._text):
+                stopped = STEP_IS_OVER
             if stopped is not None:
                 return stopped
         return None
@@ -67,6 +84,10 @@ class AnswerStops(IncrementalDetokenizer):
         if free and token in self._stop_token_ids:
             return self._inner.update([token], True) or token  # type: ignore[return-value]
         return self._inner.update([token], stop_terminated)
+
+    @property
+    def _text(self) -> str:
+        return getattr(self._inner, "output_text", "")
 
     def _arm(self) -> None:
         self._armed = True

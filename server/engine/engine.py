@@ -25,10 +25,12 @@ from server.engine.call import CALL, Call
 from server.engine.ends import EndDesk
 from server.engine.governed import Governed
 from server.engine.ledgers import LedgerDesk
+from server.engine.line import Line
 from server.engine.processor import PLAN_KEY
 from server.engine.spans import ThinkingSpans
 from server.engine.tokens import Encoder, family_tokens
 from server.reasoning.families import Family
+from server.scaling.marks import Marks
 from server.watch.ended import NO_FAMILY
 from server.watch.watch import Watch
 
@@ -85,6 +87,14 @@ class ThinkingLLM(AsyncLLM):
         special = set(tokenizer.all_special_ids)
         self._marks_are_special = bool(special.intersection((*self.family.start, *self.family.end)))
 
+    @property
+    def marks(self) -> Marks | None:
+        """The family's, for lines of thinking that are put together from pieces."""
+        if self.family is None or self.renderer.tokenizer is None:
+            return None
+        decode = partial(self.renderer.tokenizer.decode, skip_special_tokens=False)
+        return Marks(self.family, self._encode, decode)
+
     # -- a request in ----------------------------------------------------------------------------
 
     def generate(
@@ -94,6 +104,8 @@ class ThinkingLLM(AsyncLLM):
         call = CALL.get() or Call()
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             return super().generate(prompt, sampling_params, request_id, **kwargs)
+        if call.line is not None:
+            prompt, sampling_params = self._continue(call, call.line, prompt, sampling_params)
         first_choice = call.prompts * sampling_params.n
         call.prompts += 1
         plan = self._plan(prompt, sampling_params, call)
@@ -170,9 +182,24 @@ class ThinkingLLM(AsyncLLM):
             asked=call.asked,
         )
         try:
-            return make_plan(call.budget, self.family, self._encode, occasion)
+            plan = make_plan(call.budget, self.family, self._encode, occasion)
         except BudgetError as error:
             _refuse(call, error.field, str(error))
+        return plan if call.line is None else call.line.lay_out(plan)
+
+    def _continue(
+        self, call: Call, line: Line, prompt: Any, params: SamplingParams
+    ) -> tuple[Any, SamplingParams]:
+        try:
+            prompt = line.continue_prompt(prompt)
+        except ValueError as error:
+            _refuse(call, "scaling", str(error))
+        if line.logprobs is not None:
+            most = self.model_config.max_logprobs
+            kept = line.logprobs if most < 0 else min(line.logprobs, most)
+            params = params.clone()
+            params.logprobs = max(kept, params.logprobs or 0)
+        return prompt, params
 
     async def _admit(self, request: EngineCoreRequest) -> None:
         params = request.sampling_params
@@ -218,6 +245,8 @@ class ThinkingLLM(AsyncLLM):
         try:
             async with aclosing(stream):
                 async for output in stream:
+                    if (line := governed.call.line) is not None:
+                        line.cached_tokens = output.num_cached_tokens or 0
                     for choice in output.outputs:
                         await self._account_for(choice, governed)
                     yield output

@@ -49,6 +49,8 @@ class Governed:
             state.detokenizer = stops = AnswerStops(
                 state.detokenizer, progress, self.stop, self.stop_token_ids, is_blank
             )
+            if self.call.line is not None:
+                self.call.line.begin(stops)
             if self.call.detail and is_planned:
                 self.details[index] = Detail(progress.follower, stops.text_ends)
         if is_planned:
@@ -69,6 +71,8 @@ class Governed:
             detail.ledger = ledger
             report = detail.report()
         self.account.finish(index, choice.finish_reason, report, ledger)
+        if self.call.line is not None:
+            self.call.line.finish(choice, ledger)
         if self.account.subject.is_planned:
             self.call.reports[self.first_choice + index] = report
 

@@ -130,3 +130,22 @@ def normal_string(text: str) -> str:
 
 def same_string(gold: str, said: str) -> bool:
     return normal_string(gold) == normal_string(said)
+
+
+# What an expression has that a word has not.
+_EXPRESSION = re.compile(r"[\d\\^=+*/<>∞√π]|^[a-zA-Z]$")
+LONGEST_EXPRESSION = 500
+
+
+def settle_same(one: str, other: str) -> bool | None:
+    """Whether two answers are the same one, as far as integers, letters and strings tell; None: only
+    mathematics can."""
+    if same_string(one, other):
+        return True
+    for read in (integer, letter):
+        first, second = read(one), read(other)
+        if first is not None and second is not None:
+            return first == second
+    if max(len(one), len(other)) > LONGEST_EXPRESSION:
+        return False
+    return None if _EXPRESSION.search(one) and _EXPRESSION.search(other) else False

@@ -82,6 +82,10 @@ def test_each_method_is_held_to_its_limit(method: str, value: str, promise: Prom
         ("min", "0"),
         ("class", "medium"),
         ("max", "²"),
+        ("scaling", ":8"),
+        ("scaling", "majority:"),
+        ("scaling", "majority:8:n=9"),
+        ("scaling", "majority:n="),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_refused_by_its_flag(method: str, value: str) -> None:
@@ -92,6 +96,37 @@ def test_a_setting_that_makes_no_sense_is_refused_by_its_flag(method: str, value
 def test_no_waits_and_no_samples_are_the_natural_stop_which_is_run_once() -> None:
     arms = arms_of({"max": "0, 64", "waits": "0,1", "sample": "0"})
     assert [arm.name for arm in arms] == ["none", "max=0", "max=64", "waits=1"]
+
+
+@pytest.mark.parametrize(
+    ("value", "scaling", "budget"),
+    [
+        ("majority:8", {"method": "majority", "n": 8}, {}),
+        ("auto", {"method": "auto"}, {}),
+        ("short_m:8:m=3", {"method": "short_m", "n": 8, "m": 3}, {}),
+        ("rebase:width=4:temperature=0.2", {"method": "rebase", "width": 4, "temperature": 0.2}, {}),
+        ("best_of_n:4:scorer=likelihood", {"method": "best_of_n", "n": 4, "scorer": "likelihood"}, {}),
+        ("majority:4:num_waits=2", {"method": "majority", "n": 4}, {"num_waits": 2}),
+    ],
+)
+def test_an_arm_of_the_servers_own_methods(
+    value: str, scaling: dict[str, object], budget: dict[str, object]
+) -> None:
+    arm = METHODS["scaling"].arm(value)
+    assert arm.name == value
+    assert arm.scaling == scaling
+    assert arm.budget.as_json() == budget
+
+
+def test_only_methods_of_one_line_are_greedy() -> None:
+    assert METHODS["scaling"].arm("majority:8").sampled
+    assert not METHODS["scaling"].arm("auto").sampled
+
+
+def test_a_total_is_a_promise_about_all_samples_together() -> None:
+    promise = METHODS["scaling"].arm("majority:total_tokens=600").promise
+    assert promise == Promise(at_most=600, of_all=True)
+    assert METHODS["scaling"].arm("rejection:accept_up_to=64").promise == Promise(at_most=64)
 
 
 def test_rejection_is_bounded() -> None:

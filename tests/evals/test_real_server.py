@@ -61,3 +61,21 @@ async def test_streaming_measures_the_first_tokens_and_says_the_same(server_url:
             assert b.first_token_s is not None
             assert b.first_answer_token_s is not None
             assert b.first_token_s <= b.first_answer_token_s
+
+
+async def test_the_servers_own_methods_are_arms_beside_the_others(server_url: str, tmp_path: Path) -> None:
+    settings = SweepSettings(
+        out=tmp_path / "out",
+        base_url=f"{server_url}/v1",
+        problems=10,
+        wanted={"scaling": "majority:3", "sample": "3"},
+    )
+    await sweep(settings)
+    cells = {path.name.split("~")[2]: read_rows(path) for path in (settings.out / "cells").glob("*.jsonl")}
+    for row in cells["majority_3"]:
+        assert row.scaling is not None
+        assert row.scaling["method"] == "majority"
+        assert row.spent_tokens == sum(each["thinking_tokens"] for each in row.scaling["samples"])
+        assert row.thinking_tokens in [each["thinking_tokens"] for each in row.scaling["samples"]]
+        assert (row.written_tokens or 0) > (row.spent_tokens or 0) > 0
+    assert "| majority:3 | 10 |" in report(settings.out)

@@ -213,6 +213,11 @@ def other_echo(body: Body, _before: int) -> Answered:
     return answered
 
 
+async def test_an_endpoint_that_ignores_scaling_stops_the_run(settings: SweepSettings) -> None:
+    with pytest.raises(BudgetIgnoredError, match="ignores `scaling`"):
+        await sweep(replace(settings, wanted={"scaling": "majority:4"}))
+
+
 async def test_an_endpoint_that_ignores_the_budget_stops_the_run(
     settings: SweepSettings, fake: FakeEndpoint
 ) -> None:

@@ -1,0 +1,165 @@
+"""The HTTP edge of server/scaling: one request in, many samples through the inner route, one response out.
+
+Decided here: what the response and its stream look like, and that a client that goes away leaves nothing
+running. How samples make an answer is the methods' affair.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from server.api.chunks import Chunks
+from server.api.errors import error_response
+from server.api.requests import CHAT_PATH, Scaled
+from server.api.responses import Completion, ReasoningField
+from server.api.samples import Answered, Samples
+from server.budget.budget import BudgetError
+from server.engine.call import Call
+from server.scaling.equality import Equality, Judge
+from server.scaling.marks import Marks
+from server.scaling.method import Means, Outcome
+from server.scaling.request import ScalingDefaults
+from server.scaling.sampler import SampleError
+from server.watch.watch import Watch
+
+Json = dict[str, Any]
+Tell = Callable[[Mapping[str, Any]], None]
+News = Mapping[str, Any] | None
+"""None: there is no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingMeans:
+    """What the server has for scaling; `marks` None: the model's family is unknown."""
+
+    defaults: ScalingDefaults
+    marks: Marks | None
+    judge: Judge
+
+
+class ScalingEdge:
+    """Stands beside the budget's middleware; `app` is what is behind it: vLLM's routes."""
+
+    def __init__(self, app: ASGIApp, reasoning: ReasoningField, means: ScalingMeans, watch: Watch) -> None:
+        self._app = app
+        self._reasoning = reasoning
+        self._means = means
+        self._watch = watch
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, scaled: Scaled) -> None:
+        """Answer, unless the client goes away first: then every ask is aborted before this returns."""
+        work = asyncio.ensure_future(self._answer(scope, receive, send, call, scaled))
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if is_left := not work.done():
+                work.cancel()
+            gone.cancel()
+            await asyncio.wait({work, gone})
+        if not is_left:
+            work.result()
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, call: Call, scaled: Scaled) -> None:
+        told: asyncio.Queue[News] = asyncio.Queue()
+        streams = bool(scaled.fields.get("stream"))
+        response_id = f"chatcmpl-{uuid.uuid4().hex}"
+        tell: Tell | None = told.put_nowait if streams else None
+        samples = Samples(self._app, scope, scaled.fields, call, self._means.marks, response_id, tell)
+        run = asyncio.ensure_future(self._watched(samples, scaled, tell))
+        run.add_done_callback(lambda _: told.put_nowait(None))
+        try:
+            if streams:
+                await self._stream(Chunks(send, scaled, response_id), told, run, scope, receive, send)
+            else:
+                await (await _result(run))(scope, receive, send)
+        finally:
+            if not run.done():
+                run.cancel()
+                await asyncio.wait({run})
+
+    async def _stream(
+        self,
+        chunks: Chunks,
+        told: "asyncio.Queue[News]",
+        run: "asyncio.Future[Json]",
+        *connection: Any,
+    ) -> None:
+        while (news := await told.get()) is not None:
+            await chunks.send_progress(news)
+        response = await _result(run)
+        if response.status_code == 200:
+            await chunks.send_answer(run.result())
+        elif chunks.has_begun:
+            await chunks.send_error(bytes(response.body))
+        else:
+            await response(*connection)
+
+    async def _watched(self, samples: Samples, scaled: Scaled, tell: Tell | None) -> Json:
+        try:
+            return await self._run(samples, scaled, tell)
+        except BudgetError as error:
+            self._watch.refuse(CHAT_PATH, error.field)
+            raise
+        except SampleError:
+            if samples.refused is not None:
+                self._watch.refuse(CHAT_PATH, samples.refused)
+            raise
+
+    async def _run(self, samples: Samples, scaled: Scaled, tell: Tell | None) -> Json:
+        """The whole response, as if it were not to be streamed."""
+        wanted = scaled.wanted
+        equality = Equality(self._means.judge)
+        most = self._means.defaults.most_samples
+        means = Means(samples, equality, most, tell or (lambda _: None))
+        outcome = await wanted.method.run(wanted.fields, means)
+        body = self._completed(outcome, shows=scaled.fields.get("include_reasoning") is not False)
+        body["id"] = samples.response_id
+        body["usage"] = samples.bill.usage()
+        body["scaling"] = {
+            "method": wanted.name,
+            **outcome.said,
+            "samples": samples.bill.samples(),
+            "tokens": samples.bill.by_kind(),
+        }
+        if equality.failures:
+            body["scaling"]["not_compared"] = equality.failures
+        return body
+
+    def _completed(self, outcome: Outcome, shows: bool) -> Json:
+        chosen = outcome.chosen
+        body: Json = chosen.response
+        message = body["choices"][0]["message"]
+        if chosen.thinking and shows:
+            message["reasoning"] = chosen.thinking
+        call = Call(reports={} if chosen.report is None else {0: chosen.report})
+        return Completion(call, self._reasoning).whole(body)
+
+
+async def _result(run: "asyncio.Future[Json]") -> JSONResponse:
+    """The response to a client that does not stream: the answer, or why there is none."""
+    try:
+        return JSONResponse(await asyncio.shield(run))
+    except BudgetError as error:
+        return error_response(CHAT_PATH, 400, str(error), error.field)
+    except SampleError as error:
+        if isinstance(error.response, Answered) and error.response.status >= 400:
+            return _Passed(error.response.body, error.response.status)
+        return error_response(CHAT_PATH, 502, str(error))
+
+
+class _Passed(JSONResponse):
+    """An error of the inner route, as it is."""
+
+    def render(self, content: bytes) -> bytes:
+        return content
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

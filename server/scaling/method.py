@@ -1,0 +1,54 @@
+"""What a method of test-time scaling is: the fields it takes, a function from them to one answer, and what it
+asks of the request around it.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from server.scaling.equality import Equality
+from server.scaling.sampler import Sample, Sampler
+
+Json = Mapping[str, Any]
+
+
+class Fields(BaseModel):
+    """What may stand beside `method` in `scaling`; every field is written in its own method's file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a method works with. `tell` is for those who watch: {"round": 3}."""
+
+    sampler: Sampler
+    equality: Equality
+    most_samples: int
+    """The server's ceiling."""
+    tell: Callable[[Json], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer, and what the response says of how it was found."""
+
+    chosen: Sample
+    said: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A row of METHODS."""
+
+    fields: type[Fields]
+    run: Callable[[Any, Means], Awaitable[Outcome]]
+    """From its fields."""
+    draws: bool = False
+    """Its samples must differ: it takes no temperature 0."""
+    compares: bool = False
+    """It compares answers as texts: it takes no tools."""
+    in_pieces: bool = False
+    """It asks for pieces of thinking: what needs one unbroken request it doesn't take."""

@@ -1,0 +1,131 @@
+"""Reads `scaling` out of a request: which method with which fields, and whether the rest of the request can
+be kept beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from server.budget.budget import BudgetError
+from server.budget.request import ReadBudget
+from server.scaling.method import Fields, Method
+from server.scaling.methods import METHODS
+
+FIELD = "scaling"
+DEFAULT_MOST_SAMPLES = 64
+CEILED = ("n", "m", "tries", "width")
+"""Fields that count samples: the server's ceiling is above each."""
+
+Body = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class ScalingDefaults:
+    """What the server says of scaling. `temperature`: that of a request which names none, where the model
+    sets it; `knows_family`: whether the model's thinking marks are known."""
+
+    most_samples: int = DEFAULT_MOST_SAMPLES
+    temperature: float | None = None
+    knows_family: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What was asked for."""
+
+    name: str
+    method: Method
+    fields: Fields
+
+
+def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
+    """None: not asked for. Raises BudgetError, with the field, on a client's mistake."""
+    said = body.get(FIELD)
+    if said is None:
+        return None
+    if not isinstance(said, Mapping):
+        raise BudgetError(FIELD, f'{FIELD} must be an object such as {{"method": "majority", "n": 8}}.')
+    name = said.get("method")
+    method = METHODS.get(name) if isinstance(name, str) else None
+    if method is None:
+        raise BudgetError(f"{FIELD}.method", f"{FIELD}.method must be one of {', '.join(METHODS)}.")
+    fields = _fields(method, {key: value for key, value in said.items() if key != "method"})
+    for key in CEILED:
+        value = getattr(fields, key, None)
+        if value is not None and value > defaults.most_samples:
+            raise BudgetError(
+                f"{FIELD}.{key}",
+                f"{FIELD}.{key} ({value}) is above the server's ceiling, --max-scaling-samples"
+                f" ({defaults.most_samples}).",
+            )
+    if method.in_pieces and not defaults.knows_family:
+        raise BudgetError(
+            FIELD,
+            f"{FIELD} ({name}) needs a model with known thinking marks: start the server with --family.",
+        )
+    _refuse_what_cannot_be_kept(str(name), method, body, defaults.temperature)
+    return Wanted(str(name), method, fields)
+
+
+def _fields(method: Method, said: Mapping[str, object]) -> Fields:
+    try:
+        return method.fields.model_validate(dict(said))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join((FIELD, *(str(part) for part in first["loc"])))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(method.fields.model_fields) or "no other field"
+            raise BudgetError(name, f"{name} is no field of this method: it takes {known}.") from error
+        raise BudgetError(name, f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _refuse_what_cannot_be_kept(
+    name: str, method: Method, body: Body, default_temperature: float | None
+) -> None:
+    def refuse(field: str, why: str) -> None:
+        raise BudgetError(field, f"{field} cannot be combined with {FIELD} ({name}): {why}.")
+
+    if body.get("n") not in (None, 1):
+        refuse("n", f"it gives one answer; how many samples it draws is {FIELD}.n")
+    if body.get("use_beam_search"):
+        refuse("use_beam_search", "beam search has no single line of thinking")
+    temperature = body.get("temperature")
+    if method.draws and (default_temperature if temperature is None else temperature) == 0:
+        refuse("temperature", "at temperature 0 its samples would all be the same")
+    if method.compares and body.get("tools") and body.get("tool_choice") != "none":
+        refuse("tools", "it compares answers, and a tool call is none")
+    if method.in_pieces:
+        for field, why in UNBROKEN.items():
+            if body.get(field):
+                refuse(field, why)
+
+
+def refuse_budget(wanted: Wanted, read: ReadBudget) -> None:
+    """Raises BudgetError where the method cannot keep the thinking budget, the server's default one too."""
+    if not wanted.method.in_pieces:
+        return
+    unkept = {
+        "thinking_budget.num_waits": read.budget.num_waits,
+        "thinking_budget.min_tokens": read.budget.min_tokens,
+        "thinking_budget.detail": read.detail,
+    }
+    for name, value in unkept.items():
+        if value:
+            raise BudgetError(name, f"{name} cannot be combined with {FIELD} ({wanted.name}): {_PIECES}.")
+
+
+_COUNTS = "it asks for thinking in pieces, and this counts over the whole of it"
+_PIECES = "it asks for thinking in pieces"
+UNBROKEN = {
+    "tools": _PIECES,
+    "logprobs": _PIECES,
+    "top_logprobs": _PIECES,
+    "prompt_logprobs": _PIECES,
+    "continue_final_message": _PIECES,
+    "presence_penalty": _COUNTS,
+    "frequency_penalty": _COUNTS,
+    "min_tokens": _COUNTS,
+    "ignore_eos": _COUNTS,
+}
+"""What only one unbroken request can keep."""

@@ -1,0 +1,170 @@
+"""`scaling` on the real server: one request, one answer, one bill; streams; and nothing left running."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+from openai import OpenAI
+
+CHAT = "/v1/chat/completions"
+QUESTION = [{"role": "user", "content": "Find the smallest prime factor of 391."}]
+HARD = [{"role": "user", "content": "Find the smallest x with x mod 11 = 6 and x mod 28 = 25."}]
+
+
+def ask(url: str, scaling: dict[str, Any], status: int = 200, **changes: Any) -> dict[str, Any]:
+    body = {"model": "s1-nano", "messages": QUESTION, "seed": 1, "scaling": scaling, **changes}
+    response = httpx.post(url + CHAT, json=body, timeout=120)
+    assert response.status_code == status, response.text
+    parsed: dict[str, Any] = response.json()
+    return parsed
+
+
+def plain(url: str, seed: int, **changes: Any) -> dict[str, Any]:
+    body = {"model": "s1-nano", "messages": QUESTION, "seed": seed, **changes}
+    response = httpx.post(url + CHAT, json=body, timeout=120)
+    assert response.status_code == 200, response.text
+    parsed: dict[str, Any] = response.json()
+    return parsed
+
+
+def events(url: str, scaling: dict[str, Any], **changes: Any) -> list[dict[str, Any]]:
+    body = {
+        "model": "s1-nano",
+        "messages": QUESTION,
+        "seed": 1,
+        "scaling": scaling,
+        "stream": True,
+        **changes,
+    }
+    with httpx.stream("POST", url + CHAT, json=body, timeout=120) as response:
+        assert response.status_code == 200, response.read()
+        lines = [line for line in response.iter_lines() if line]
+    assert lines[-1] == "data: [DONE]"
+    return [json.loads(line.removeprefix("data: ")) for line in lines[:-1]]
+
+
+def gauge(url: str, name: str) -> float:
+    lines = httpx.get(f"{url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(f"{name}{{"))
+
+
+async def idle(url: str, seconds: float = 20.0) -> bool:
+    """Whether the engine has nothing left to do, soon."""
+    for _ in range(int(seconds / 0.1)):
+        if not gauge(url, "vllm:num_requests_running") + gauge(url, "vllm:num_requests_waiting"):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+def test_majority_gives_one_of_its_samples_and_bills_all_of_them(server_url: str) -> None:
+    whole = ask(server_url, {"method": "majority", "n": 3}, messages=HARD, temperature=1)
+    samples = [plain(server_url, seed, messages=HARD, temperature=1) for seed in (1, 2, 3)]
+    usage = [sample["usage"] for sample in samples]
+    assert whole["usage"]["completion_tokens"] == sum(each["completion_tokens"] for each in usage)
+    assert whole["usage"]["prompt_tokens"] == sum(each["prompt_tokens"] for each in usage)
+    thinking = [sample["choices"][0]["thinking"]["tokens"] for sample in samples]
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == sum(thinking)
+    assert [sample["thinking_tokens"] for sample in whole["scaling"]["samples"]] == thinking
+    (choice,) = whole["choices"]
+    best = samples[whole["scaling"]["votes"][0]["samples"][0]]["choices"][0]
+    assert choice["message"]["content"] == best["message"]["content"]
+    assert choice["message"]["reasoning_content"] == best["message"]["reasoning_content"]
+    assert choice["thinking"] == best["thinking"]
+
+
+def test_a_budget_holds_for_each_sample(server_url: str) -> None:
+    whole = ask(server_url, {"method": "majority", "n": 4}, thinking_budget={"max_tokens": 20})
+    assert [sample["thinking_tokens"] for sample in whole["scaling"]["samples"]] == [20] * 4
+    assert whole["choices"][0]["thinking"]["end"] == "max_tokens"
+
+
+def test_a_stream_tells_progress_then_the_answer_then_the_bill(server_url: str) -> None:
+    wanted = {"method": "majority", "n": 2}
+    told = events(server_url, wanted, stream_options={"include_usage": True})
+    whole = ask(server_url, wanted)
+    progress = [each["scaling"]["progress"] for each in told if "progress" in each.get("scaling", {})]
+    assert {each["sample"] for each in progress} == {0, 1}
+    for sample in (0, 1):
+        states = [each["state"] for each in progress if each["sample"] == sample]
+        assert states[0] == "thinking"
+        assert states[-2:] == ["answering", "done"]
+    assert told[0]["choices"][0]["delta"]["role"] == "assistant"
+    message = whole["choices"][0]["message"]
+    deltas = [each["choices"][0]["delta"] for each in told if each["choices"]]
+    assert "".join(delta.get("content") or "" for delta in deltas) == message["content"]
+    assert "".join(delta.get("reasoning_content") or "" for delta in deltas) == message["reasoning_content"]
+    assert not any(delta.get("content") and delta.get("reasoning_content") for delta in deltas)
+    last = told[-2]
+    assert last["choices"][0]["finish_reason"] == "stop"
+    assert last["choices"][0]["thinking"] == whole["choices"][0]["thinking"]
+    assert last["scaling"] == whole["scaling"]
+    assert told[-1]["usage"] == whole["usage"]
+
+
+def test_an_unmodified_client_reads_the_stream(server_url: str) -> None:
+    client = OpenAI(base_url=f"{server_url}/v1", api_key="none")
+    stream = client.chat.completions.create(
+        model="s1-nano",
+        messages=[{"role": "user", "content": "Find the smallest prime factor of 391."}],
+        stream=True,
+        extra_body={"scaling": {"method": "majority", "n": 2}},
+    )
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    assert "Final Answer:" in text
+
+
+@pytest.mark.parametrize(
+    ("scaling", "field"),
+    [
+        ({"method": "majoriti", "n": 2}, "scaling.method"),
+        ({"method": "majority", "n": 1000}, "scaling.n"),
+        ({"method": "majority", "n": 4, "total_tokens": 3}, "scaling.total_tokens"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_mistake_is_a_400_that_names_the_field(
+    server_url: str, scaling: dict[str, Any], field: str, stream: bool
+) -> None:
+    error = ask(server_url, scaling, 400, stream=stream)["error"]
+    assert error["param"] == field
+
+
+def test_what_vllm_refuses_is_refused_in_its_own_words(server_url: str) -> None:
+    body = {"messages": [{"role": "user", "content": "17 " * 20_000}]}
+    for stream in (False, True):
+        error = ask(server_url, {"method": "majority", "n": 2}, 400, stream=stream, **body)["error"]
+        assert "context length" in error["message"]
+
+
+def test_scaling_is_refused_where_it_is_not_offered(server_url: str) -> None:
+    body = {"model": "s1-nano", "prompt": "7", "scaling": {"method": "majority", "n": 2}}
+    response = httpx.post(f"{server_url}/v1/completions", json=body)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "scaling"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_client_that_goes_away_leaves_no_sample_running(server_url: str, stream: bool) -> None:
+    assert await idle(server_url)
+    body = {
+        "model": "s1-nano",
+        "messages": QUESTION,
+        "thinking_budget": {"min_tokens": 1500},
+        "scaling": {"method": "majority", "n": 6},
+        "stream": stream,
+    }
+    done = gauge(server_url, "vllm:request_success_total")
+    async with httpx.AsyncClient(timeout=60) as client:
+        asking = asyncio.create_task(client.post(server_url + CHAT, json=body))
+        for _ in range(200):
+            if gauge(server_url, "vllm:num_requests_running") == 6:
+                break
+            await asyncio.sleep(0.05)
+        assert gauge(server_url, "vllm:num_requests_running") == 6
+        asking.cancel()
+    assert await idle(server_url)
+    ended = gauge(server_url, "vllm:request_success_total") - done
+    assert ended == 0, "they ran to their end"

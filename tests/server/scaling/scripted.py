@@ -1,0 +1,122 @@
+"""A sampler whose samples are written in advance: for the rules of the methods, without a model."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from server.budget.budget import ThinkingBudget
+from server.budget.follower import Follower
+from server.budget.plan import FamilyTokens, Opening, Plan, TokenIds
+from server.budget.report import ThinkingReport
+from server.reasoning.families import FAMILIES
+from server.reasoning.grading.pool import Verdict
+from server.scaling.bill import Bill, State
+from server.scaling.equality import Equality
+from server.scaling.marks import Marks
+from server.scaling.method import Means
+from server.scaling.sampler import Ask, Sample, Watch
+
+START, END = 900, 901
+"""One token a character; these two are the marks."""
+FAMILY = FamilyTokens(
+    FAMILIES["think"], start=(START,), end=(END,), end_is_distinct=True, end_of_turn=(902,), tool_call=()
+)
+PLAN = Plan(Opening.OPEN, (START,), (END,), True, (902,))
+
+
+def encode(text: str) -> TokenIds:
+    return tuple(ord(character) for character in text)
+
+
+def decode(tokens: Sequence[int]) -> str:
+    marks = {START: "<think>", END: "</think>"}
+    return "".join(marks.get(token) or chr(token) for token in tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one ask will give. `turns`: how many turns of the loop its thinking takes, one token each; then
+    `answer_turns` for the answer."""
+
+    answer: str = ""
+    thinking: str = ""
+    turns: int | None = None
+    answer_turns: int = 1
+    end: str = "natural"
+    is_ended: bool = False
+    logprobs: tuple[float, ...] = ()
+    alternatives: tuple[tuple[float, ...], ...] = ()
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class ScriptedSampler:
+    """`tell` decides on each ask (the ask, its index)."""
+
+    tell: Callable[[Ask, int], Told]
+    budget: ThinkingBudget = field(default_factory=ThinkingBudget)
+    bill: Bill = field(default_factory=Bill)
+    asks: list[Ask] = field(default_factory=list)
+
+    @property
+    def marks(self) -> Marks:
+        return Marks(FAMILY, encode, decode)
+
+    async def ask(self, ask: Ask, watch: Watch | None = None) -> Sample:
+        entry = self.bill.open(ask.kind)
+        self.asks.append(ask)
+        told = self.tell(ask, entry.index)
+        follower = Follower(PLAN)
+        wanted = len(told.thinking) if told.turns is None else told.turns
+        limit = (ask.budget or self.budget).max_tokens
+        is_cut = limit not in (None, -1) and limit < wanted
+        entry.state = State.ABORTED
+        for _ in range(limit if is_cut and limit is not None else wanted):
+            await self._turn(follower, 7, watch)
+            entry.thinking_tokens = follower.tokens
+            entry.completion_tokens = follower.position
+        if told.error is not None:
+            entry.state = State.FAILED
+            raise told.error
+        await self._turn(follower, END, watch)
+        for _ in range(told.answer_turns):
+            await self._turn(follower, 8, watch)
+        entry.completion_tokens = follower.position
+        entry.state = State.DONE
+        end = "max_tokens" if is_cut else told.end
+        return Sample(
+            index=entry.index,
+            thinking=told.thinking,
+            answer=told.answer,
+            thinking_tokens=follower.tokens,
+            completion_tokens=follower.position,
+            prompt_tokens=1 + len(ask.prefix),
+            finish_reason="stop",
+            report=ThinkingReport(follower.tokens, -1 if limit is None else limit, 0, 0, 0, 0, end),
+            tokens=(*encode(told.thinking), *((END,) if told.is_ended else ())),
+            is_ended=told.is_ended,
+            logprobs=told.logprobs,
+            alternatives=told.alternatives,
+        )
+
+    async def _turn(self, follower: Follower, token: int, watch: Watch | None) -> None:
+        await asyncio.sleep(0)
+        follower.feed(token)
+        if watch is not None:
+            watch(follower)
+
+
+def answers(*said: str, thinking_tokens: int = 5) -> ScriptedSampler:
+    """Samples that say this, one after another."""
+    return ScriptedSampler(lambda _, index: Told(f"Final Answer: {said[index]}", turns=thinking_tokens))
+
+
+class NoJudge:
+    """For answers that no mathematics is needed for."""
+
+    async def equal(self, gold: str, said: str, /) -> Verdict:
+        raise AssertionError(f"asked whether {gold!r} is {said!r}")
+
+
+def means(sampler: ScriptedSampler, most_samples: int = 64) -> Means:
+    return Means(sampler, Equality(NoJudge()), most_samples)

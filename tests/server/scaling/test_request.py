@@ -1,0 +1,95 @@
+"""What `scaling` may say, and what it cannot be combined with: each mistake is told with its field."""
+
+from typing import Any
+
+import pytest
+
+from server.budget.budget import BudgetError
+from server.scaling.methods import METHODS
+from server.scaling.request import ScalingDefaults, read_scaling
+
+MAJORITY = {"method": "majority", "n": 4}
+
+
+def refused(body: dict[str, Any], defaults: ScalingDefaults | None = None) -> BudgetError:
+    with pytest.raises(BudgetError) as caught:
+        read_scaling(body, defaults or ScalingDefaults())
+    return caught.value
+
+
+def test_a_request_without_scaling_is_none_of_ours() -> None:
+    assert read_scaling({"n": 4, "temperature": 0}, ScalingDefaults()) is None
+    assert read_scaling({"scaling": None}, ScalingDefaults()) is None
+
+
+def test_a_method_with_its_fields() -> None:
+    wanted = read_scaling({"scaling": MAJORITY}, ScalingDefaults())
+    assert wanted is not None
+    assert wanted.name == "majority"
+    assert wanted.fields.model_dump() == {"n": 4, "total_tokens": None}
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        (7, "scaling"),
+        ("majority", "scaling"),
+        ({}, "scaling.method"),
+        ({"method": "majoriti", "n": 4}, "scaling.method"),
+        ({"method": ["majority"]}, "scaling.method"),
+        ({"method": "majority"}, "scaling"),
+        ({"method": "majority", "n": 0}, "scaling.n"),
+        ({"method": "majority", "n": 2.5}, "scaling.n"),
+        ({"method": "majority", "n": "4"}, "scaling.n"),
+        ({"method": "majority", "n": True}, "scaling.n"),
+        ({"method": "majority", "n": 4, "k": 1}, "scaling.k"),
+        ({"method": "majority", "total_tokens": 0}, "scaling.total_tokens"),
+    ],
+)
+def test_a_mistake_is_told_with_its_field(said: Any, field: str) -> None:
+    error = refused({"scaling": said})
+    assert error.field == field
+    assert field in str(error)
+
+
+def test_an_unknown_field_is_told_what_is_known() -> None:
+    assert "it takes n, total_tokens" in str(refused({"scaling": {"method": "majority", "N": 4}}))
+
+
+def test_n_above_the_ceiling_is_refused_and_the_ceiling_is_named() -> None:
+    error = refused({"scaling": {"method": "majority", "n": 9}}, ScalingDefaults(most_samples=8))
+    assert error.field == "scaling.n"
+    assert "(8)" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("beside", "field"),
+    [
+        ({"n": 2}, "n"),
+        ({"use_beam_search": True}, "use_beam_search"),
+        ({"temperature": 0}, "temperature"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"tools": [{"type": "function"}]}, "tools"),
+    ],
+)
+def test_what_cannot_be_kept_beside_it_is_named(beside: dict[str, Any], field: str) -> None:
+    assert refused({"scaling": MAJORITY, **beside}).field == field
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"n": 1}, {"n": None}, {"temperature": 0.6}, {"tools": [{}], "tool_choice": "none"}, {"tools": []}],
+)
+def test_what_can_be_kept_beside_it_is_kept(beside: dict[str, Any]) -> None:
+    assert read_scaling({"scaling": MAJORITY, **beside}, ScalingDefaults()) is not None
+
+
+def test_a_model_that_is_greedy_by_default_needs_a_temperature() -> None:
+    greedy = ScalingDefaults(temperature=0.0)
+    assert refused({"scaling": MAJORITY}, greedy).field == "temperature"
+    assert read_scaling({"scaling": MAJORITY, "temperature": 1}, greedy) is not None
+
+
+def test_every_method_says_in_its_fields_what_it_takes() -> None:
+    for name, method in METHODS.items():
+        assert "method" not in method.fields.model_fields, name
