@@ -105,14 +105,14 @@ def test_a_stream_tells_progress_then_the_answer_then_the_bill(server_url: str) 
 
 
 def test_an_unmodified_client_reads_the_stream(server_url: str) -> None:
-    client = OpenAI(base_url=f"{server_url}/v1", api_key="none")
-    stream = client.chat.completions.create(
-        model="s1-nano",
-        messages=[{"role": "user", "content": "Find the smallest prime factor of 391."}],
-        stream=True,
-        extra_body={"scaling": {"method": "majority", "n": 2}},
-    )
-    text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
+    with OpenAI(base_url=f"{server_url}/v1", api_key="none") as client:
+        stream = client.chat.completions.create(
+            model="s1-nano",
+            messages=[{"role": "user", "content": "Find the smallest prime factor of 391."}],
+            stream=True,
+            extra_body={"scaling": {"method": "majority", "n": 2}},
+        )
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices)
     assert "Final Answer:" in text
 
 
