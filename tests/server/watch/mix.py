@@ -42,8 +42,8 @@ class Mix:
     client: httpx.AsyncClient
     chance: random.Random = field(default_factory=lambda: random.Random(6))
 
-    async def run(self) -> list[Outcome]:
-        """All 500, AT_ONCE at once, in a shuffled order."""
+    async def run(self, share: float = 1) -> list[Outcome]:
+        """All 500, or a share of each kind, AT_ONCE at once, in a shuffled order."""
         table: list[tuple[int, Callable[[], Coroutine[Any, Any, Outcome]]]] = [
             (120, self._chat),
             (100, self._chat_stream),
@@ -57,7 +57,7 @@ class Mix:
             (45, self._leave),
             (40, self._mistake),
         ]
-        jobs = [job() for count, job in table for _ in range(count)]
+        jobs = [job() for count, job in table for _ in range(round(count * share))]
         self.chance.shuffle(jobs)
         room = asyncio.Semaphore(AT_ONCE)
 
@@ -99,14 +99,10 @@ class Mix:
         outcome.choices = self.chance.choice([1, 1, 1, 2, 3])
         body = self._body(outcome) | {"n": outcome.choices}
         body["messages"] = [{"role": "user", "content": self._question()}]
-        extra: list[Json] = [
-            {},
-            {},
-            {"stop": ["Answer"]},
-            {"max_completion_tokens": 24},
-            {"max_completion_tokens": 30, "structured_outputs": {"regex": "[0-9]{1,3}"}},
-        ]
-        return body | self.chance.choice(extra)
+        extra: list[Json] = [{}, {}, {"stop": ["Answer"]}, {"max_completion_tokens": 24}]
+        if not isinstance(body.get("thinking_budget"), dict):  # none has an end_message of its own
+            extra.append({"max_completion_tokens": 30, "structured_outputs": {"regex": "[0-9]{1,3}"}})
+        return body | self.chance.choice(extra) | ({"temperature": 1.0} if outcome.choices > 1 else {})
 
     async def _chat(self) -> Outcome:
         outcome = Outcome("chat")
@@ -127,7 +123,7 @@ class Mix:
         ]
         n = self.chance.choice([1, 2])
         outcome.choices = n * len(prompts)
-        return self._body(outcome) | {"prompt": prompts, "n": n, "max_tokens": 150}
+        return self._body(outcome) | {"prompt": prompts, "n": n, "max_tokens": 150, "temperature": 1.0}
 
     async def _completions(self) -> Outcome:
         outcome = Outcome("completions")
@@ -180,7 +176,7 @@ class Mix:
     async def _leave(self) -> Outcome:
         """Inside thinking, or inside an answer that would go on: away after a few tokens."""
         outcome = Outcome("leave", choices=2)
-        body: Json = {"model": "s1-nano", "n": 2, "stream": True, "ignore_eos": True}
+        body: Json = {"model": "s1-nano", "n": 2, "stream": True, "ignore_eos": True, "temperature": 1.0}
         body["messages"] = [{"role": "user", "content": self._question()}]
         body["thinking_budget"] = self.chance.choice([{"min_tokens": CEILING, "nudge": "Hmm"}, 0])
         async with self.client.stream("POST", CHAT, json=body) as response:
