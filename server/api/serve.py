@@ -112,7 +112,19 @@ def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware) -> None:
         ours if each.cls is AuthenticationMiddleware else each for each in app.user_middleware
     ]
     app.user_middleware.append(budgets)
+    _forget_http_metrics(app)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
+
+
+def _forget_http_metrics(app: FastAPI) -> None:
+    """The stack that vLLM built has registered its http_* metrics: built again, it would find them taken, and
+    count nothing (prometheus-fastapi-instrumentator says nothing of it)."""
+    for each in app.user_middleware:
+        registry = each.kwargs.get("registry")
+        if isinstance(registry, CollectorRegistry):
+            for collector, names in list(registry._collector_to_names.items()):
+                if any(name.startswith("http_") for name in names):
+                    registry.unregister(collector)
 
 
 def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:

@@ -49,8 +49,7 @@ class Watched:
 
     async def total(self, name: str) -> float:
         """Over all labels."""
-        prefix = name.partition(":")[0] if ":" in name else "s1_"
-        return sum(value for (each, _), value in (await self.samples(prefix)).items() if each == name)
+        return sum(value for (each, _), value in (await self.samples(name)).items() if each == name)
 
     def lines(self, message: str = "ended") -> list[Json]:
         """Of the log."""
@@ -250,6 +249,14 @@ async def test_thinking_and_answer_are_all_that_vllm_generated(watched: Watched,
     del mixed
     ours = await watched.total("s1_thinking_tokens_total") + await watched.total("s1_answer_tokens_total")
     assert ours == await watched.total("vllm:generation_tokens_total")
+
+
+async def test_vllms_own_count_of_http_responses_goes_on(watched: Watched, mixed: Mixed) -> None:
+    """Its middleware counts nothing, and says nothing, when the stack is built twice."""
+    mistakes = sum(outcome.kind == "mistake" for outcome in mixed.outcomes)
+    samples = await watched.samples("http_requests_total")
+    assert sum(value for (_, labels), value in samples.items() if "4xx" in labels) >= mistakes
+    assert sum(value for (_, labels), value in samples.items() if "2xx" in labels) >= 500 - mistakes
 
 
 async def test_latencies_stand_in_their_order(mixed: Mixed) -> None:
