@@ -4,14 +4,15 @@ The forced variant is not here: it needs a family whose marks count the steps do
 """
 
 from evals.methods.arm import Arm, Method, Promise, whole
+from server.reasoning.conditions import step_words
 
 TOKENS_PER_STEP = 100
 
 
 def arm(value: str) -> Arm:
     steps = whole("think-steps", value, 1)
-    words = f"Think for up to {steps} steps."  # word for word as in s1's eval (PROMPTSTEP)
-    return Arm("step", f"step={steps}", words=words, promise=Promise(at_most=TOKENS_PER_STEP * steps))
+    promise = Promise(at_most=TOKENS_PER_STEP * steps)
+    return Arm("step", f"step={steps}", words=step_words(steps), promise=promise)
 
 
 STEP_CONDITIONAL = Method("think-steps", 'the prompt says "Think for up to N steps."', arm)

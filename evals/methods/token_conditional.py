@@ -1,22 +1,22 @@
 """Token-conditional control: the prompt names the tokens; the forced variant also closes thinking there."""
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
-
-
-def words(tokens: int) -> str:
-    """Word for word as in s1's eval (PROMPTTOKEN)."""
-    return f"Think for up to {tokens} tokens."
+from server.reasoning.conditions import token_words
 
 
 def arm(value: str) -> Arm:
     tokens = whole("think-tokens", value, 1)
-    return Arm("token", f"token={tokens}", words=words(tokens), promise=Promise(at_most=tokens))
+    return Arm("token", f"token={tokens}", words=token_words(tokens), promise=Promise(at_most=tokens))
 
 
 def forced(value: str) -> Arm:
     tokens = whole("think-tokens-forced", value, 1)
     return Arm(
-        "token+max", f"token+max={tokens}", Budget(max_tokens=tokens), words(tokens), Promise(at_most=tokens)
+        "token+max",
+        f"token+max={tokens}",
+        Budget(max_tokens=tokens),
+        token_words(tokens),
+        Promise(at_most=tokens),
     )
 
 

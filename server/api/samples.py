@@ -14,7 +14,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Scope
 
-from server.budget.budget import ThinkingBudget
+from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.controller import Phase
 from server.budget.follower import Follower
 from server.engine.call import CALL, Call
@@ -117,7 +117,7 @@ class Samples:
             body.pop("max_tokens", None)
             body["max_completion_tokens"] = ask.max_completion_tokens
         if ask.words:
-            body["messages"] = _with_words(body["messages"], ask.words)
+            body["messages"] = _with_words(body.get("messages"), ask.words)
         return body
 
     async def _through(self, call: Call, fields: Json) -> Answered:
@@ -165,15 +165,19 @@ def _inner(scope: Scope, body: bytes) -> Scope:
 
 
 def _with_words(messages: Any, words: str) -> list[Any]:
-    """The messages with words behind the last one of the user."""
-    new = list(messages)
-    at = max(index for index, message in enumerate(new) if message.get("role") == "user")
-    content = new[at]["content"]
+    """The messages with words behind the last one of the user. Raises BudgetError where there is none."""
+    new = list(messages) if isinstance(messages, list) else []
+    spoken = [
+        at for at, message in enumerate(new) if isinstance(message, dict) and message.get("role") == "user"
+    ]
+    content = new[spoken[-1]].get("content") if spoken else None
     if isinstance(content, str):
         content = f"{content}\n\n{words}"
-    else:
+    elif isinstance(content, list):
         content = [*content, {"type": "text", "text": f"\n\n{words}"}]
-    new[at] = {**new[at], "content": content}
+    else:
+        raise BudgetError("messages", "messages: no message of a user, behind which scaling puts its words.")
+    new[spoken[-1]] = {**new[spoken[-1]], "content": content}
     return new
 
 

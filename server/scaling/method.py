@@ -50,5 +50,7 @@ class Method:
     """Its samples must differ: it takes no temperature 0."""
     compares: bool = False
     """It compares answers as texts: it takes no tools."""
+    needs_thinking: bool = False
+    """It needs a model whose thinking marks are known."""
     in_pieces: bool = False
-    """It asks for pieces of thinking: what needs one unbroken request it doesn't take."""
+    """It asks for thinking in pieces: what needs one unbroken request it doesn't take."""

@@ -1,8 +1,16 @@
 """The methods that `scaling.method` can name, one row each."""
 
+from server.scaling.conditional import CLASS_CONDITIONAL, STEP_CONDITIONAL, TOKEN_CONDITIONAL
 from server.scaling.majority import MAJORITY
 from server.scaling.method import Method
+from server.scaling.rejection import REJECTION
+from server.scaling.short_m import SHORT_M
 
 METHODS: dict[str, Method] = {
     "majority": MAJORITY,
+    "short_m": SHORT_M,
+    "rejection": REJECTION,
+    "token_conditional": TOKEN_CONDITIONAL,
+    "step_conditional": STEP_CONDITIONAL,
+    "class_conditional": CLASS_CONDITIONAL,
 }

@@ -59,7 +59,7 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
                 f"{FIELD}.{key} ({value}) is above the server's ceiling, --max-scaling-samples"
                 f" ({defaults.most_samples}).",
             )
-    if method.in_pieces and not defaults.knows_family:
+    if method.needs_thinking and not defaults.knows_family:
         raise BudgetError(
             FIELD,
             f"{FIELD} ({name}) needs a model with known thinking marks: start the server with --family.",

@@ -117,3 +117,23 @@ async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
             error = error.exceptions[0]
         raise error from None
     return [task.result() for task in tasks]
+
+
+async def abortable(sampler: Sampler, ask: Ask, is_lost: Callable[[Follower], bool]) -> Sample | None:
+    """The sample, or None: it was aborted as soon as it was lost."""
+    lost = False
+
+    def watch(follower: Follower) -> None:
+        nonlocal lost
+        if not lost and is_lost(follower):
+            lost = True
+            task.cancel()
+
+    task = asyncio.ensure_future(sampler.ask(ask, watch))
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.wait({task})
+        raise
+    return None if lost else task.result()

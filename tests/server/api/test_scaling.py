@@ -168,3 +168,62 @@ async def test_a_client_that_goes_away_leaves_no_sample_running(server_url: str,
     assert await idle(server_url)
     ended = gauge(server_url, "vllm:request_success_total") - done
     assert ended == 0, "they ran to their end"
+
+
+def test_short_m_aborts_those_that_think_longer_than_the_first_m(server_url: str) -> None:
+    whole = ask(server_url, {"method": "short_m", "n": 6, "m": 2}, messages=HARD, temperature=1.5)
+    samples = whole["scaling"]["samples"]
+    stand = [sample["thinking_tokens"] for sample in samples if sample["state"] == "done"]
+    aborted = [sample["thinking_tokens"] for sample in samples if sample["state"] == "aborted"]
+    assert len(stand) == 2
+    assert whole["choices"][0]["thinking"]["tokens"] in stand
+    alone = [
+        plain(server_url, seed, messages=HARD, temperature=1.5)["choices"][0]["thinking"]["tokens"]
+        for seed in range(1, 7)
+    ]
+    assert sorted(stand) == sorted(alone)[:2]
+    assert sum(aborted) < sum(alone) - sum(stand)
+    assert whole["usage"]["completion_tokens"] == sum(sample["tokens"] for sample in samples)
+
+
+def test_rejection_draws_until_a_sample_fits_and_bills_every_try(server_url: str) -> None:
+    alone = [
+        plain(server_url, seed, messages=HARD, temperature=1.5)["choices"][0]["thinking"]["tokens"]
+        for seed in range(1, 9)
+    ]
+    limit = min(alone)
+    first = alone.index(limit)
+    wanted = {"method": "rejection", "accept_up_to": limit, "tries": 10}
+    whole = ask(server_url, wanted, messages=HARD, temperature=1.5)
+    assert whole["scaling"]["tries"] == first + 1
+    assert whole["scaling"]["accepted"] is True
+    assert whole["choices"][0]["thinking"]["tokens"] == limit
+    samples = whole["scaling"]["samples"]
+    assert [sample["thinking_tokens"] for sample in samples] == [limit + 1] * first + [limit]
+    assert whole["usage"]["completion_tokens_details"]["reasoning_tokens"] == (limit + 1) * first + limit
+
+
+def test_rejection_that_never_fits_is_closed_at_the_limit(server_url: str) -> None:
+    whole = ask(server_url, {"method": "rejection", "accept_up_to": 3, "tries": 2})
+    assert whole["scaling"]["accepted"] is False
+    assert whole["choices"][0]["thinking"]["tokens"] == 3
+    assert whole["choices"][0]["thinking"]["end"] == "max_tokens"
+    assert "Final Answer:" in whole["choices"][0]["message"]["content"]
+
+
+def test_conditional_control_puts_its_words_behind_the_question(server_url: str) -> None:
+    (question,) = QUESTION
+    said = [{**question, "content": f"{question['content']}\n\nThink for up to 64 tokens."}]
+    whole = ask(server_url, {"method": "token_conditional", "tokens": 64}, temperature=0)
+    alone = plain(server_url, 1, messages=said, temperature=0)
+    assert whole["usage"]["prompt_tokens"] == alone["usage"]["prompt_tokens"]
+    assert whole["choices"][0]["message"] == alone["choices"][0]["message"]
+    parts = [{"role": "user", "content": [{"type": "text", "text": question["content"]}]}]
+    same = ask(server_url, {"method": "token_conditional", "tokens": 64}, temperature=0, messages=parts)
+    assert same["choices"][0]["message"] == alone["choices"][0]["message"]
+
+
+def test_words_need_a_message_of_the_user(server_url: str) -> None:
+    messages = [{"role": "assistant", "content": "Hello."}]
+    error = ask(server_url, {"method": "token_conditional", "tokens": 64}, 400, messages=messages)["error"]
+    assert error["param"] == "messages"
