@@ -8,10 +8,14 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import TypeAdapter, ValidationError
+
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import BudgetDefaults, read_budget
 from server.reasoning.families import FAMILIES
 from server.scaling.request import DEFAULT_MOST_SAMPLES
+from server.scaling.scorers.endpoint import ScorerSettings
+from server.scaling.scorers.likelihood import LIKELIHOOD
 
 EMBEDDED_MODEL = "s1-nano"
 EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
@@ -63,6 +67,18 @@ def _efforts(text: str) -> Mapping[str, int]:
         if table[word.strip()] < -1:
             raise argparse.ArgumentTypeError(f"{pair!r} is negative (only -1, unlimited, may be)")
     return {**BudgetDefaults().efforts, **table}
+
+
+def _scorers(text: str) -> Mapping[str, ScorerSettings]:
+    try:
+        found = TypeAdapter(dict[str, ScorerSettings]).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise argparse.ArgumentTypeError(f"not scorers: {where}: {first['msg']}") from error
+    if LIKELIHOOD in found:
+        raise argparse.ArgumentTypeError(f"{LIKELIHOOD} is the model's own and cannot be another scorer")
+    return found
 
 
 def _one_of(*values: str) -> Any:
@@ -133,6 +149,15 @@ class Settings:
         default=DEFAULT_MOST_SAMPLES,
         metadata=_flag(
             _count, "N", f"no request under `scaling` draws more samples (default: {DEFAULT_MOST_SAMPLES})"
+        ),
+    )
+    scorers: Mapping[str, ScorerSettings] = field(
+        default_factory=dict,
+        metadata=_flag(
+            _scorers,
+            "JSON",
+            'what `scaling.scorer` can name: {"NAME": {"kind": "score", "url": "http://..."}}; kinds: score,'
+            " classify, pooling, judge (default: none but likelihood)",
         ),
     )
     log_format: str = field(

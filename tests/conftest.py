@@ -1,5 +1,6 @@
 """The one real server that the suite shares: `s1-serve` with the embedded model, as a user starts it."""
 
+import json
 import os
 import signal
 import socket
@@ -14,9 +15,18 @@ import pytest
 
 from server.environment import set_engine_environment
 
+SCORERS = ("score", "classify", "pooling", "judge")
 READY_WITHIN_S = 120.0
 
 set_engine_environment()  # before any test imports vLLM
+
+
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
 
 
 class ServerProcess:
@@ -25,9 +35,9 @@ class ServerProcess:
     def __init__(
         self, log: Path, flags: Sequence[str] = (), environment: dict[str, str] | None = None
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
+        self.scorer_port = 0
+        """Where the server looks for its scorers; nobody is there unless a test is."""
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
         self.started = time.monotonic()
@@ -65,7 +75,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
     # A model that never learned JSON would fill it with spaces.
     tools += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
+    port = free_port()
+    tools += [
+        "--scorers",
+        json.dumps({kind: {"kind": kind, "url": f"http://127.0.0.1:{port}"} for kind in SCORERS}),
+    ]
     process = ServerProcess(tmp_path_factory.mktemp("server") / "server.log", tools)
+    process.scorer_port = port
     process.wait_until_ready()
     yield process
     process.stop()

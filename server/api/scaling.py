@@ -23,8 +23,11 @@ from server.engine.call import Call
 from server.scaling.equality import Equality, Judge
 from server.scaling.marks import Marks
 from server.scaling.method import Means, Outcome
-from server.scaling.request import ScalingDefaults
+from server.scaling.request import SCORER, ScalingDefaults
 from server.scaling.sampler import SampleError
+from server.scaling.scorers.endpoint import Scorers
+from server.scaling.scorers.likelihood import LIKELIHOOD, Likelihood
+from server.scaling.scorers.scorer import Scorer, ScorerError
 from server.watch.watch import Watch
 
 Json = dict[str, Any]
@@ -40,6 +43,14 @@ class ScalingMeans:
     defaults: ScalingDefaults
     marks: Marks | None
     judge: Judge
+    scorers: Scorers
+
+    def scorer(self, scaled: Scaled) -> Scorer | None:
+        """For one request; None where its method needs none."""
+        name = scaled.wanted.scorer
+        if name is None:
+            return None
+        return Likelihood() if name == LIKELIHOOD else self.scorers.scorer(name, scaled.fields["messages"])
 
 
 class ScalingEdge:
@@ -116,7 +127,8 @@ class ScalingEdge:
         wanted = scaled.wanted
         equality = Equality(self._means.judge)
         most = self._means.defaults.most_samples
-        means = Means(samples, equality, most, tell or (lambda _: None))
+        scorer = self._means.scorer(scaled)
+        means = Means(samples, equality, most, scorer, tell or (lambda _: None))
         outcome = await wanted.method.run(wanted.fields, means)
         body = self._completed(outcome, shows=scaled.fields.get("include_reasoning") is not False)
         body["id"] = samples.response_id
@@ -147,6 +159,8 @@ async def _result(run: "asyncio.Future[Json]") -> JSONResponse:
         return JSONResponse(await asyncio.shield(run))
     except BudgetError as error:
         return error_response(CHAT_PATH, 400, str(error), error.field)
+    except ScorerError as error:
+        return error_response(CHAT_PATH, 502, str(error), SCORER)
     except SampleError as error:
         if isinstance(error.response, Answered) and error.response.status >= 400:
             return _Passed(error.response.body, error.response.status)

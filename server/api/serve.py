@@ -30,6 +30,7 @@ from server.keys import engine_keys
 from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
+from server.scaling.scorers.endpoint import Scorers
 from server.settings import Settings
 from server.watch.log import RequestLog
 from server.watch.metrics import Metrics
@@ -75,7 +76,8 @@ async def serve(
     log = RequestLog(settings.log_format, sys.stdout)
     watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
-    async with graders, run_engine(arguments, family, watch) as engine:
+    scorers = Scorers(settings.scorers)
+    async with graders, scorers, run_engine(arguments, family, watch) as engine:
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
@@ -85,7 +87,7 @@ async def serve(
             settings=settings,
             family=family,
             watch=watch,
-            scaling=_scaling_means(engine, settings, graders),
+            scaling=_scaling_means(engine, settings, graders, scorers),
         )
         _stack(app, arguments, budgets)
         await init_app_state(engine, app.state, arguments, tasks)
@@ -95,13 +97,16 @@ async def serve(
     return well
 
 
-def _scaling_means(engine: ThinkingLLM, settings: Settings, judge: GradingPool) -> ScalingMeans:
+def _scaling_means(
+    engine: ThinkingLLM, settings: Settings, judge: GradingPool, scorers: Scorers
+) -> ScalingMeans:
     defaults = ScalingDefaults(
         most_samples=settings.max_scaling_samples,
         temperature=engine.model_config.get_diff_sampling_param().get("temperature"),
         knows_family=engine.family is not None,
+        scorers=tuple(settings.scorers),
     )
-    return ScalingMeans(defaults, engine.marks, judge)
+    return ScalingMeans(defaults, engine.marks, judge, scorers)
 
 
 def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware) -> None:

@@ -1,5 +1,5 @@
-"""What a prompt says of how much to think: word for word as in s1's eval (PROMPTTOKEN, PROMPTSTEP, PROMPTSHORT,
-PROMPTLONG), put behind the question after a blank line.
+"""What a prompt says of how much to think, behind the question and a blank line, word for word as in s1's
+eval (PROMPTTOKEN, PROMPTSTEP, PROMPTSHORT, PROMPTLONG).
 """
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from server.scaling.equality import Equality
 from server.scaling.sampler import Sample, Sampler
+from server.scaling.scorers.scorer import Scorer
 
 Json = Mapping[str, Any]
 
@@ -28,6 +29,8 @@ class Means:
     equality: Equality
     most_samples: int
     """The server's ceiling."""
+    scorer: Scorer | None = None
+    """Of a method that `scores`."""
     tell: Callable[[Json], None] = lambda _: None
 
 
@@ -50,6 +53,8 @@ class Method:
     """Its samples must differ: it takes no temperature 0."""
     compares: bool = False
     """It compares answers as texts: it takes no tools."""
+    scores: bool = False
+    """It needs a scorer; its fields have `scorer`."""
     needs_thinking: bool = False
     """It needs a model whose thinking marks are known."""
     in_pieces: bool = False

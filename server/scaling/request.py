@@ -11,8 +11,10 @@ from server.budget.budget import BudgetError
 from server.budget.request import ReadBudget
 from server.scaling.method import Fields, Method
 from server.scaling.methods import METHODS
+from server.scaling.scorers.likelihood import LIKELIHOOD
 
 FIELD = "scaling"
+SCORER = f"{FIELD}.scorer"
 DEFAULT_MOST_SAMPLES = 64
 CEILED = ("n", "m", "tries", "width")
 """Fields that count samples: the server's ceiling is above each."""
@@ -28,6 +30,8 @@ class ScalingDefaults:
     most_samples: int = DEFAULT_MOST_SAMPLES
     temperature: float | None = None
     knows_family: bool = True
+    scorers: tuple[str, ...] = ()
+    """Their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,8 @@ class Wanted:
     name: str
     method: Method
     fields: Fields
+    scorer: str | None = None
+    """Of a method that needs one, its name."""
 
 
 def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
@@ -65,7 +71,8 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
             f"{FIELD} ({name}) needs a model with known thinking marks: start the server with --family.",
         )
     _refuse_what_cannot_be_kept(str(name), method, body, defaults.temperature)
-    return Wanted(str(name), method, fields)
+    scorer = _scorer(str(name), fields, defaults.scorers) if method.scores else None
+    return Wanted(str(name), method, fields, scorer)
 
 
 def _fields(method: Method, said: Mapping[str, object]) -> Fields:
@@ -78,6 +85,20 @@ def _fields(method: Method, said: Mapping[str, object]) -> Fields:
             known = ", ".join(method.fields.model_fields) or "no other field"
             raise BudgetError(name, f"{name} is no field of this method: it takes {known}.") from error
         raise BudgetError(name, f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def _scorer(method: str, fields: Fields, known: tuple[str, ...]) -> str:
+    """The scorer's name; the server's only one need not be named, the likelihood must be."""
+    named: str | None = getattr(fields, "scorer", None)
+    if named is None and len(known) == 1:
+        return known[0]
+    names = ", ".join((*known, LIKELIHOOD))
+    if named is None:
+        has = f"the server has {len(known)}" if known else "the server has none (--scorers)"
+        raise BudgetError(SCORER, f"{SCORER}: {method} needs a scorer, and {has}; name one of {names}.")
+    if named != LIKELIHOOD and named not in known:
+        raise BudgetError(SCORER, f"{SCORER} must be one of {names}, not {named!r}.")
+    return named
 
 
 def _refuse_what_cannot_be_kept(

@@ -2,11 +2,16 @@
 
 import asyncio
 import json
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from openai import OpenAI
+
+from tests.conftest import ServerProcess
+from tests.server.scaling.fake_scorer import FakeScorer, running
 
 CHAT = "/v1/chat/completions"
 QUESTION = [{"role": "user", "content": "Find the smallest prime factor of 391."}]
@@ -227,3 +232,72 @@ def test_words_need_a_message_of_the_user(server_url: str) -> None:
     messages = [{"role": "assistant", "content": "Hello."}]
     error = ask(server_url, {"method": "token_conditional", "tokens": 64}, 400, messages=messages)["error"]
     assert error["param"] == "messages"
+
+
+@pytest.fixture
+def scorer(server: ServerProcess) -> Iterator[FakeScorer]:
+    with running(server.scorer_port) as fake:
+        yield fake
+
+
+def test_best_of_n_by_an_endpoint_of_the_operators(server_url: str, scorer: FakeScorer) -> None:
+    whole = ask(server_url, {"method": "majority", "n": 6}, messages=HARD, temperature=1.5)
+    rarest = whole["scaling"]["votes"][-1]
+    scorer.like = lambda text: 0.9 if text.endswith(rarest["answer"]) else 0.1
+    for kind in ("score", "classify", "pooling"):
+        wanted = {"method": "best_of_n", "n": 6, "scorer": kind}
+        best = ask(server_url, wanted, messages=HARD, temperature=1.5)
+        assert best["scaling"]["chosen"] == rarest["samples"][0]
+        assert best["choices"][0]["message"]["content"].endswith(rarest["answer"])
+        assert best["usage"] == whole["usage"]
+        assert best["scaling"]["scorer"]["name"] == kind
+        assert best["scaling"]["scorer"]["tokens"] > 0
+
+
+def test_best_of_n_by_the_models_own_likelihood(server_url: str) -> None:
+    wanted = {"method": "best_of_n", "n": 4, "scorer": "likelihood"}
+    whole = ask(server_url, wanted, messages=HARD, temperature=1.5)
+    scores = whole["scaling"]["scores"]
+    assert whole["scaling"]["chosen"] == scores.index(max(scores))
+    for seed, score in zip(range(1, 5), scores, strict=True):
+        alone = plain(server_url, seed, messages=HARD, temperature=1.5, logprobs=True)
+        logprobs = [each["logprob"] for each in alone["choices"][0]["logprobs"]["content"]]
+        assert score == pytest.approx(math.exp(sum(logprobs) / len(logprobs)), rel=1e-3)
+    assert "content" not in (whole["choices"][0]["logprobs"] or {})
+
+
+def test_forced_tokens_are_no_part_of_the_likelihood(server_url: str) -> None:
+    wanted = {"method": "best_of_n", "n": 1, "scorer": "likelihood"}
+    forced = ask(
+        server_url, wanted, temperature=0.01, thinking_budget={"max_tokens": 0, "end_message": "q7#z%"}
+    )
+    # The cue is nothing that the model would have said: were it counted, the likelihood were next to nothing.
+    assert forced["choices"][0]["thinking"]["forced_tokens"] >= 5
+    assert forced["scaling"]["scores"][0] > 0.05
+
+
+def test_a_scorer_that_is_down_is_a_502_that_names_it(server_url: str) -> None:
+    for stream in (False, True):
+        body = {"model": "s1-nano", "messages": QUESTION, "stream": stream}
+        wanted = {"method": "best_of_n", "n": 2, "scorer": "score"}
+        response = httpx.post(server_url + CHAT, json={**body, "scaling": wanted}, timeout=60)
+        if stream:
+            assert '"param":"scaling.scorer"' in response.text
+            assert response.text.endswith("data: [DONE]\n\n")
+        else:
+            assert response.status_code == 502
+            error = response.json()["error"]
+            assert error["param"] == "scaling.scorer"
+            assert "'score' is down" in error["message"]
+
+
+def test_a_scorer_that_talks_nonsense_is_a_502(server_url: str, scorer: FakeScorer) -> None:
+    scorer.answer = (200, b'{"data": "nice"}')
+    error = ask(server_url, {"method": "best_of_n", "n": 2, "scorer": "score"}, 502)["error"]
+    assert "answers no score" in error["message"]
+
+
+def test_where_there_are_several_scorers_one_must_be_named(server_url: str) -> None:
+    error = ask(server_url, {"method": "best_of_n", "n": 2}, 400)["error"]
+    assert error["param"] == "scaling.scorer"
+    assert "likelihood" in error["message"]

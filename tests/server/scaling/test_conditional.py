@@ -31,7 +31,8 @@ async def test_each_asks_once_in_the_papers_words() -> None:
         "Think for up to 64 steps.",
         "Answer after a short amount of thinking. Do not spend excessive time double-checking your work.",
         "Answer after a long amount of thinking. If you feel like you are finished early, spend the extra "
-        "time trying to double-check your work until you are absolutely sure that you have the correct answer.",
+        "time trying to double-check your work until you are absolutely sure that you have the correct "
+        "answer.",
     ]
 
 

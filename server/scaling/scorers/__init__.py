@@ -1,0 +1,1 @@
+"""What says how good a sample or a step of thinking is: endpoints that the operator named, or the model."""

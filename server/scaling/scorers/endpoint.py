@@ -1,0 +1,152 @@
+"""A scorer at an address that the operator gave: vLLM's /score, /classify, /pooling, a chat model as judge.
+
+A client can only name it: it cannot make the server call an address of its own.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from types import TracebackType
+from typing import Any, Literal, Self
+
+import httpx
+from pydantic import BaseModel, ConfigDict, Field
+
+from server.scaling.scorers.judge import judged, prompt_of, text_of
+from server.scaling.scorers.scorer import Candidate, ScorerError, Spent
+
+Messages = Sequence[Mapping[str, Any]]
+Body = dict[str, Any]
+
+
+class ScorerSettings(BaseModel):
+    """One entry of --scorers. `url` is the server's, with or without /v1."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["score", "classify", "pooling", "judge"]
+    url: str = Field(pattern="^https?://")
+    model: str | None = None
+    api_key_env: str | None = None
+    """The environment variable that holds the key."""
+    timeout_s: float = Field(default=60.0, gt=0)
+    step_mark: str = ""
+    """Behind each step of thinking, e.g. "<extra_0>" for Qwen2.5-Math-PRM."""
+    label: int = -1
+    """Of a classifier: which class's probability is the score."""
+    task: str | None = None
+    """vLLM's pooling task, where its default is not the one."""
+
+
+class EndpointScorer:
+    """Implements Scorer for one request's conversation."""
+
+    wants_logprobs = False
+
+    def __init__(
+        self, name: str, settings: ScorerSettings, http: httpx.AsyncClient, conversation: Messages
+    ) -> None:
+        self.name = name
+        self.spent = Spent()
+        self._settings = settings
+        self._http = http
+        self._conversation = conversation
+
+    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+        """As Scorer.score."""
+        texts = ["".join(step + self._settings.step_mark for step in each.steps) for each in candidates]
+        try:
+            scores = await _KINDS[self._settings.kind](self, texts)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise ScorerError(f"the scorer {self.name!r} answers no score: {error}") from error
+        if len(scores) != len(texts) or not all(isfinite(score) for score in scores):
+            raise ScorerError(f"the scorer {self.name!r} answers no score: {scores} for {len(texts)} texts")
+        return scores
+
+    async def _scores(self, texts: Sequence[str]) -> list[float]:
+        body = await self._post("/score", {"text_1": text_of(self._conversation), "text_2": list(texts)})
+        return [float(each["score"]) for each in sorted(body["data"], key=lambda each: each["index"])]
+
+    async def _each(self, path: str, texts: Sequence[str], read: Callable[[Body], float]) -> list[float]:
+        async def one(text: str) -> float:
+            messages = [*self._conversation, {"role": "assistant", "content": text}]
+            more = {} if self._settings.task is None else {"task": self._settings.task}
+            return read(await self._post(path, {"messages": messages, **more}))
+
+        return list(await asyncio.gather(*(one(text) for text in texts)))
+
+    async def _classes(self, texts: Sequence[str]) -> list[float]:
+        return await self._each(
+            "/classify", texts, lambda body: float(body["data"][0]["probs"][self._settings.label])
+        )
+
+    async def _pooled(self, texts: Sequence[str]) -> list[float]:
+        return await self._each("/pooling", texts, lambda body: _last(body["data"][0]["data"]))
+
+    async def _judged(self, texts: Sequence[str]) -> list[float]:
+        async def one(text: str) -> float:
+            messages = [{"role": "user", "content": prompt_of(self._conversation, text)}]
+            body = await self._post("/v1/chat/completions", {"messages": messages, "temperature": 0})
+            return judged(body["choices"][0]["message"]["content"])
+
+        return list(await asyncio.gather(*(one(text) for text in texts)))
+
+    async def _post(self, path: str, body: Body) -> Body:
+        settings = self._settings
+        base = settings.url.rstrip("/").removesuffix("/v1")
+        key = os.environ.get(settings.api_key_env) if settings.api_key_env else None
+        try:
+            response = await self._http.post(
+                base + path,
+                json=body if settings.model is None else {"model": settings.model, **body},
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=settings.timeout_s,
+            )
+        except httpx.HTTPError as error:
+            raise ScorerError(f"the scorer {self.name!r} is down ({type(error).__name__})") from error
+        if response.status_code != 200:
+            raise ScorerError(f"the scorer {self.name!r} refuses {path} with status {response.status_code}")
+        answer: Body = response.json()
+        self.spent.calls += 1
+        self.spent.tokens += int((answer.get("usage") or {}).get("total_tokens") or 0)
+        return answer
+
+
+_KINDS: dict[str, Callable[[EndpointScorer, Sequence[str]], Awaitable[list[float]]]] = {
+    "score": EndpointScorer._scores,
+    "classify": EndpointScorer._classes,
+    "pooling": EndpointScorer._pooled,
+    "judge": EndpointScorer._judged,
+}
+
+
+def _last(data: Any) -> float:
+    """The reward of the last token or step: of [[no, yes], ...] the last yes, of [reward] the reward."""
+    while isinstance(data, list):
+        data = data[-1]
+    return float(data)
+
+
+@dataclass(slots=True)
+class Scorers:
+    """The operator's scorers by name, and one HTTP client for all; a context of the server's lifetime."""
+
+    settings: Mapping[str, ScorerSettings]
+    _http: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        self._http = httpx.AsyncClient()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._http is not None
+        await self._http.aclose()
+
+    def scorer(self, name: str, conversation: Messages) -> EndpointScorer:
+        """For one request."""
+        assert self._http is not None
+        return EndpointScorer(name, self.settings[name], self._http, conversation)
