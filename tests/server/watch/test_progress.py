@@ -74,8 +74,9 @@ def test_choice_without_thinking_answers_with_its_first_token() -> None:
     assert (skipped.first_answer_token_s, skipped.thinking_s) == (2, 0)
 
 
-def test_mark_that_opens_thinking_is_no_answer() -> None:
-    it = run(START, 1, 2, opening=Opening.AWAIT)
+@pytest.mark.parametrize("before", [(), (3,)])
+def test_what_comes_before_thinking_opens_is_no_answer(before: tuple[int, ...]) -> None:
+    it = run(*before, START, 1, 2, opening=Opening.AWAIT)
     assert (it.end().first_answer_token_s, it.progress.shows_answer) == (None, False)
 
 
