@@ -127,6 +127,12 @@ def test_readmes_table_is_the_tables() -> None:
     ]
 
 
+@pytest.mark.parametrize(("name", "values"), [("s1_requests_total", ENDS), ("s1_forced_tokens_total", KINDS)])
+def test_readme_names_every_value_of_a_label(name: str, values: tuple[str, ...]) -> None:
+    (row,) = (line for line in README.splitlines() if line.startswith(f"| `{name}` |"))
+    assert [value for value in values if f"`{value}`" not in row] == []
+
+
 def test_selectors_name_values_that_there_are() -> None:
     for query in QUERIES:
         assert set(re.findall(r'end="(\w+)"', query.expr)) <= set(ENDS)
