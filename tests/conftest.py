@@ -61,6 +61,7 @@ class ServerProcess:
                     return time.monotonic() - self.started
             except httpx.TransportError:
                 time.sleep(0.1)
+        self.stop()
         pytest.fail(f"the server was not ready within {READY_WITHIN_S} s:\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> int:

@@ -4,10 +4,12 @@ flag.
 
 from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
 from evals.methods.class_conditional import CLASS_CONDITIONAL
+from evals.methods.landing import LANDING
 from evals.methods.majority import MAJORITY
 from evals.methods.maximum import MAXIMUM
 from evals.methods.minimum import MINIMUM
 from evals.methods.natural import NATURAL
+from evals.methods.no_wait import NO_WAIT
 from evals.methods.rejection import REJECTION
 from evals.methods.scaling import METHOD as SCALING
 from evals.methods.scaling import SCALED
@@ -19,6 +21,8 @@ __all__ = ["METHODS", "NATURAL", "SCALING", "Arm", "ArmError", "Budget", "Method
 
 METHODS: dict[str, Method] = {
     "max": MAXIMUM,
+    "grace": LANDING,
+    "no-wait": NO_WAIT,
     "waits": WAITS,
     "min": MINIMUM,
     "token": TOKEN_CONDITIONAL,

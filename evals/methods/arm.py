@@ -22,6 +22,8 @@ class Budget:
     min_tokens: int | None = None
     num_waits: int | None = None
     nudge: str | None = None
+    grace_tokens: int | str | None = None
+    suppress: str | None = None
 
     def as_json(self) -> dict[str, int | str]:
         pairs = {
@@ -29,6 +31,8 @@ class Budget:
             "min_tokens": self.min_tokens,
             "num_waits": self.num_waits,
             "nudge": self.nudge,
+            "grace_tokens": self.grace_tokens,
+            "suppress": self.suppress,
         }
         return {name: value for name, value in pairs.items() if value is not None}
 

@@ -1,8 +1,22 @@
 """The budget: what a client asked for, after every spelling of it was read; no token ids yet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+TokenIds = tuple[int, ...]
+Encode = Callable[[str], TokenIds]
+
 UNLIMITED = -1
+TENTH = -1
+"""Grace tokens: a tenth of the maximum."""
+NEVER = 1 << 62
+"""An output position, or a number of thinking tokens, that none reaches."""
+
+NOWAIT_WORDS = (
+    *("wait", "alternatively", "hmm", "but", "however", "alternative", "another", "check", "double-check"),
+    *("oh", "maybe", "verify", "other", "again", "now", "ah", "any"),
+)
+"""NoWait's keywords (arXiv 2506.08343): the transitions most frequent in QwQ-32B's thinking on AIME 2025."""
 
 
 class BudgetError(ValueError):
@@ -29,3 +43,11 @@ class ThinkingBudget:
     """The cue after a forced close; "" for none."""
     answer_reserve_tokens: int | None = None
     """Tokens kept for the answer inside max_completion_tokens and the context window."""
+    grace_tokens: int | None = None
+    """In the last so many tokens below the maximum the close waits for a good place; TENTH for a tenth."""
+    breaks_loops: bool | None = None
+    """Whether thinking that repeats itself is ended."""
+    suppress: tuple[str, ...] | None = None
+    """Words that may not come inside thinking."""
+    alpha_tokens: int | None = None
+    """AlphaOne's moment: until then the nudge is put in at paragraph ends, from then on it ends thinking."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
-from server.budget.budget import UNLIMITED
+from server.budget.course import NO_TOKEN, Course
 from server.budget.plan import NEVER, End, Opening, Plan, TokenIds
 
-NONE = -1
+NONE = NO_TOKEN
+LANDED = -3
+"""Stands for a sampled end where none was sampled: it was likely, and was put there."""
 OPENS_WITHIN = 8
 """A model that opens thinking itself does so within this many tokens, or not at all."""
 
@@ -43,6 +45,7 @@ class Action:
 
     force: it is this one, whatever is sampled. watched: sampling one of these is an end of thinking,
     and `substitute` is put in its place, except for `keep`, which stays. forbidden: never sampled.
+    likely: it is this one where it is likely, and no watched one was sampled.
     """
 
     force: int = NONE
@@ -50,6 +53,7 @@ class Action:
     substitute: int = NONE
     keep: int = NONE
     forbidden: TokenIds = ()
+    likely: int = NONE
 
 
 FREE = Action()
@@ -62,8 +66,10 @@ class Controller:
         "_last",
         "_marks",
         "_matched",
+        "_reason",
         "_script",
         "_then",
+        "course",
         "end",
         "forced",
         "phase",
@@ -71,7 +77,6 @@ class Controller:
         "position",
         "requested_at",
         "sampled_ends",
-        "tokens",
         "waits_at",
     )
 
@@ -81,10 +86,10 @@ class Controller:
         """The output position from which a control request wants thinking closed."""
         self.position = 0
         """Output tokens so far."""
-        self.tokens = 0
-        """Thinking tokens so far: nudges count, marks do not."""
+        self.course = Course(plan)
+        """What thinking says so far."""
         self.waits_at: list[int] = []
-        """The output positions at which an end was replaced by a nudge."""
+        """The output positions at which an end, or a loop, was replaced by a nudge."""
         self.sampled_ends: dict[int, int] = {}
         """Where an end was sampled, kept or replaced, and which one."""
         self.forced: dict[int, Kind] = {}
@@ -93,6 +98,8 @@ class Controller:
         """Why thinking closed; None while it has not."""
         self._script: list[tuple[int, Kind]] = []
         self._then = Phase.THINKING
+        self._reason: End | None = None
+        """What made the script due, until its first token has come."""
         self._matched = 0
         """How many tokens of a mark that takes several stand at the end of the output."""
         self._last = NONE
@@ -118,12 +125,17 @@ class Controller:
             controller.observe(token, sampled_ends.get(at, NONE))
         return controller
 
+    @property
+    def tokens(self) -> int:
+        """Thinking tokens so far: nudges count, marks do not."""
+        return self.course.tokens
+
     # -- before a token ------------------------------------------------------------------------
 
     def next_action(self) -> Action:
         """What must happen to the token at `position`. May be asked any number of times."""
-        if self._may_close() and (reason := self._due()):
-            self._close(reason)
+        if self._may_close():
+            self._close_or_nudge()
         if self.phase is Phase.FORCING:
             return Action(force=self._script[0][0])
         if self.phase is Phase.THINKING:
@@ -139,13 +151,9 @@ class Controller:
             return NEVER
         if self.phase is not Phase.THINKING or not plan.end_is_distinct:
             return self.position + 1
-        until = plan.close_at
+        until = min(plan.close_at, self.position + self.course.steady_for())
         if self.requested_at > self.position:
             until = min(until, self.requested_at)
-        if plan.max_tokens != UNLIMITED:
-            until = min(until, self.position + plan.max_tokens - self.tokens)
-        if self.tokens < plan.min_tokens:
-            until = min(until, self.position + plan.min_tokens - self.tokens)
         return max(until, self.position + 1)
 
     # -- after a token -------------------------------------------------------------------------
@@ -161,21 +169,21 @@ class Controller:
         elif self.phase is Phase.ANSWER:
             self._match_end(token)
         elif sampled_end == NONE:
-            self.tokens += 1
+            self.course.take((token,))
             self._match_end(token)
         else:
             self.sampled_ends[at] = sampled_end
             if self._suppressing():
-                self._begin_nudge(at)
+                self._begin_nudge(at, token)
             else:
-                self._end_naturally(at, sampled_end)
+                self._end_in_its_place(at, sampled_end)
 
-    def observe_plain(self, count: int, last: int) -> None:
-        """Take in `count` tokens before `steady_until`, none of them watched; the last one is `last`."""
-        self.position += count
-        self._last = last
+    def observe_plain(self, tokens: Sequence[int]) -> None:
+        """Take in tokens before `steady_until`, none of them watched."""
+        self.position += len(tokens)
+        self._last = tokens[-1]
         if self.phase is Phase.THINKING:
-            self.tokens += count
+            self.course.take(tokens)
 
     # -- the rules -----------------------------------------------------------------------------
 
@@ -185,11 +193,23 @@ class Controller:
             return self._script[0][1] is Kind.NUDGE
         return self.phase is Phase.THINKING
 
-    def _due(self) -> End | None:
-        return self.plan.due(self.tokens, self.position, self.requested_at)
+    def _close_or_nudge(self) -> None:
+        """What is due before the token at `position`, if anything is."""
+        reason = self.course.due(self.position, self.requested_at)
+        if reason is End.LOOP:
+            self.course.rearm()
+            if self._suppressing():
+                self._force_nudge(self.plan.steering.loop_nudge, reason)
+                return
+        if reason is not None:
+            self._close(reason)
+        elif self.phase is Phase.THINKING and self.course.draws_nudge(self.position):
+            self._force_nudge(self._nudge())
 
     def _suppressing(self) -> bool:
-        return len(self.waits_at) < self.plan.num_waits or self.tokens < self.plan.min_tokens
+        if self.tokens < self.plan.min_tokens:
+            return True
+        return len(self.waits_at) < self.plan.num_waits and not self.course.in_grace
 
     def _nudge(self) -> TokenIds:
         return self.plan.nudges[len(self.waits_at) % len(self.plan.nudges)]
@@ -203,23 +223,32 @@ class Controller:
         elif self._matched == len(plan.end) - 1:
             watched = (plan.end[-1], *watched)
             keep = plan.end[-1]
+        suppressed = plan.steering.suppressed
         if self._suppressing():
-            return Action(watched=watched, substitute=self._nudge()[0])
-        return Action(watched=watched, substitute=plan.end[0], keep=keep)
+            return Action(watched=watched, substitute=self._nudge()[0], forbidden=suppressed)
+        if plan.steering.is_past_alpha(self.tokens):
+            watched = (*watched, *plan.steering.slow_words)
+        likely = plan.end[0] if plan.end_is_distinct and self.course.in_grace else NONE
+        return Action(watched=watched, substitute=plan.end[0], keep=keep, forbidden=suppressed, likely=likely)
 
-    def _begin_nudge(self, at: int) -> None:
-        nudge = self._nudge()
+    def _begin_nudge(self, at: int, token: int) -> None:
+        """`token` is the nudge's first, in the place of the end."""
+        rest = self._nudge()[1:]
         self.waits_at.append(at)
         self.forced[at] = Kind.NUDGE
-        self.tokens += 1
-        self._matched = 0
-        self._force([(rest, Kind.NUDGE) for rest in nudge[1:]], Phase.THINKING)
+        self.course.take((token,))
+        self._force_nudge(rest)
 
-    def _end_naturally(self, at: int, sampled_end: int) -> None:
+    def _force_nudge(self, nudge: TokenIds, reason: End | None = None) -> None:
+        self._matched = 0
+        self._force([(token, Kind.NUDGE) for token in nudge], Phase.THINKING, reason)
+
+    def _end_in_its_place(self, at: int, sampled_end: int) -> None:
+        """Thinking ends with the token at `at`: the model ended it there, or nearly."""
         plan = self.plan
-        self.end = End.NATURAL
+        self.end = self._end_of(sampled_end)
         if not plan.end_is_distinct and sampled_end == plan.end[-1] and self._matched == len(plan.end) - 1:
-            self.tokens -= self._matched  # the delimiter's own tokens were no thinking after all
+            self.course.give_back(self._matched)  # the delimiter's own tokens were no thinking after all
             self._begin_answer()
             return
         if sampled_end != plan.end[0]:
@@ -229,24 +258,33 @@ class Controller:
             script.append((sampled_end, Kind.TOOL_CALL))
         self._force(script, Phase.ANSWER)
 
+    def _end_of(self, sampled_end: int) -> End:
+        if sampled_end == LANDED:
+            return End.MAX_TOKENS
+        return End.ALPHA if sampled_end in self.plan.steering.slow_words else End.NATURAL
+
     def _close(self, reason: End) -> None:
         plan = self.plan
-        self.end = reason
         needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
         script = [(token, Kind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
-        self._force([*script, *((token, Kind.CUE) for token in plan.cue)], Phase.ANSWER)
+        self._force([*script, *((token, Kind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
 
-    def _force(self, script: list[tuple[int, Kind]], then: Phase) -> None:
-        self._script, self._then = script, then
+    def _force(self, script: list[tuple[int, Kind]], then: Phase, reason: End | None = None) -> None:
+        self._script, self._then, self._reason = script, then, reason
         self.phase = Phase.FORCING
         if not script:
             self._end_script()
 
     def _advance_script(self, at: int) -> None:
-        _, kind = self._script.pop(0)
+        token, kind = self._script.pop(0)
         self.forced[at] = kind
         if kind is Kind.NUDGE:
-            self.tokens += 1
+            self.course.take((token,))
+        if self._reason is not None and kind is Kind.NUDGE:
+            self.waits_at.append(at)
+        elif self._reason is not None:
+            self.end = self._reason
+        self._reason = None
         if not self._script:
             self._end_script()
 

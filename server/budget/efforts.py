@@ -4,8 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from server.budget.budget import UNLIMITED, ThinkingBudget
-from server.budget.quantities import end_message, nudges, tokens, tokens_or_unlimited, waits
+from server.budget.budget import TENTH, UNLIMITED, ThinkingBudget
+from server.budget.quantities import (
+    end_message,
+    grace,
+    nudges,
+    suppressed,
+    tokens,
+    tokens_or_unlimited,
+    waits,
+)
 
 NO_EFFORT = "none"
 """The effort that switches thinking off."""
@@ -66,3 +74,9 @@ def _check_ranges(default: ThinkingBudget) -> None:
         end_message("the default end_message", default.end_message)
     if default.answer_reserve_tokens is not None:
         tokens("the default answer_reserve_tokens", default.answer_reserve_tokens)
+    if default.grace_tokens is not None and default.grace_tokens != TENTH:
+        grace("the default grace_tokens", default.grace_tokens)
+    if default.suppress is not None:
+        suppressed("the default suppress", list(default.suppress))
+    if default.alpha_tokens is not None:
+        tokens("the default alpha_tokens", default.alpha_tokens)

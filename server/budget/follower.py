@@ -1,10 +1,11 @@
 """The follower: reads a plan's outcome off the tokens that come out of the engine, as they come.
 
 It sees where thinking opens and closes and why. Which nudges were forced it cannot see (a model says
-"Wait" by itself as well): that the engine's ledger knows.
+"Wait" by itself as well), nor that an end was put where it was likely: that the engine's ledger knows.
 """
 
 from server.budget.controller import OPENS_WITHIN, Phase
+from server.budget.course import Course
 from server.budget.plan import FORCED_ENDS, NEVER, End, Opening, Plan
 
 
@@ -16,20 +17,19 @@ class Follower:
         "_matched",
         "_opening",
         "answer_at",
+        "course",
         "end",
         "phase",
         "plan",
         "position",
         "requested_at",
         "thinking_at",
-        "tokens",
     )
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.position = 0
-        self.tokens = 0
-        """Thinking tokens so far."""
+        self.course = Course(plan)
         self.requested_at = NEVER
         """The output position from which a control request closes thinking; to be set before the token
         there is fed."""
@@ -47,6 +47,11 @@ class Follower:
             self.thinking_at = 0
         elif plan.opening is Opening.CLOSED:
             self._answer(End.NATURAL)
+
+    @property
+    def tokens(self) -> int:
+        """Thinking tokens so far."""
+        return self.course.tokens
 
     @property
     def is_free(self) -> bool:
@@ -75,8 +80,13 @@ class Follower:
         if self.end is None:
             self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
 
-    def _due(self) -> End | None:
-        return self.plan.due(self.tokens, self.position, self.requested_at)
+    def _due(self, token: int) -> End | None:
+        """Why thinking closes with this token, if it does; a loop may have been answered by a nudge."""
+        reason = self.course.due(self.position, self.requested_at)
+        if reason is not End.LOOP:
+            return reason
+        self.course.rearm()
+        return reason if token in (self.plan.end[0], *self.plan.line_break[:1]) else None
 
     def _feed_before(self, token: int) -> None:
         start = self.plan.start
@@ -90,7 +100,7 @@ class Follower:
 
     def _feed_thinking(self, token: int) -> None:
         plan = self.plan
-        if not self._closing and (reason := self._due()):
+        if not self._closing and (reason := self._due(token)):
             self._closing, self.end, self._matched = True, reason, 0
         self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
         if self._closing:
@@ -102,9 +112,9 @@ class Follower:
             if self._matched == len(plan.end):
                 self._answer(End.NATURAL)
             return
-        self.tokens += 1
+        self.course.take((token,))
         if self._matched == len(plan.end):
-            self.tokens -= len(plan.end)
+            self.course.give_back(len(plan.end))
             self._answer(End.NATURAL)
 
     def _answer(self, end: End) -> None:

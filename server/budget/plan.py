@@ -1,19 +1,19 @@
 """The plan: one request's budget in token ids and numbers, settled before the engine sees it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
+from server.budget.budget import NEVER as NEVER
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
+from server.budget.budget import Encode as Encode
+from server.budget.budget import TokenIds as TokenIds
+from server.budget.lexicon import Lexicon
+from server.budget.steering import UNSTEERED, Steering, make_steering
 from server.reasoning.families import Family
 
-TokenIds = tuple[int, ...]
-Encode = Callable[[str], TokenIds]
-
 DEFAULT_ANSWER_RESERVE_TOKENS = 256
-NEVER = 1 << 62
-"""An output position that none reaches."""
 
 
 class End(StrEnum):
@@ -25,6 +25,10 @@ class End(StrEnum):
     """The answer's reserve, inside the context window or max_completion_tokens, was reached."""
     REQUESTED = "requested"
     """A control request ended it (`end_thinking`)."""
+    LOOP = "loop"
+    """It repeated itself."""
+    ALPHA = "alpha"
+    """It went back to slow thinking behind AlphaOne's moment."""
     LENGTH = "length"
     """The request ran out of tokens inside thinking."""
     STOP = "stop"
@@ -32,7 +36,7 @@ class End(StrEnum):
     ERROR = "error"
 
 
-FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED})
+FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED, End.LOOP})
 """The closes that are ours, with the cue behind them."""
 
 
@@ -105,6 +109,7 @@ class Plan:
     room: int = 0
     """Tokens that the request may generate in all."""
     answer_reserve_tokens: int = 0
+    steering: Steering = UNSTEERED
 
     @property
     def most_thinking_tokens(self) -> int:
@@ -120,11 +125,14 @@ class Plan:
             return End.CONTEXT if position >= self.close_at else End.REQUESTED
         return None
 
+    def of_choice(self, index: int) -> Self:
+        """For one of n choices: what is drawn is drawn for each by itself."""
+        return replace(self, steering=replace(self.steering, seed=self.steering.seed + index))
+
     def to_wire(self) -> dict[str, Any]:
         """As plain lists and numbers, for SamplingParams.extra_args (msgpack)."""
-        wire = asdict(self)
-        wire["line_breaks"] = sorted(self.line_breaks)
-        return wire
+        wire = asdict(replace(self, steering=UNSTEERED, line_breaks=frozenset()))
+        return {**wire, "line_breaks": sorted(self.line_breaks), "steering": self.steering.to_wire()}
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> Self:
@@ -135,6 +143,7 @@ class Plan:
         fields["opening"] = Opening(wire["opening"])
         fields["line_breaks"] = frozenset(wire["line_breaks"])
         fields["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
+        fields["steering"] = Steering.from_wire(wire["steering"])
         return cls(**fields)
 
 
@@ -155,13 +164,21 @@ class Occasion:
     has_structure: bool = False
     asked: bool = True
     """False: the client named no budget, and the server has no default one."""
+    seed: int = 0
+    """The request's, for what is drawn."""
 
 
-def make_plan(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, occasion: Occasion) -> Plan:
-    """Settle a budget for one request.
+def make_plan(
+    budget: ThinkingBudget,
+    tokens: FamilyTokens,
+    encode: Encode,
+    occasion: Occasion,
+    lexicon: Lexicon,
+) -> Plan:
+    """Settle a budget for one request. `lexicon`: the tokenizer's, for budgets that name words.
 
     Raises BudgetError when the budget cannot be kept: a reserve that does not fit, a closing message
-    that would break a JSON answer or a tool call.
+    that would break a JSON answer or a tool call, a word that this tokenizer has no token for.
     """
     room = occasion.max_model_len - len(occasion.prompt)
     if occasion.max_completion_tokens is not None:
@@ -181,6 +198,7 @@ def make_plan(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, occa
         min_tokens=budget.min_tokens or 0,
         num_waits=budget.num_waits or 0,
         room=room,
+        steering=replace(_steering(budget, tokens, encode, lexicon), seed=occasion.seed),
     )
     reserve = _reserve(budget, plan)
     return replace(
@@ -222,6 +240,11 @@ def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tup
         if marks.intersection(nudge):
             raise BudgetError("thinking_budget.nudge", "nudge must not contain an end-of-thinking mark")
     return nudges
+
+
+def _steering(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, lexicon: Lexicon) -> Steering:
+    marks = tokens.end[:1] if tokens.end_is_distinct else tokens.end
+    return make_steering(budget, budget.nudge or (tokens.family.nudge,), encode, lexicon, marks)
 
 
 def _closing_length(plan: Plan) -> int:

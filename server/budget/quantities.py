@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable
 from typing import TypeAlias, TypeVar
 
-from server.budget.budget import UNLIMITED, BudgetError
+from server.budget.budget import NOWAIT_WORDS, TENTH, UNLIMITED, BudgetError
 
 T = TypeVar("T")
 Reader: TypeAlias = Callable[[str, object], T]
@@ -18,6 +18,7 @@ MAX_TOKENS = 2**31 - 1
 MAX_WAITS = 1000
 MAX_NUDGES = 64
 MAX_NUDGE_CHARS = 1000
+MAX_SUPPRESSED = 64
 MAX_END_MESSAGE_CHARS = 4000
 
 _SHOWN_CHARS = 60
@@ -93,11 +94,42 @@ def nudges(field: str, raw: object) -> tuple[str, ...]:
     """One nudge, or a list of them that is cycled."""
     if isinstance(raw, str):
         return (_one_nudge(field, raw),)
+    return _strings(field, raw, "a string or a list of strings", MAX_NUDGES)
+
+
+def suppressed(field: str, raw: object) -> tuple[str, ...]:
+    """A list of words, or "nowait" for that paper's; empty for none."""
+    if raw == "nowait":
+        return NOWAIT_WORDS
+    if raw == []:
+        return ()
+    return _strings(field, raw, '"nowait" or a list of words', MAX_SUPPRESSED)
+
+
+def _strings(field: str, raw: object, what: str, most: int) -> tuple[str, ...]:
     if not isinstance(raw, list):
-        raise BudgetError(field, f"{field} must be a string or a list of strings, not {shown(raw)}.")
-    if not 1 <= len(raw) <= MAX_NUDGES:
-        raise BudgetError(field, f"{field} must have 1 to {MAX_NUDGES} strings, not {len(raw)}.")
-    return tuple(_one_nudge(f"{field}[{index}]", nudge) for index, nudge in enumerate(raw))
+        raise BudgetError(field, f"{field} must be {what}, not {shown(raw)}.")
+    if not 1 <= len(raw) <= most:
+        raise BudgetError(field, f"{field} must have 1 to {most} strings, not {len(raw)}.")
+    return tuple(_one_nudge(f"{field}[{index}]", each) for index, each in enumerate(raw))
+
+
+_grace = integer(0, MAX_TOKENS, ' ("auto": a tenth of the maximum)')
+
+
+def grace(field: str, raw: object) -> int:
+    """How long before the maximum a soft landing may begin; 0 for none."""
+    return TENTH if raw == "auto" else _grace(field, raw)
+
+
+LOOP_WORDS = {"close": True, "ignore": False}
+
+
+def on_loop(field: str, raw: object) -> bool:
+    """Whether loops are ended."""
+    if not isinstance(raw, str) or raw not in LOOP_WORDS:
+        raise BudgetError(field, f"{field} must be one of {', '.join(LOOP_WORDS)}, not {shown(raw)}.")
+    return LOOP_WORDS[raw]
 
 
 def switch(field: str, raw: object) -> bool:

@@ -6,15 +6,18 @@ from typing import Any
 
 from server.budget.controller import Kind
 from server.budget.follower import Follower
+from server.budget.plan import End
 from server.budget.spans import Span
 
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """What the engine did to one sequence: forced output positions, and where an end was replaced."""
+    """What the engine did to one sequence: forced output positions, where an end was replaced, and why
+    thinking closed as far as it went."""
 
     forced: Mapping[int, Kind] = field(default_factory=dict)
     waits_at: tuple[int, ...] = ()
+    end: End | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,9 @@ class ThinkingReport:
         cls, follower: Follower, ledger: Ledger, forced_spans: tuple[Span, ...] | None = None
     ) -> "ThinkingReport":
         """Join what came out (follower) with what was done (ledger), up to the last token that came."""
-        plan = follower.plan
+        plan, end = follower.plan, follower.end
+        if end is End.NATURAL and ledger.end is not None:
+            end = ledger.end  # what looks like the model's own end may have been put there
         return cls(
             tokens=follower.tokens,
             max_tokens=plan.max_tokens,
@@ -45,7 +50,7 @@ class ThinkingReport:
             num_waits=plan.num_waits,
             waits_used=sum(at < follower.position for at in ledger.waits_at),
             forced_tokens=sum(at < follower.position for at in ledger.forced),
-            end=follower.end.value if follower.end else None,
+            end=end.value if end else None,
             forced_spans=forced_spans,
         )
 

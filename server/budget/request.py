@@ -13,15 +13,19 @@ from server.budget.efforts import NO_EFFORT, BudgetDefaults
 from server.budget.forward import forward
 from server.budget.quantities import quoted, shown
 from server.budget.spellings import (
+    ALPHA,
     ANSWER_RESERVE,
     DETAIL,
     EFFORT,
     ENABLED,
     END_MESSAGE,
+    GRACE,
     MAXIMUM,
     MINIMUM,
     NUDGE,
+    ON_LOOP,
     SHOWN,
+    SUPPRESS,
     WAITS,
     Said,
     describe_spellings,
@@ -75,6 +79,10 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         nudge=_value(asked.nudge, default.nudge),
         end_message=_value(asked.end_message, default.end_message),
         answer_reserve_tokens=_value(asked.answer_reserve, default.answer_reserve_tokens),
+        grace_tokens=_grace(asked, wanted, settings, maximum),
+        breaks_loops=_value(asked.on_loop, default.breaks_loops),
+        suppress=_value(asked.suppress, default.suppress),
+        alpha_tokens=_value(asked.alpha, default.alpha_tokens),
     )
     return ReadBudget(
         budget=budget,
@@ -98,6 +106,10 @@ class _Asked:
     nudge: Said[tuple[str, ...]] | None
     end_message: Said[str] | None
     answer_reserve: Said[int] | None
+    grace: Said[int] | None
+    on_loop: Said[bool] | None
+    suppress: Said[tuple[str, ...]] | None
+    alpha: Said[int] | None
     effort: Said[str] | None
     enabled: Said[bool] | None
     shown: Said[bool] | None
@@ -112,6 +124,10 @@ class _Asked:
             nudge=find(fields, NUDGE),
             end_message=find(fields, END_MESSAGE),
             answer_reserve=find(fields, ANSWER_RESERVE),
+            grace=find(fields, GRACE),
+            on_loop=find(fields, ON_LOOP),
+            suppress=find(fields, SUPPRESS),
+            alpha=find(fields, ALPHA),
             effort=find(fields, EFFORT),
             enabled=find(fields, ENABLED),
             shown=find(fields, SHOWN),
@@ -130,7 +146,8 @@ class _Asked:
     @property
     def anything(self) -> bool:
         numbers = (self.maximum, self.minimum, self.waits, self.nudge, self.end_message, self.answer_reserve)
-        return any(said is not None for said in (*numbers, self.effort, self.off))
+        steering = (self.grace, self.on_loop, self.suppress, self.alpha)
+        return any(said is not None for said in (*numbers, *steering, self.effort, self.off))
 
     def refuse_contradiction(self) -> None:
         """Thinking switched off by one field and asked for by another."""
@@ -173,6 +190,22 @@ def _clamp(maximum: int | None, ceiling: int | None) -> tuple[int | None, int | 
     if ceiling is None or (maximum is not None and 0 <= maximum <= ceiling):
         return maximum, None
     return ceiling, UNLIMITED if maximum is None else maximum
+
+
+def _grace(
+    asked: _Asked, wanted: Said[int | None], settings: BudgetDefaults, maximum: int | None
+) -> int | None:
+    """The client's grace, an error where there is nothing to land before; or the server's, where there is."""
+    if asked.grace is None:
+        return None if asked.off else settings.default.grace_tokens
+    name, tokens = asked.grace.name, asked.grace.value
+    if tokens == 0:
+        return tokens
+    if maximum is None or maximum == UNLIMITED:
+        raise BudgetError(name, f"{name} needs a maximum of thinking tokens to land before.")
+    if wanted.value is not None and tokens > maximum == wanted.value:
+        raise BudgetError(name, f"{name} ({tokens}) is above {wanted.name} ({maximum}).")
+    return tokens
 
 
 def _minimum(

@@ -12,9 +12,12 @@ from server.budget.budget import BudgetError
 from server.budget.quantities import (
     Reader,
     end_message,
+    grace,
     inverted_switch,
     nudges,
+    on_loop,
     shown,
+    suppressed,
     switch,
     thinking_type,
     tokens,
@@ -134,6 +137,35 @@ ANSWER_RESERVE = Quantity(
         Spelling("budget_forcing.answer_reserve_tokens", tokens, "budget forcing as one object"),
     ),
 )
+GRACE = Quantity(
+    "soft landing: in the last so many tokens below the maximum the close waits for the end of a sentence",
+    (
+        Spelling("thinking_budget.grace_tokens", grace, "canonical"),
+        Spelling("budget_forcing.grace_tokens", grace, "budget forcing as one object"),
+        Spelling("model:grace", grace, "suffix of the model's name"),
+    ),
+)
+ON_LOOP = Quantity(
+    "whether thinking that repeats itself is closed",
+    (
+        Spelling("thinking_budget.on_loop", on_loop, "canonical"),
+        Spelling("budget_forcing.on_loop", on_loop, "budget forcing as one object"),
+    ),
+)
+SUPPRESS = Quantity(
+    "words that do not come in thinking",
+    (
+        Spelling("thinking_budget.suppress", suppressed, "canonical"),
+        Spelling("budget_forcing.suppress", suppressed, "budget forcing as one object"),
+    ),
+)
+ALPHA = Quantity(
+    "AlphaOne: nudges are put in until so many thinking tokens stand, and end thinking from then on",
+    (
+        Spelling("thinking_budget.alpha_tokens", tokens, "canonical"),
+        Spelling("budget_forcing.alpha_tokens", tokens, "budget forcing as one object"),
+    ),
+)
 EFFORT = Quantity(
     "effort: a maximum by the server's table; none switches thinking off",
     (
@@ -178,6 +210,10 @@ QUANTITIES: tuple[Quantity[object], ...] = (
     NUDGE,
     END_MESSAGE,
     ANSWER_RESERVE,
+    GRACE,
+    ON_LOOP,
+    SUPPRESS,
+    ALPHA,
     EFFORT,
     ENABLED,
     SHOWN,

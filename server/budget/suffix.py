@@ -5,7 +5,7 @@ import re
 from server.budget.budget import BudgetError
 from server.budget.quantities import quoted
 
-SUFFIX_KEYS = ("think", "max", "min", "waits", "nudge", "effort")
+SUFFIX_KEYS = ("think", "max", "min", "waits", "nudge", "grace", "effort")
 
 # The first ":" that a `key=` follows; "qwen3:8b" has none. A model's own name keeps its other colons.
 _SUFFIX = re.compile(r"(.+?):([A-Za-z_]\w*=.*)", re.DOTALL)

@@ -23,7 +23,10 @@ _READ_FOR_MISTAKES = _OBJECTS | {"vllm_xargs"}
 _ABOUT_THINKING = re.compile("think|thought|reason", re.IGNORECASE)
 _WORTH_COMPARING = re.compile("think|thought|reason|budget|effort", re.IGNORECASE)
 _AMOUNTS = frozenset({"config", "limit", "max", "min", "token", "tokens", "wait", "waits"})
-_ONLY_OURS = frozenset({"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens"})
+_ONLY_OURS = frozenset(
+    {"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens", "grace_tokens", "on_loop"}
+    | {"alpha_tokens"}
+)
 _KEY_CHARS = 100
 
 

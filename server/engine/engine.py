@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import lru_cache, partial
+from random import getrandbits
 from typing import Any, NoReturn
 
 from vllm.exceptions import GracefulHTTPError, VLLMClientError, VLLMValidationError
@@ -28,7 +29,7 @@ from server.engine.ledgers import LedgerDesk
 from server.engine.line import Line
 from server.engine.processor import PLAN_KEY
 from server.engine.spans import ThinkingSpans
-from server.engine.tokens import Encoder, family_tokens
+from server.engine.tokens import Encoder, family_tokens, lexicon
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
 from server.watch.ended import NO_FAMILY
@@ -79,6 +80,7 @@ class ThinkingLLM(AsyncLLM):
         if failed:
             raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
         self._encode = Encoder(tokenizer)
+        self._lexicon = lexicon(tokenizer)
         self._desk = LedgerDesk(partial(self._ask_workers, "s1_ledgers"))
         self._peeks = LedgerDesk(partial(self._ask_workers, "s1_peek_ledgers"))
         self._ends = EndDesk(self.engine_core)
@@ -180,9 +182,10 @@ class ThinkingLLM(AsyncLLM):
             has_tools=call.has_tools,
             has_structure=params.structured_outputs is not None,
             asked=call.asked,
+            seed=getrandbits(32) if params.seed is None else params.seed,
         )
         try:
-            plan = make_plan(call.budget, self.family, self._encode, occasion)
+            plan = make_plan(call.budget, self.family, self._encode, occasion, self._lexicon)
         except BudgetError as error:
             _refuse(call, error.field, str(error))
         return plan if call.line is None else call.line.lay_out(plan)

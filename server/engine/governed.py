@@ -16,7 +16,7 @@ from server.engine.account import Account
 from server.engine.call import Call
 from server.engine.detail import Detail
 from server.engine.detokenizer import AnswerStops
-from server.engine.processor import ROW_KEY
+from server.engine.processor import PLAN_KEY, ROW_KEY
 
 
 @dataclass(slots=True)
@@ -58,6 +58,8 @@ class Governed:
             # The n choices share one params object: each row needs its own name.
             request.sampling_params = params = copy(request.sampling_params)
             params.extra_args = {**params.extra_args, ROW_KEY: row_id}
+            if index and self.account.subject.plan.steering.is_drawn:
+                params.extra_args[PLAN_KEY] = self.account.subject.plan.of_choice(index).to_wire()
 
     def finish(self, choice: CompletionOutput, ledger: Ledger) -> None:
         """A choice got to its end: report on it, in the response if a budget held on it."""

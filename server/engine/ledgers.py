@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from server.budget.controller import Kind
+from server.budget.plan import End
 from server.budget.report import Ledger
 from server.engine.worker import WireLedger
 
@@ -42,5 +43,9 @@ class LedgerDesk:
                 continue
             known = {row_id: wire for answer in answers for row_id, wire in answer.items()}
             for row_id, future in asked.items():
-                forced, waits_at = known.get(row_id, ({}, []))
-                future.set_result(Ledger({at: Kind(kind) for at, kind in forced.items()}, tuple(waits_at)))
+                future.set_result(_read(known[row_id]) if row_id in known else Ledger())
+
+
+def _read(wire: WireLedger) -> Ledger:
+    forced, waits_at, end = wire
+    return Ledger({at: Kind(kind) for at, kind in forced.items()}, tuple(waits_at), End(end) if end else None)

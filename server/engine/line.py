@@ -61,7 +61,8 @@ class Line:
         if self.step is None:
             return plan
         opening = Opening.FORCE if plan.opening is Opening.AWAIT else plan.opening
-        return replace(plan, opening=opening, close_at=plan.room)
+        steering = replace(plan.steering, loop_rule=None)
+        return replace(plan, opening=opening, close_at=plan.room, steering=steering)
 
     def begin(self, stops: AnswerStops) -> None:
         """It is about to be sent to the engine."""

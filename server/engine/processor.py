@@ -1,13 +1,13 @@
 """The adapter between the controller and vLLM's V1 logits-processor interface: rows in, rows out.
 
 What it decides is nothing; it keeps one `Row` a request through adds, moves and removals, forbids
-marks in `apply`, and puts forced tokens and nudges in the place of sampled ones in `commit`, which
-`BudgetSampler` calls behind the sampling. Acting on the sampled token, not on the logits, makes
-"sample; if it is the end, drop it and append the nudge" exact by construction, whatever temperature,
-top_p, top_k, min_p, penalties or seed the request has.
+tokens and sees which ends are likely in `apply`, and puts forced tokens and nudges in the place of
+sampled ones in `commit`, which `BudgetSampler` calls behind the sampling. Acting on the sampled token,
+not on the logits, makes "sample; if it is the end, drop it and append the nudge" exact by construction,
+whatever temperature, top_p, top_k, min_p, penalties or seed the request has.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from typing import Any
 
 import torch
@@ -15,9 +15,10 @@ from vllm.config import VllmConfig
 from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
 
-from server.budget.controller import NONE, Action
-from server.budget.plan import NEVER, Plan
+from server.budget.controller import LANDED, NONE, Action
+from server.budget.plan import NEVER, Plan, TokenIds
 from server.budget.report import Ledger
+from server.budget.steering import LIKELY
 from server.engine.rows import Row
 
 PLAN_KEY = "s1_plan"
@@ -40,7 +41,12 @@ class BudgetProcessor(LogitsProcessor):
         self._size = 0
         self._uncommitted = False
         self._pending: tuple[torch.Tensor, torch.Tensor, list[tuple[int, Row, int]]] | None = None
-        self._forbidden: tuple[torch.Tensor, torch.Tensor] | None = None
+        self._forbidden: list[tuple[torch.Tensor, torch.Tensor]] = []
+        """Rows [n, 1] and the tokens [m] that none of them may sample."""
+        self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
+        """Rows that end where it is likely, and the token that ends each."""
+        self._landing: torch.Tensor | None = None
+        """[rows] The token that ends a row now, NONE elsewhere."""
         self._tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
     @classmethod
@@ -105,14 +111,26 @@ class BudgetProcessor(LogitsProcessor):
         self._settle()
         for row in self._rows.values():
             if len(row.output) >= row.wake:
+                before = row.action
                 row.catch_up()
-                self._dirty = True
+                self._dirty |= row.action != before
         if self._dirty or self._size != logits.shape[0]:
             self._build_tables(logits.shape[0])
-        if self._forbidden is not None:
-            logits[self._forbidden] = float("-inf")
+        for rows, tokens in self._forbidden:
+            logits[rows, tokens] = float("-inf")
+        self._landing = self._likely_ends(logits)
         self._uncommitted = True
         return logits
+
+    def _likely_ends(self, logits: torch.Tensor) -> torch.Tensor | None:
+        """By the model's own distribution: temperature and penalties come later."""
+        if self._ends is None:
+            return None
+        rows, ends = self._ends
+        chances = logits[rows].softmax(dim=-1, dtype=torch.float32).gather(1, ends.unsqueeze(1)).squeeze(1)
+        landing = torch.full((logits.shape[0],), NONE, dtype=torch.int64, device=logits.device)
+        landing[rows] = torch.where(chances >= LIKELY, ends, NONE)
+        return landing
 
     def commit(self, sampled: torch.Tensor) -> torch.Tensor:
         """Behind sampling: forced tokens and substitutes in the place of sampled ones. [rows] -> [rows]"""
@@ -121,8 +139,12 @@ class BudgetProcessor(LogitsProcessor):
             return sampled
         force, watched, substitute, keep = self._tables
         ended = (sampled.unsqueeze(1) == watched).any(dim=1)
-        self._pending = (ended, sampled, [(index, row, len(row.output)) for index, row in self._rows.items()])
         replaced = torch.where(ended & (sampled != keep), substitute.to(sampled.dtype), sampled)
+        if self._landing is not None:
+            landed = (self._landing != NONE) & ~ended
+            replaced = torch.where(landed, self._landing.to(sampled.dtype), replaced)
+            ended, sampled = ended | landed, torch.where(landed, LANDED, sampled)
+        self._pending = (ended, sampled, [(index, row, len(row.output)) for index, row in self._rows.items()])
         return torch.where(force != NONE, force.to(sampled.dtype), replaced)
 
     def _settle(self) -> None:
@@ -144,16 +166,18 @@ class BudgetProcessor(LogitsProcessor):
         force, substitute, keep = ([NONE] * size for _ in range(3))
         # -2 is no token, and not the NONE that an unwatched row's other tables hold.
         watched = [[-2] * width for _ in range(size)]
-        forbidden: list[tuple[int, int]] = []
+        forbidden: defaultdict[TokenIds, list[int]] = defaultdict(list)
         for index, action in actions:
             force[index], substitute[index], keep[index] = action.force, action.substitute, action.keep
             watched[index][: len(action.watched)] = action.watched
-            forbidden += [(index, token) for token in action.forbidden]
+            if action.forbidden:
+                forbidden[action.forbidden].append(index)
         self._tables = (self._ids(force), self._ids(watched), self._ids(substitute), self._ids(keep))
-        self._forbidden = None
-        if forbidden:
-            rows, tokens = zip(*forbidden, strict=True)
-            self._forbidden = (self._ids(rows), self._ids(tokens))
+        self._forbidden = [
+            (self._ids(rows).unsqueeze(1), self._ids(tokens)) for tokens, rows in forbidden.items()
+        ]
+        ends = {index: action.likely for index, action in actions if action.likely != NONE}
+        self._ends = (self._ids(list(ends)), self._ids(list(ends.values()))) if ends else None
         self._size, self._dirty = size, False
 
     def _ids(self, values: Any) -> torch.Tensor:

@@ -35,7 +35,8 @@ class Row:
         return max(len(self.output), self._length_left)
 
     def end_sampled(self, token: int, at: int) -> None:
-        """A watched token was sampled for position `at`; whether it stays is seen when the list grows."""
+        """A watched token was sampled for position `at`, or an end LANDED there; whether it stays is seen
+        when the list grows."""
         self._sampled_end, self._sampled_end_at = token, at
         self.wake = 0
 
@@ -88,7 +89,7 @@ class Row:
             controller.next_action()
             here = controller.position == self._sampled_end_at
             controller.observe(ON_ITS_WAY, self._sampled_end if here else NONE)
-        return Ledger(forced=dict(controller.forced), waits_at=tuple(controller.waits_at))
+        return Ledger(dict(controller.forced), tuple(controller.waits_at), controller.end)
 
     def _step(self, arrived: int) -> None:
         controller, output = self.controller, self.output
@@ -101,6 +102,6 @@ class Row:
         if at < self._sampled_end_at < until:
             until = self._sampled_end_at
         if until - at > 1:
-            controller.observe_plain(until - at, output[until - 1])
+            controller.observe_plain(output[at:until])
         else:
             controller.observe(output[at])

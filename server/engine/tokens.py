@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from transformers import PreTrainedTokenizerBase
 
+from server.budget.lexicon import Lexicon
 from server.budget.plan import FamilyTokens, TokenIds
 from server.reasoning.families import Family
 
@@ -16,6 +17,21 @@ class Encoder:
 
     def __call__(self, text: str) -> TokenIds:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+
+def lexicon(tokenizer: PreTrainedTokenizerBase) -> Lexicon:
+    """Of all tokens that are text; marks and other added tokens say nothing."""
+
+    def texts() -> list[str]:
+        vocabulary: dict[str, int] = tokenizer.get_vocab()
+        silent = {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens}
+        found = [""] * (max(vocabulary.values()) + 1)
+        for name, token in vocabulary.items():
+            if name not in silent:
+                found[token] = tokenizer.convert_tokens_to_string([name])
+        return found
+
+    return Lexicon(texts)
 
 
 def family_tokens(

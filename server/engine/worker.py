@@ -8,7 +8,7 @@ from server.engine.processor import BudgetProcessor
 from server.engine.sampler import BudgetSampler
 from server.engine.seeds import take_back_discarded_draws
 
-WireLedger = tuple[dict[int, str], list[int]]
+WireLedger = tuple[dict[int, str], list[int], str | None]
 
 
 class BudgetWorkerExtension:
@@ -53,7 +53,11 @@ class BudgetWorkerExtension:
 
 def _wire(found: dict[str, Ledger | None]) -> dict[str, WireLedger]:
     return {
-        row_id: ({at: kind.value for at, kind in ledger.forced.items()}, list(ledger.waits_at))
+        row_id: (
+            {at: kind.value for at, kind in ledger.forced.items()},
+            list(ledger.waits_at),
+            ledger.end.value if ledger.end else None,
+        )
         for row_id, ledger in found.items()
         if ledger is not None
     }

@@ -10,6 +10,8 @@ const ENDS = {
   max_tokens: "Closed at the maximum.",
   context: "Closed early: the rest of the tokens is for the answer.",
   requested: "Closed by you.",
+  loop: "Closed: it was repeating itself.",
+  alpha: "Closed: it went back to slow thinking.",
   length: "The tokens ran out while it was thinking.",
   stop: "Stopped while it was thinking.",
   error: "Ended by an error.",

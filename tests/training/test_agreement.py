@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerFast
 
 from server.budget.budget import ThinkingBudget
 from server.budget.plan import FamilyTokens, Occasion, Opening, Plan, make_plan
-from server.engine.tokens import Encoder, family_tokens
+from server.engine.tokens import Encoder, family_tokens, lexicon
 from server.reasoning.families import FAMILIES, detect_family
 from server.reasoning.records import Problem, Sample, Trace
 from tests.training import real_tokenizers
@@ -51,7 +51,8 @@ class Case:
     def plan(self) -> Plan:
         """The server's, for a request whose thinking is cut."""
         occasion = Occasion(self.prompt, 8192)
-        return make_plan(ThinkingBudget(max_tokens=64), self.marks, Encoder(self.tokenizer), occasion)
+        asked, encode = ThinkingBudget(max_tokens=64), Encoder(self.tokenizer)
+        return make_plan(asked, self.marks, encode, occasion, lexicon(self.tokenizer))
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))

@@ -14,7 +14,7 @@ CONTROL = "/v1/chat/completions/control"
 ENDLESS: dict[str, Any] = {
     "model": "s1-nano",
     "messages": [{"role": "user", "content": "Find the smallest prime factor of 391."}],
-    "thinking_budget": {"min_tokens": 900},
+    "thinking_budget": {"min_tokens": 900, "on_loop": "ignore"},
 }
 
 
@@ -102,7 +102,12 @@ def test_whole_response_is_ended_by_the_id_that_its_client_chose(server_url: str
 def test_other_endpoints_requests_are_ended_too(
     server_url: str, path: str, body: dict[str, Any], id_in: list[str]
 ) -> None:
-    request = {**body, "model": "s1-nano", "thinking_budget": {"min_tokens": 900}, "stream": True}
+    request = {
+        **body,
+        "model": "s1-nano",
+        "thinking_budget": {"min_tokens": 900, "on_loop": "ignore"},
+        "stream": True,
+    }
     with httpx.stream("POST", server_url + path, json=request, timeout=60) as response:
         stream = events(response.iter_lines())
         first = next(stream)

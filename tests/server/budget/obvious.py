@@ -1,14 +1,25 @@
 """Budget forcing the slow, obvious way, one loop over one sequence: what the controller must equal."""
 
 from collections.abc import Callable, Sequence
+from random import Random
 
+from server.budget.loops import LoopRule
 from server.budget.plan import NEVER, Opening, Plan
 
 Sample = Callable[[Sequence[int], frozenset[int]], int]
 """(the output so far, what must not be sampled) to the next token."""
+IsLikely = Callable[[Sequence[int], frozenset[int]], bool]
+"""(the output so far, what must not be sampled) to whether the end is likely there."""
 
 
-def obvious(plan: Plan, sample: Sample, requested_at: int = NEVER) -> list[int]:
+def never_likely(_: Sequence[int], __: frozenset[int]) -> bool:
+    """A model that ends out of the blue."""
+    return False
+
+
+def obvious(
+    plan: Plan, sample: Sample, requested_at: int = NEVER, is_likely: IsLikely = never_likely
+) -> list[int]:
     """The whole output of a request with a distinct delimiter: until an end of turn, or no room is left.
     From the position `requested_at` on a control request wants thinking closed."""
     out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
@@ -24,29 +35,73 @@ def obvious(plan: Plan, sample: Sample, requested_at: int = NEVER) -> list[int]:
             out.append(sample(out, frozenset()))
             if out[-1] in plan.end_of_turn:
                 return out
-    thinking, waits = 0, 0
+    began, waits, armed_at = len(out), 0, 0
+    steering, silent = plan.steering, frozenset(plan.steering.suppressed)
+    nudge: list[int] = []  # what of a nudge is still to be said
     while len(out) < plan.room:
-        if plan.max_tokens != -1 and thinking >= plan.max_tokens:
+        thinking = out[began:]
+        is_short = len(thinking) < plan.min_tokens
+        lands = len(thinking) >= steering.land_from
+        waiting = is_short or (waits < plan.num_waits and not lands)
+        may_close = len(out) + len(plan.end) < plan.room
+        over = plan.max_tokens != -1 and len(thinking) >= plan.max_tokens
+        late = len(out) >= min(plan.close_at, requested_at) and may_close
+        if over or late or (lands and _ends_sentence(plan, thinking)):
             return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
-        if len(out) >= min(plan.close_at, requested_at) and len(out) + len(plan.end) < plan.room:
-            return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
-        token = sample(out, frozenset())
-        if token not in (plan.end[0], *plan.end_of_turn, *plan.tool_call):
-            out.append(token)
-            thinking += 1
-        elif waits < plan.num_waits or thinking < plan.min_tokens:
-            for nudge in plan.nudges[waits % len(plan.nudges)]:
-                over = plan.max_tokens != -1 and thinking >= plan.max_tokens
-                late = len(out) >= min(plan.close_at, requested_at) and len(out) + len(plan.end) < plan.room
-                if over or late:
-                    break
-                out.append(nudge)
-                thinking += 1
+        if may_close and steering.loop_rule and loops(steering.loop_rule, thinking, armed_at):
+            armed_at = len(thinking)
+            if not waiting:
+                return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
             waits += 1
-        else:
-            moved = [token] if token in plan.tool_call else []
-            return _answer(plan, [*out, *plan.end, *moved], sample, may_not)
+            nudge = list(steering.loop_nudge)
+        elif not nudge and _inserts_nudge(plan, thinking, len(out)):
+            nudge = list(plan.nudges[waits % len(plan.nudges)])
+        if nudge:
+            out.append(nudge.pop(0))
+            continue
+        token = sample(out, silent)
+        slow = steering.slow_words if not waiting and steering.is_past_alpha(len(thinking)) else ()
+        if token in (plan.end[0], *plan.end_of_turn, *plan.tool_call, *slow):
+            if not waiting:
+                moved = [token] if token in plan.tool_call else []
+                return _answer(plan, [*out, *plan.end, *moved], sample, may_not)
+            token, *nudge = plan.nudges[waits % len(plan.nudges)]
+            waits += 1
+        elif lands and not is_short and is_likely(out, silent):
+            return _answer(plan, [*out, *plan.end], sample, may_not)
+        out.append(token)
     return out[: plan.room]
+
+
+def _ends_sentence(plan: Plan, thinking: Sequence[int]) -> bool:
+    steering = plan.steering
+    if not thinking or thinking[-1] not in steering.sentence_ends:
+        return False
+    is_decimal = len(thinking) > 1 and thinking[-1] in steering.points and thinking[-2] in steering.digits
+    return not is_decimal
+
+
+def _inserts_nudge(plan: Plan, thinking: Sequence[int], position: int) -> bool:
+    alpha = plan.steering.alpha_tokens
+    if alpha is None or not thinking or thinking[-1] not in plan.steering.paragraph_ends:
+        return False
+    chance = Random(f"{plan.steering.seed} {position}").random()
+    return len(thinking) < alpha and chance < 1 - len(thinking) / alpha
+
+
+def loops(rule: LoopRule, thinking: Sequence[int], armed_at: int) -> bool:
+    """By trying every period."""
+    if not thinking or len(thinking) % rule.stride:
+        return False
+    kept = list(thinking)[-rule.longest_period - rule.longest_copy :]
+    for period in range(1, min(rule.longest_period, len(kept) - rule.tail) + 1):
+        if kept[-rule.tail :] == kept[-rule.tail - period : -period]:
+            copied = max((rule.fewest_copies - 1) * period, rule.fewest_tokens - period)
+            copied = min(copied, rule.longest_copy)
+            if copied > len(thinking) - armed_at or copied + period > len(kept):
+                return False
+            return kept[-copied:] == kept[-copied - period : -period]
+    return False
 
 
 def _close(plan: Plan, out: Sequence[int]) -> list[int]:

@@ -5,7 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from server.budget.plan import Opening, Plan
+from server.budget.loops import LoopRule
+from server.budget.plan import NEVER, Opening, Plan
+from server.budget.steering import Steering
 
 VOCABULARY = 16
 START, END, STOP, TOOL = 10, 11, 12, 13
@@ -35,16 +37,21 @@ def ids(*allowed: int) -> Sequence[int]:
     return [*range(7), *allowed]
 
 
+PARTS = ("grace", "loop", "suppress", "alpha")
+
+
 @st.composite
-def plans(draw: st.DrawFn) -> Plan:
-    """Any plan whose delimiter is distinct."""
-    room = draw(st.integers(1, 40))
+def plans(draw: st.DrawFn, on: str = "") -> Plan:
+    """Any plan whose delimiter is distinct, and in which this part of the steering is on."""
+    room = draw(st.one_of(st.integers(1, 12), st.integers(20, 60)))
     end = draw(st.sampled_from([(END,), (END, 5)]))
     cue = draw(st.sampled_from([(), CUE]))
     breaks = draw(st.sampled_from([frozenset[int](), frozenset({3})]))
     minimum = draw(st.integers(0, 12))
+    limited = st.one_of(st.integers(minimum, 30), st.integers(0, 3))
+    maximum = draw(limited if on == "grace" else st.one_of(st.just(-1), limited))
     return plan(
-        opening=draw(st.sampled_from(list(Opening))),
+        opening=draw(st.sampled_from([Opening.OPEN, Opening.FORCE, *Opening])),
         start=draw(st.sampled_from([(START,), (START, 4)])),
         end=end,
         tool_call=draw(st.sampled_from([(), (TOOL,)])),
@@ -52,9 +59,42 @@ def plans(draw: st.DrawFn) -> Plan:
         line_breaks=breaks,
         line_break=(3,) if breaks else (),
         nudges=draw(st.sampled_from([(NUDGE,), ((9, 6),), ((9,), (6, 9, 2))])),
-        max_tokens=draw(st.one_of(st.just(-1), st.integers(minimum, 30), st.integers(0, 3))),
+        max_tokens=maximum,
         min_tokens=minimum,
         num_waits=draw(st.integers(0, 4)),
         room=room,
         close_at=max(0, room - draw(st.integers(0, 8)) - len(end) - len(cue) - bool(breaks)),
+        steering=draw(steerings(maximum, minimum, on)),
+    )
+
+
+LOOP_NUDGE = (14, 9)
+
+
+@st.composite
+def steerings(draw: st.DrawFn, maximum: int, minimum: int, on: str) -> Steering:
+    """Any part on or off, with limits that a few tokens reach."""
+    is_on = {part: part == on or draw(st.booleans()) for part in PARTS}
+    grace = draw(st.integers(1, 12))
+    rule = st.builds(
+        LoopRule,
+        stride=st.integers(1, 4),
+        fewest_copies=st.integers(2, 3),
+        fewest_tokens=st.integers(2, 8),
+        longest_copy=st.integers(3, 9),
+        longest_period=st.integers(2, 8),
+        tail=st.integers(1, 3),
+    )
+    return Steering(
+        land_from=max(maximum - grace, minimum) if is_on["grace"] and maximum != -1 else NEVER,
+        sentence_ends=draw(st.sampled_from([frozenset({2, 3}), frozenset({2})])),
+        points=frozenset({2}),
+        digits=frozenset({0, 1}),
+        loop_rule=draw(rule) if is_on["loop"] else None,
+        loop_nudge=LOOP_NUDGE,
+        suppressed=draw(st.sampled_from([(1,), (6, 9)])) if is_on["suppress"] else (),
+        alpha_tokens=draw(st.integers(0, 20)) if is_on["alpha"] else None,
+        paragraph_ends=frozenset({3, 5}),
+        slow_words=(9, 15),
+        seed=draw(st.integers(0, 9)),
     )

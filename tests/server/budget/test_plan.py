@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from server.budget.budget import BudgetError, ThinkingBudget
+from server.budget.lexicon import Lexicon
 from server.budget.plan import FamilyTokens, Occasion, Opening, Plan, make_plan
 from server.reasoning.families import FAMILIES
 
@@ -27,6 +28,8 @@ TEXTS = {
     "</think>": (92,),
 }
 
+VOCABULARY = ["Wait", ".", "3", "</think>"]
+
 NOTHING_ASKED = ThinkingBudget()
 
 
@@ -38,7 +41,7 @@ def encode(text: str) -> tuple[int, ...]:
 def planned(budget: ThinkingBudget = NOTHING_ASKED, tokens: FamilyTokens = TOKENS, **occasion: Any) -> Plan:
     """For a prompt of ten tokens that opens thinking, in a window of 2,000."""
     given: dict[str, Any] = {"prompt": [1] * 9 + [OPEN], "max_model_len": 2000, **occasion}
-    return make_plan(budget, tokens, encode, Occasion(**given))
+    return make_plan(budget, tokens, encode, Occasion(**given), Lexicon(lambda: VOCABULARY))
 
 
 def test_room_is_what_window_and_request_leave() -> None:
@@ -129,3 +132,17 @@ def test_nudge_that_cannot_be_appended_is_refused(nudge: str) -> None:
 def test_nothing_asked_is_unlimited_without_waits() -> None:
     plan = planned()
     assert (plan.max_tokens, plan.min_tokens, plan.num_waits) == (-1, 0, 0)
+
+
+def test_steering_is_part_of_the_plan() -> None:
+    plan = planned(ThinkingBudget(max_tokens=500, grace_tokens=100, suppress=("wait",)))
+    assert (plan.steering.land_from, plan.steering.suppressed) == (400, (0,))
+
+
+def test_words_of_a_delimiter_are_left_to_it_only_where_it_is_made_of_words() -> None:
+    text_delimiter = replace(TOKENS, end=(3, 0), end_is_distinct=False)
+    with pytest.raises(BudgetError, match="could not end"):
+        planned(ThinkingBudget(suppress=("wait",)), tokens=text_delimiter)
+    assert planned(
+        ThinkingBudget(suppress=("wait",)), tokens=replace(TOKENS, end=(CLOSE, 0))
+    ).steering.suppressed

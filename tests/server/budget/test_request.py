@@ -191,11 +191,17 @@ plausible: dict[str, st.SearchStrategy[object]] = {
     "tokens": st.sampled_from([-1, 0, 20, 60, 60, 60, 5000]),
     "few": st.sampled_from([0, 0, 1, 20]),
     "text": st.sampled_from(["Wait", "Hm"]),
+    "grace": st.sampled_from(["auto", 0, 20, 500]),
+    "loop": st.sampled_from(["close", "ignore"]),
+    "words": st.sampled_from(["nowait", ["Wait"], []]),
     "effort": st.sampled_from(["none", "low", "low", "max"]),
     "switch": st.sampled_from([True, True, False]),
     "type": st.sampled_from(["enabled", "adaptive", "disabled"]),
 }
-KINDS = ("tokens", "few", "few", "text", "text", "few", "effort", "switch", "switch", "switch")
+KINDS = (
+    *("tokens", "few", "few", "text", "text", "few", "grace", "loop", "words", "few"),
+    *("effort", "switch", "switch", "switch"),
+)
 spelling_and_value = [
     st.tuples(st.just(row.path), plausible["type" if row.name == "thinking.type" else kind])
     for kind, quantity in zip(KINDS, QUANTITIES, strict=True)
@@ -246,6 +252,7 @@ def test_any_json_reads_or_is_refused_and_what_is_read_holds(body: Json, operato
     if got.thinking_enabled is False:
         assert (budget.max_tokens, budget.min_tokens or 0, budget.num_waits or 0) == (0, 0, 0)
     assert budget.nudge is None or all(budget.nudge)
+    assert not budget.grace_tokens or budget.max_tokens not in (None, UNLIMITED) or not got.asked
     assert got.clamped_from is None or ceiling is not None
     assert got.source == "default" or got.asked
     assert not {"thinking_budget", "thinking_token_budget", "enable_thinking", "think"} & got.body.keys()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
+from server.budget.budget import NOWAIT_WORDS, TENTH, UNLIMITED, BudgetError, ThinkingBudget
 from server.budget.quantities import MAX_WAITS
 from server.budget.request import BudgetDefaults, ReadBudget, describe_spellings, read_budget
 from server.budget.spellings import EFFORT, ENABLED, QUANTITIES, SPELLINGS
@@ -89,6 +89,15 @@ ROWS: list[tuple[str, object, str, object]] = [
     ("logits_processors_args.think_stop_sentence", "So:", "end_message", "So:"),
     ("thinking_budget.answer_reserve_tokens", 64, "answer_reserve_tokens", 64),
     ("budget_forcing.answer_reserve_tokens", 64, "answer_reserve_tokens", 64),
+    ("thinking_budget.on_loop", "ignore", "breaks_loops", False),
+    ("thinking_budget.on_loop", "close", "breaks_loops", True),
+    ("budget_forcing.on_loop", "ignore", "breaks_loops", False),
+    ("thinking_budget.suppress", ["Wait", "Hmm"], "suppress", ("Wait", "Hmm")),
+    ("thinking_budget.suppress", "nowait", "suppress", NOWAIT_WORDS),
+    ("thinking_budget.suppress", [], "suppress", ()),
+    ("budget_forcing.suppress", ["Wait"], "suppress", ("Wait",)),
+    ("thinking_budget.alpha_tokens", 400, "alpha_tokens", 400),
+    ("budget_forcing.alpha_tokens", 0, "alpha_tokens", 0),
     ("reasoning_effort", "low", "max_tokens", 1024),
     ("reasoning.effort", "medium", "max_tokens", 4096),
     ("output_config.effort", "high", "max_tokens", 16384),
@@ -103,6 +112,14 @@ ROWS: list[tuple[str, object, str, object]] = [
     ("reasoning.enabled", False, "max_tokens", 0),
     ("chat_template_kwargs.enable_thinking", False, "max_tokens", 0),
     ("chat_template_kwargs.thinking", False, "max_tokens", 0),
+]
+GRACE_ROWS: list[tuple[str, object, int]] = [
+    ("thinking_budget.grace_tokens", 40, 40),
+    ("thinking_budget.grace_tokens", "auto", TENTH),
+    ("thinking_budget.grace_tokens", 0, 0),
+    ("budget_forcing.grace_tokens", 40, 40),
+    ("model:grace", 40, 40),
+    ("model:grace", "auto", TENTH),
 ]
 SHOWN_ROWS = [
     ("include_reasoning", False),
@@ -122,6 +139,36 @@ def test_a_spelling_alone_sets_its_quantity_and_no_other(
     assert got.budget == ThinkingBudget(**wanted)  # type: ignore[arg-type]
     assert got.asked
     assert got.source == (name if field == "max_tokens" else "default")
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), GRACE_ROWS)
+def test_grace_is_read_beside_a_maximum(name: str, value: object, expected: int) -> None:
+    got = read(merged({"max_thinking_tokens": 400}, written(name, value)))
+    assert got.budget == ThinkingBudget(max_tokens=400, grace_tokens=expected)
+
+
+@pytest.mark.parametrize(("name", "value", "expected"), [row for row in GRACE_ROWS if row[2]])
+def test_grace_without_a_maximum_is_refused(name: str, value: object, expected: int) -> None:
+    assert expected
+    for unlimited in ({}, {"max_thinking_tokens": -1}):
+        error = refused(merged(dict(unlimited), written(name, value)))
+        assert (error.field, "needs a maximum" in str(error)) == (name, True)
+
+
+def test_grace_above_the_maximum_is_refused_and_above_the_ceiling_is_cut() -> None:
+    body: Json = {"thinking_budget": {"max_tokens": 100, "grace_tokens": 101}}
+    assert "above thinking_budget.max_tokens (100)" in str(refused(body))
+    cut = read({"thinking_budget": {"max_tokens": 100, "grace_tokens": 90}}, BudgetDefaults(ceiling=50))
+    assert (cut.budget.max_tokens, cut.budget.grace_tokens) == (50, 90)
+
+
+def test_steering_of_the_server_holds_where_the_client_said_nothing() -> None:
+    default = ThinkingBudget(grace_tokens=TENTH, suppress=("Hmm",), alpha_tokens=9, breaks_loops=False)
+    defaults = BudgetDefaults(default=default)
+    assert read({}, defaults).budget == default
+    assert read({"thinking_budget": {"suppress": [], "grace_tokens": 0}}, defaults).budget == ThinkingBudget(
+        grace_tokens=0, suppress=(), alpha_tokens=9, breaks_loops=False
+    )
 
 
 @pytest.mark.parametrize(("name", "value"), SHOWN_ROWS)
@@ -147,6 +194,8 @@ OTHER = {
     "nudge": ("thought_switch_tokens", ["No"]),
     "end_message": ("reasoning_budget_message", "Then:"),
     "answer_reserve_tokens": ("budget_forcing.answer_reserve_tokens", 8),
+    "suppress": ("budget_forcing.suppress", ["No"]),
+    "alpha_tokens": ("budget_forcing.alpha_tokens", 8),
 }
 CANONICAL = {
     "max_tokens": ("thinking_budget.max_tokens", 300),
@@ -155,6 +204,8 @@ CANONICAL = {
     "nudge": ("thinking_budget.nudge", ["No"]),
     "end_message": ("thinking_budget.end_message", "Then:"),
     "answer_reserve_tokens": ("thinking_budget.answer_reserve_tokens", 8),
+    "suppress": ("thinking_budget.suppress", ["No"]),
+    "alpha_tokens": ("thinking_budget.alpha_tokens", 8),
 }
 
 
@@ -163,7 +214,8 @@ CANONICAL = {
     [
         row[:3]
         for row in ROWS
-        if row[2] != "max_tokens" or row[0] in MAXIMA  # an effort or a switch is not the same quantity
+        # An effort or a switch is not the same quantity; on_loop has two values only.
+        if (row[2] != "max_tokens" or row[0] in MAXIMA) and row[2] != "breaks_loops"
     ],
 )
 def test_a_spelling_beside_a_disagreeing_one_is_refused_and_both_are_named(
@@ -177,6 +229,12 @@ def test_a_spelling_beside_a_disagreeing_one_is_refused_and_both_are_named(
     assert error.field in (name, other)
     for said in (name, other):
         assert said in str(error)
+
+
+def test_two_words_on_loops_that_disagree_are_refused_and_both_are_named() -> None:
+    error = refused({"thinking_budget": {"on_loop": "close"}, "budget_forcing": {"on_loop": "ignore"}})
+    assert "thinking_budget.on_loop" in str(error)
+    assert "budget_forcing.on_loop" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +265,7 @@ def test_two_spellings_that_agree_are_fine() -> None:
 
 
 def test_every_row_of_the_table_has_a_row_here() -> None:
-    rows = {row[0] for row in ROWS} | {row[0] for row in SHOWN_ROWS} | {DETAIL_ROW}
+    rows = {row[0] for row in (*ROWS, *GRACE_ROWS, *SHOWN_ROWS)} | {DETAIL_ROW}
     assert {row.name for row in SPELLINGS} == rows
 
 
@@ -274,6 +332,17 @@ def test_what_is_no_integer_in_range_is_refused_by_name(name: str, value: object
         ("thinking_budget.end_message", 5),
         ("thinking_budget.end_message", "x" * 4001),
         ("thinking_budget.end_message", "\udfff"),
+        ("thinking_budget.grace_tokens", -1),
+        ("thinking_budget.grace_tokens", "10%"),
+        ("thinking_budget.grace_tokens", True),
+        ("thinking_budget.on_loop", "stop"),
+        ("thinking_budget.on_loop", True),
+        ("thinking_budget.suppress", "Wait"),
+        ("thinking_budget.suppress", 5),
+        ("thinking_budget.suppress", ["x"] * 65),
+        ("thinking_budget.alpha_tokens", -1),
+        ("thinking_budget.alpha_tokens", 1.4),
+        ("model:grace", "much"),
         ("thinking_budget", "auto"),
         ("thinking_budget", "plenty"),
         ("thinking_budget", [400]),

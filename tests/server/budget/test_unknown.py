@@ -22,7 +22,7 @@ def refused(body: Json, defaults: BudgetDefaults | None = None) -> BudgetError:
         ({"thinking_budget": {"max_token": 5}}, "thinking_budget.max_token", "thinking_budget.max_tokens"),
         ({"thinking_budget": {"waits": 5}}, "thinking_budget.waits", "thinking_budget.num_waits"),
         ({"thinking_budget": {"zzz": 5}}, "thinking_budget.zzz", ""),
-        ({"budget_forcing": {"on_loop": "close"}}, "budget_forcing.on_loop", ""),
+        ({"budget_forcing": {"rounds": 3}}, "budget_forcing.rounds", ""),
         (
             {"google": {"thinking_config": {"thinkingBudget": 5}}},
             "google.thinking_config.thinkingBudget",

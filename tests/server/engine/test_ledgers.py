@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from server.budget.controller import Kind
+from server.budget.plan import End
 from server.budget.report import Ledger
 from server.engine.ledgers import LedgerDesk
 from server.engine.worker import WireLedger
@@ -23,7 +24,7 @@ class Workers:
         await self.may_answer.wait()
         if self.failure is not None:
             raise self.failure
-        return [{}, {row_id: ({3: "nudge"}, [3]) for row_id in row_ids if row_id != "unknown"}]
+        return [{}, {row_id: ({3: "nudge"}, [3], "loop") for row_id in row_ids if row_id != "unknown"}]
 
 
 async def test_rows_that_end_while_a_question_is_on_its_way_share_the_next_one() -> None:
@@ -36,7 +37,7 @@ async def test_rows_that_end_while_a_question_is_on_its_way_share_the_next_one()
     workers.may_answer.set()
     ledgers = await asyncio.gather(*takes)
     assert workers.asked == [["a"], ["b", "c", "d"]]
-    assert ledgers == [Ledger({3: Kind.NUDGE}, (3,))] * 4
+    assert ledgers == [Ledger({3: Kind.NUDGE}, (3,), End.LOOP)] * 4
 
 
 async def test_row_that_no_worker_knows_was_forced_nowhere() -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from math import exp
 from random import Random
 from typing import Any
 
@@ -13,11 +14,11 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
 from server.budget.follower import Follower
-from server.budget.plan import NEVER, Plan
+from server.budget.plan import NEVER, End, Plan
 from server.budget.report import Ledger
 from server.engine.processor import PLAN_KEY, ROW_KEY, BudgetProcessor
 from tests.server.budget.obvious import obvious
-from tests.server.budget.plans import END, VOCABULARY, plan, plans
+from tests.server.budget.plans import END, PARTS, VOCABULARY, plan, plans
 
 ON_ITS_WAY = -1
 
@@ -41,7 +42,12 @@ def alone(request: int, the_plan: Plan, requested_at: int = NEVER) -> list[int]:
         logits = preference(request, out)
         return max((token for token in range(VOCABULARY) if token not in forbidden), key=logits.__getitem__)
 
-    return obvious(the_plan, sample, requested_at)
+    def is_likely(out: Sequence[int], forbidden: frozenset[int]) -> bool:
+        logits = preference(request, out)
+        total = sum(exp(logits[token]) for token in range(VOCABULARY) if token not in forbidden)
+        return exp(logits[the_plan.end[0]]) >= 0.1 * total
+
+    return obvious(the_plan, sample, requested_at, is_likely)
 
 
 class Request:
@@ -146,6 +152,8 @@ class Engine:
         """It will be resumed with a list of its own; a step may be taken back with it."""
         if request.true_output and self.chance.random() < 0.2:
             request.true_output.pop()
+            came = len(request.true_output)  # what was said of the token taken back need not come true
+            self.peeked = [each for each in self.peeked if each[0] != request.number or each[1] <= came]
         request.shared = list(request.true_output)
         request.prefill = self.chance.randrange(2)
         self.waiting.append(request)
@@ -178,9 +186,12 @@ class Engine:
         return preference(request.number, request.true_output)
 
 
+ANY_PLAN = st.sampled_from(("", *PARTS)).flatmap(lambda part: plans(on=part))
+
+
 @settings(max_examples=400, deadline=None)
 @given(
-    st.lists(st.one_of(st.none(), plans()), min_size=1, max_size=9), st.integers(0, 1 << 30), st.booleans()
+    st.lists(st.one_of(ANY_PLAN, st.none()), min_size=1, max_size=9), st.integers(0, 1 << 30), st.booleans()
 )
 def test_every_request_gets_what_it_gets_alone(
     the_plans: list[Plan | None], seed: int, asynchronous: bool
@@ -217,6 +228,8 @@ def _check_ledger(request: Request, engine: Engine) -> None:
     for token in request.true_output:
         follower.feed(token)
     assert len(ledger.waits_at) <= follower.tokens
+    if follower.end is not None and follower.end is not End.NATURAL:
+        assert ledger.end is follower.end
 
 
 def test_sampler_that_does_not_commit_is_noticed() -> None:

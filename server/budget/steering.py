@@ -1,0 +1,195 @@
+"""Steering: how thinking is guided on its way: soft landing, loop breaker, NoWait, AlphaOne.
+
+Each is off unless asked for, but the loop breaker. What each does, and why so, its own function says.
+"""
+
+import re
+from collections.abc import Container, Sequence
+from dataclasses import asdict, dataclass, fields
+from random import Random
+from typing import Any, NoReturn, Self
+
+from server.budget.budget import (
+    NEVER,
+    NOWAIT_WORDS,
+    TENTH,
+    UNLIMITED,
+    BudgetError,
+    Encode,
+    ThinkingBudget,
+    TokenIds,
+)
+from server.budget.lexicon import Lexicon
+from server.budget.loops import LoopRule
+
+LIKELY = 0.1
+"""The probability from which on an end is likely."""
+SMALL_BUDGET_TOKENS = 1000
+"""Up to here a maximum breaks loops by itself."""
+LOOP_NUDGE = "Alternatively"
+_OTHER_LOOP_NUDGE = "Wait"
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """Token ids and numbers only, part of the plan."""
+
+    land_from: int = NEVER
+    """From so many thinking tokens on the close may come at a good place."""
+    sentence_ends: frozenset[int] = frozenset()
+    points: frozenset[int] = frozenset()
+    """Sentence ends that are none behind one of `digits`, for all that can be known there."""
+    digits: frozenset[int] = frozenset()
+    loop_rule: LoopRule | None = None
+    """None: loops are left alone."""
+    loop_nudge: TokenIds = ()
+    """In place of the loop's next token, while Waits are left; never begins like a close."""
+    suppressed: TokenIds = ()
+    """Never sampled inside thinking."""
+    alpha_tokens: int | None = None
+    paragraph_ends: frozenset[int] = frozenset()
+    slow_words: TokenIds = ()
+    """From `alpha_tokens` on each is an end of thinking."""
+    seed: int = 0
+    """Of the nudges before `alpha_tokens`; of its own for each of n choices."""
+
+    def ends_sentence(self, last: int, last_but_one: int) -> bool:
+        """Whether the text may be left behind these two tokens."""
+        return last in self.sentence_ends and not (last in self.points and last_but_one in self.digits)
+
+    def draws_nudge(self, tokens: int, position: int) -> bool:
+        """Whether the nudge comes behind this paragraph, `tokens` thinking tokens standing: a fixed draw for
+        each output position, so that whoever asks, and however often, learns the same."""
+        if self.alpha_tokens is None or tokens >= self.alpha_tokens:
+            return False
+        return Random(f"{self.seed} {position}").random() < 1 - tokens / self.alpha_tokens
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether anything depends on the seed."""
+        return self.alpha_tokens is not None
+
+    def is_past_alpha(self, tokens: int) -> bool:
+        """Whether slow words are ends by now."""
+        return self.alpha_tokens is not None and tokens >= self.alpha_tokens
+
+    def looks_at_each_token(self, tokens: int) -> bool:
+        """Whether something may be due behind any token, `tokens` standing."""
+        before_alpha = self.alpha_tokens is not None and tokens < self.alpha_tokens
+        return before_alpha or tokens >= self.land_from
+
+    def to_wire(self) -> dict[str, Any]:
+        """As plain lists and numbers."""
+        wire = {each.name: getattr(self, each.name) for each in fields(self)}
+        wire |= {name: sorted(wire[name]) for name in _SETS}
+        wire["loop_rule"] = asdict(self.loop_rule) if self.loop_rule else None
+        return wire
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> Self:
+        """The inverse of `to_wire`."""
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, Sequence) else value for name, value in wire.items()
+        }
+        given |= {name: frozenset(wire[name]) for name in _SETS}
+        given["loop_rule"] = LoopRule(**wire["loop_rule"]) if wire["loop_rule"] else None
+        return cls(**given)
+
+
+_SETS = ("sentence_ends", "points", "digits", "paragraph_ends")
+UNSTEERED = Steering()
+
+
+def make_steering(
+    budget: ThinkingBudget, nudges: Sequence[str], encode: Encode, lexicon: Lexicon, marks: Container[int]
+) -> Steering:
+    """Settle it for one request. `marks`: the tokens without which thinking could not end.
+
+    Raises BudgetError for a word that this tokenizer has no token for.
+    """
+    return Steering(
+        **_landing(budget, lexicon),
+        **_loop_breaker(budget, nudges, encode),
+        **_no_wait(budget, lexicon, marks),
+        **_alpha_one(budget, nudges, lexicon),
+    )
+
+
+def _landing(budget: ThinkingBudget, lexicon: Lexicon) -> dict[str, Any]:
+    """In the last tokens below the maximum thinking is closed where a sentence or a line ends, or where the
+    end is likely anyway; Waits that are left are not used there. The hard cut stays behind it.
+
+    Off unless asked for: the hard cut is what the paper measured, and a landing spends fewer tokens than
+    the maximum, so that results with and without it are not of the same budget.
+    """
+    maximum = _maximum(budget)
+    if not budget.grace_tokens or maximum == UNLIMITED:
+        return {}
+    grace = maximum // 10 if budget.grace_tokens == TENTH else budget.grace_tokens
+    return {
+        "land_from": max(maximum - grace, budget.min_tokens or 0),
+        "sentence_ends": lexicon.sentence_ends,
+        "points": lexicon.points,
+        "digits": lexicon.digits,
+    }
+
+
+def _loop_breaker(budget: ThinkingBudget, nudges: Sequence[str], encode: Encode) -> dict[str, Any]:
+    """Thinking that repeats itself (the rule is in loops.py) is closed and answered; while Waits are left it
+    is nudged on, by another nudge than the ones that led there.
+
+    On where there is no maximum or one above 1,000 tokens, a request that asks for no budget included: else
+    one sentence can fill the window and no answer comes. A smaller maximum ends a loop soon enough.
+    """
+    is_small = 0 <= _maximum(budget) <= SMALL_BUDGET_TOKENS
+    if budget.breaks_loops is False or (budget.breaks_loops is None and is_small):
+        return {}
+    nudge = LOOP_NUDGE if set(nudges) != {LOOP_NUDGE} else _OTHER_LOOP_NUDGE
+    return {"loop_rule": LoopRule(), "loop_nudge": encode(nudge)}
+
+
+def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) -> dict[str, Any]:
+    """The tokens that say certain words are never sampled inside thinking (arXiv 2506.08343).
+
+    As in the paper a word is one token, case and marks around it aside; of its own words those count that
+    the tokenizer has. A nudge of ours may say them all the same.
+    """
+    if not budget.suppress:
+        return {}
+    found = {word: lexicon.saying_in_any_case(word) for word in budget.suppress}
+    missing = [word for word, tokens in found.items() if not tokens]
+    if missing and (budget.suppress != NOWAIT_WORDS or len(missing) == len(NOWAIT_WORDS)):
+        _refuse("suppress", f"{missing[0]!r} is not one token in this model's vocabulary")
+    suppressed = sorted({token for tokens in found.values() for token in tokens})
+    if any(token in marks for token in suppressed):
+        _refuse("suppress", "without these words this model could not end its thinking")
+    return {"suppressed": tuple(suppressed)}
+
+
+def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], lexicon: Lexicon) -> dict[str, Any]:
+    """Behind a paragraph the nudge is put in, with a probability that falls from 1 at the beginning to 0 at
+    the moment alpha; from then on the model's own word for it ends thinking, without a cue.
+
+    arXiv 2505.24863 with linear annealing, as its code does it (NewlineWait). The paper's alpha is a factor;
+    `alpha_tokens` is the product, alpha times the model's usual thinking.
+    """
+    if budget.alpha_tokens is None:
+        return {}
+    words = dict.fromkeys(found[0] for nudge in nudges if (found := re.search(r"\w+", nudge)))
+    slow_words = [token for word in words for token in lexicon.saying(word)]
+    if not slow_words:
+        said = ", ".join(words) or "no word"
+        _refuse("alpha_tokens", f"no nudge ({said}) begins with a word of one token in this vocabulary")
+    return {
+        "alpha_tokens": budget.alpha_tokens,
+        "paragraph_ends": lexicon.paragraph_ends,
+        "slow_words": tuple(slow_words),
+    }
+
+
+def _maximum(budget: ThinkingBudget) -> int:
+    return UNLIMITED if budget.max_tokens is None else budget.max_tokens
+
+
+def _refuse(field: str, message: str) -> NoReturn:
+    raise BudgetError(f"thinking_budget.{field}", message)

@@ -1,0 +1,76 @@
+"""Models that a controller can govern without an engine, and the loop in which it does."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from hypothesis import strategies as st
+
+from server.budget.controller import LANDED, NONE, Controller
+from server.budget.plan import NEVER, Plan
+from tests.server.budget.obvious import IsLikely, Sample, never_likely
+from tests.server.budget.plans import END, STOP, TOOL, VOCABULARY
+
+
+def drive(
+    the_plan: Plan, sample: Sample, requested_at: int = NEVER, is_likely: IsLikely = never_likely
+) -> tuple[list[int], Controller]:
+    """Let a controller govern a sampler, the way an engine does: action, sample, replace, observe."""
+    controller = Controller(the_plan, requested_at)
+    out: list[int] = []
+    while len(out) < the_plan.room:
+        action = controller.next_action()
+        token, ended = action.force, NONE
+        if token == NONE:
+            forbidden = frozenset(action.forbidden)
+            token = sampled = sample(out, forbidden)
+            if sampled in action.watched:
+                token, ended = (sampled if sampled == action.keep else action.substitute), sampled
+            elif action.likely != NONE and is_likely(out, forbidden):
+                token, ended = action.likely, LANDED
+        controller.observe(token, ended)
+        out.append(token)
+        if token in the_plan.end_of_turn:
+            break
+    return out, controller
+
+
+def says(tokens: Iterable[int]) -> Sample:
+    """A model that says these, one a step, then ends its turn."""
+    script = list(tokens)
+
+    def sample(_: Sequence[int], forbidden: frozenset[int]) -> int:
+        wanted = script.pop(0) if script else STOP
+        return 0 if wanted in forbidden else wanted
+
+    return sample
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Its every choice depends on the last tokens, `memory` of them, ends and marks among them: the fewer
+    it remembers, the sooner it runs in a loop. It ends thinking as seldom as it is patient."""
+
+    seed: int
+    memory: int
+    patience: float
+
+    def sample(self, out: Sequence[int], forbidden: frozenset[int]) -> int:
+        """Its next token."""
+        order, chance = list(range(VOCABULARY)), self._chance(out, "next")
+        chance.shuffle(order)
+        if chance.random() < self.patience:
+            order.sort(key=(END, STOP, TOOL).__contains__)
+        return next(token for token in order if token not in forbidden)
+
+    def is_likely(self, out: Sequence[int], _: frozenset[int]) -> bool:
+        """Whether it might end here."""
+        return self._chance(out, "end").random() < 0.2
+
+    def _chance(self, out: Sequence[int], what: str) -> Random:
+        return Random(f"{self.seed} {what} {list(out)[-self.memory :]}")
+
+
+MODELS = st.builds(
+    Model, st.integers(0, 1 << 30), st.sampled_from([1, 2, 1000]), st.sampled_from([0.0, 0.9, 1.0])
+)
