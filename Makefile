@@ -7,7 +7,7 @@ TORCH := torch==2.13.0
 # PyTorch's own index of CPU wheels, asked for this one package only, and only where the default has none.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: serve test check slow nano bench clean
+.PHONY: serve test check slow nano bench bench-train clean
 
 serve: $(READY)
 	$(BIN)/s1-serve $(ARGS)
@@ -29,6 +29,9 @@ nano: $(READY)
 
 bench: $(READY)
 	$(BIN)/python tests/bench_throughput.py $(ARGS)
+
+bench-train: $(READY)
+	$(BIN)/python tests/bench_training.py $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "s1-server needs Python 3.11 or newer"'

@@ -45,7 +45,7 @@ def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory
     trained = base.adapters(recipe.rank) if recipe.rank else base.parameters
     held = base.parameters * 2 + trained * 4 if recipe.rank else trained * 4
     tokens = longest * recipe.micro_batch
-    stream = 2 if machine.shares else 4
+    stream = 2 if machine.shares or recipe.rank else 4
     inside = tokens * (8 * base.attention_width + 8 * base.inner + 12 * base.width)
     between = tokens * base.width * stream * base.layers
     return Memory(

@@ -87,7 +87,7 @@ def nano() -> Recipe:
         "think",
         max_tokens=1024,
         learning_rate=5e-4,
-        micro_batch=16,
+        micro_batch=4,
         recompute=False,
     )
 

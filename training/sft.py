@@ -73,6 +73,21 @@ def train(
     latest = run.latest()
     resumed = step_of(latest) if latest else 0
     record = Record(run.folder, plan, resumed, sys.stderr.isatty()) if is_first() else None
+    trainer = trainer_of(plan, config, tokenizer, rows, lengths, record)
+    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
+    if record:
+        record.close()
+    publish(trainer, plan, run, record)
+
+
+def trainer_of(
+    plan: Plan,
+    config: SFTConfig,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    lengths: list[int],
+    record: Record | None,
+) -> Trainer:
     trainer = Trainer(
         model=load_model(plan.recipe),
         args=config,
@@ -85,10 +100,7 @@ def train(
         record=record,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=str(latest) if latest else None)
-    if record:
-        record.close()
-    publish(trainer, plan, run, record)
+    return trainer
 
 
 def config_of(plan: Plan, run: Run) -> SFTConfig:
