@@ -79,7 +79,7 @@ def timed(
     from training.metrics import Record
     from training.sft import load_model, trainer_of
 
-    class Clock(TrainerCallback):  # type: ignore[misc]
+    class Clock(TrainerCallback):
         ended: list[float] = []  # noqa: RUF012
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
