@@ -2,7 +2,8 @@
 
 Pairs of processes, one of ours and one of TRL's own trainer, in turn; who goes first alternates.
 The samples of each step are the same on both sides, so the ratio of tokens/s is that of the times. Prints the
-median ratio and writes every pair to --out.
+median ratio, of the time and of the CPU time (which other work on the machine changes less), and writes
+every pair to --out.
 """
 
 import argparse
@@ -80,10 +81,10 @@ def timed(
     from training.sft import load_model, trainer_of
 
     class Clock(TrainerCallback):
-        ended: list[float] = []  # noqa: RUF012
+        ended: list[tuple[float, float]] = []  # noqa: RUF012
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            self.ended.append(time.perf_counter())
+            self.ended.append((time.perf_counter(), time.process_time()))
 
     if side == "ours":
         record = Record(folder, plan, 0, watched=False)
@@ -95,9 +96,10 @@ def timed(
     trainer.train()
     logs = [line for line in trainer.state.log_history if "loss" in line]
     tokens = [int(line["num_tokens"]) for line in logs]
-    seconds = Clock.ended[-1] - Clock.ended[WARM_UP - 1]
+    seconds, cpu_seconds = (b - a for a, b in zip(Clock.ended[WARM_UP - 1], Clock.ended[-1], strict=True))
     counted = tokens[-1] - tokens[WARM_UP - 1]
-    return {"seconds": seconds, "tokens": counted, "losses": [line["loss"] for line in logs]}
+    losses = [line["loss"] for line in logs]
+    return {"seconds": seconds, "cpu_seconds": cpu_seconds, "tokens": counted, "losses": losses}
 
 
 def run_side(side: str, given: argparse.Namespace, data: Path) -> dict[str, Any]:
@@ -107,9 +109,9 @@ def run_side(side: str, given: argparse.Namespace, data: Path) -> dict[str, Any]
             told += [f"--{name.replace('_', '-')}", str(getattr(given, name))]
     command = [sys.executable, str(Path(__file__).resolve()), *told]
     environment = {**os.environ, "GOMP_SPINCOUNT": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True, env=environment
-    )
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        sys.exit(f"{side}: ended with {done.returncode}:\n{done.stderr[-3000:]}")
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 
@@ -126,16 +128,20 @@ def main() -> None:
         for number in range(given.pairs):
             order = SIDES if number % 2 == 0 else SIDES[::-1]
             pair = {side: run_side(side, given, data) for side in order}
-            ratio = pair["plain"]["seconds"] / pair["ours"]["seconds"]
-            pairs.append({**pair, "ratio": ratio})
+            ratios = {n: pair["plain"][n] / pair["ours"][n] for n in ("seconds", "cpu_seconds")}
+            pairs.append({**pair, "ratio": ratios["seconds"], "cpu_ratio": ratios["cpu_seconds"]})
             speed = pair["ours"]["tokens"] / pair["ours"]["seconds"]
-            print(f"pair {number + 1}: {speed:,.0f} tokens/s, ratio {ratio:.3f}", flush=True)
+            told = f"ratio {ratios['seconds']:.3f}, of CPU time {ratios['cpu_seconds']:.3f}"
+            print(f"pair {number + 1}: {speed:,.0f} tokens/s, {told}", flush=True)
     said = median(pair["ratio"] for pair in pairs)
+    of_cpu = median(pair["cpu_ratio"] for pair in pairs)
     speeds = [pair["ours"]["tokens"] / pair["ours"]["seconds"] for pair in pairs]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     asked = {name: str(value) for name, value in vars(given).items() if value is not None}
-    given.out.write_text(json.dumps({"asked": asked, "median_ratio": said, "pairs": pairs}, indent=2) + "\n")
-    print(f"median ratio {said:.3f} of {len(pairs)} pairs, {min(speeds):,.0f} to {max(speeds):,.0f} tokens/s")
+    result = {"asked": asked, "median_ratio": said, "median_cpu_ratio": of_cpu, "pairs": pairs}
+    given.out.write_text(json.dumps(result, indent=2) + "\n")
+    print(f"median ratio {said:.3f}, of CPU time {of_cpu:.3f}; {len(pairs)} pairs")
+    print(f"ours: {min(speeds):,.0f} to {max(speeds):,.0f} tokens/s")
 
 
 if __name__ == "__main__":

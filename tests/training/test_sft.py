@@ -70,6 +70,7 @@ def whole(base: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 # -- what comes out --------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(900)
 def test_a_thousand_samples_are_315_steps_with_the_papers_learning_rates(base: Path, tmp_path: Path) -> None:
     out = tmp_path / "ckpt"
     told = flags(base, train_file(tmp_path / "t.jsonl", 1000, 2), out, recipe="qwen2.5-1.5b-s1k")
