@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from server.api.authentication import key_of
 from server.api.errors import error_response
 from server.api.requests import PATHS, ThinkingRequest, read_request
-from server.api.responses import Completion, ReasoningField
+from server.api.responses import Completion, ReasoningField, parted
 from server.api.scaling import ScalingEdge, ScalingMeans
 from server.budget.budget import BudgetError
 from server.engine.call import CALL, Call
@@ -136,7 +136,7 @@ class _Completer:
     def _event(self, event: bytes) -> bytes:
         """An event is lines; the one that begins with `data: ` holds the JSON."""
         return b"\n".join(
-            b"data: " + _dump(self._completion.event(parsed))
+            EVENT_END.join(b"data: " + _dump(self._completion.event(part)) for part in parted(parsed))
             if line.startswith(b"data: ") and (parsed := _object(line[6:])) is not None
             else line
             for line in event.split(b"\n")

@@ -50,6 +50,26 @@ class ReasoningField:
             delta["content"] = f"{self.family.end}{delta.get('content') or ''}"
 
 
+def parted(event: Json) -> list[Json]:
+    """Thinking and answer of one delta, apart, in two events: many clients read one of them a chunk and
+    lose the other. The engine gives both at once when the stream is slower than the tokens."""
+    choices = event.get("choices")
+    mixed = [choice for choice in choices if _is_mixed(choice)] if isinstance(choices, list) else []
+    if not mixed:
+        return [event]
+    thinking = [
+        {"index": choice.get("index", 0), "delta": {"reasoning": choice["delta"].pop("reasoning")}}
+        for choice in mixed
+    ]
+    first = {key: value for key, value in event.items() if key != "usage"}
+    return [{**first, "choices": [{**each, "finish_reason": None} for each in thinking]}, event]
+
+
+def _is_mixed(choice: Json) -> bool:
+    delta = choice.get("delta")
+    return bool(delta and delta.get("reasoning") and (delta.get("content") or delta.get("tool_calls")))
+
+
 class Completion:
     """Completes the response to one call, whole or event by event."""
 
@@ -107,8 +127,11 @@ class Completion:
             choice["thinking"] = report.to_json()
 
     def _report_only_choice(self, body: Json) -> None:
-        if self._call.reports:
-            body["thinking"] = self._call.reports[max(self._call.reports)].to_json()
+        if not self._call.reports:
+            return
+        body["thinking"] = self._call.reports[max(self._call.reports)].to_json()
+        if body.get("type") in ("message", "message_delta") and isinstance(usage := body.get("usage"), dict):
+            usage["output_tokens_details"] = {"thinking_tokens": self._call.thinking_tokens}
 
     def _add_usage(self, body: Json) -> None:
         usage = body.get("usage")

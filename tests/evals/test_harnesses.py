@@ -2,12 +2,10 @@
 s1-eval does.
 """
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import venv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +14,7 @@ import pytest
 from evals.tasks.scorers import score_integer
 from server.reasoning.grading.pool import Verdict
 from server.reasoning.records import Problem, lines_of, read_problems
+from tests.environments import installed
 
 ROOT = Path(__file__).parents[2]
 HARNESSES = ROOT / "evals" / "harnesses"
@@ -27,18 +26,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 class NoJudge:
     async def equal(self, gold: str, said: str) -> Verdict:
         raise AssertionError(f"integers need no judge: {gold}, {said}")
-
-
-def installed(*packages: str) -> Path:
-    """The bin folder of an environment with these packages, made once and kept outside the project."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "s1-server-harnesses"
-    name = hashlib.sha256(f"{sys.version} {packages}".encode()).hexdigest()[:12]
-    home = cache / name
-    if not (home / "ready").exists():
-        venv.create(home, clear=True, with_pip=True)
-        subprocess.run([home / "bin" / "pip", "install", *packages], check=True, capture_output=True)
-        (home / "ready").touch()
-    return home / "bin"
 
 
 def run(command: Sequence[str | Path], folder: Path, **environment: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.api.responses import Completion, ReasoningField
+from server.api.responses import Completion, ReasoningField, parted
 from server.budget.report import ThinkingReport
 from server.engine.call import Call
 from server.reasoning.families import FAMILIES
@@ -87,6 +87,45 @@ def test_inline_stream_closes_thinking_that_never_answered() -> None:
     ]
     text = "".join(stream.event(event)["choices"][0]["delta"].get("content") or "" for event in events)
     assert text == "<think>Try</think>"
+
+
+@pytest.mark.parametrize("answer", [{"content": "17"}, {"tool_calls": [{"index": 0}]}])
+def test_thinking_and_answer_of_one_delta_are_two_events(answer: dict[str, Any]) -> None:
+    """Clients that read `reasoning_content`, or else `content`, would lose the answer's beginning."""
+    choice = {"index": 1, "delta": {"reasoning": "So 17.", **answer}, "finish_reason": "stop"}
+    event = {"id": "x", "choices": [choice], "usage": {"completion_tokens": 9}}
+    first, second = parted(event)
+    assert first == {
+        "id": "x",
+        "choices": [{"index": 1, "delta": {"reasoning": "So 17."}, "finish_reason": None}],
+    }
+    assert second == {
+        "id": "x",
+        "choices": [{"index": 1, "delta": answer, "finish_reason": "stop"}],
+        "usage": {"completion_tokens": 9},
+    }
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [{"index": 0, "delta": {"reasoning": "So 17."}}]},
+        {"choices": [{"index": 0, "delta": {"content": "17"}}]},
+        {"choices": [{"index": 0, "text": "17"}]},
+        {"choices": [], "usage": {}},
+        {"type": "message_delta", "delta": {}},
+    ],
+    ids=str,
+)
+def test_every_other_event_stays_one(event: dict[str, Any]) -> None:
+    assert parted(event) == [event]
+
+
+def test_anthropics_usage_counts_the_thinking() -> None:
+    usage = {"output_tokens": 12}
+    whole = completion("both").whole({"type": "message", "usage": dict(usage)})
+    last = completion("both").event({"type": "message_delta", "delta": {}, "usage": dict(usage)})
+    assert whole["usage"] == last["usage"] == {**usage, "output_tokens_details": {"thinking_tokens": 7}}
 
 
 def test_errors_and_other_bodies_pass_unchanged() -> None:

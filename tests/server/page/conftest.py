@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.environments import node_installed
 
 AXE = "axe-core@4.14.1"
 
@@ -34,11 +35,5 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def axe() -> str:
     """The source of axe-core, which finds faults of accessibility."""
-    if shutil.which("npm") is None:
-        pytest.skip("there is no npm to install axe-core with")
-    home = Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "s1-server-clients" / "axe"
-    source = home / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["npm", "install", "--no-fund", "--no-audit", AXE], cwd=home, check=True)
+    source = node_installed(AXE) / "node_modules" / "axe-core" / "axe.min.js"
     return source.read_text(encoding="utf-8")
