@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from server.api.page import FOLDER
+from server.budget.plan import End
 from server.reasoning.nano_problems import DOMAINS, problems, split_of
 
 PROGRAM = "\n".join(path.read_text() for path in sorted(FOLDER.glob("*.js")))
@@ -65,6 +66,12 @@ def test_examples_of_s1_nano_are_held_out_and_their_answers_right() -> None:
     for question, answer in examples.items():
         assert drawn[question].answer == answer
         assert split_of(drawn[question]) == "test"
+
+
+def test_page_has_words_for_every_end_of_thinking() -> None:
+    table = PROGRAM[PROGRAM.index("const ENDS") :]
+    said = re.findall(r"^  (\w+): \"", table[: table.index("};")], re.MULTILINE)
+    assert sorted(said) == sorted(end.value for end in End)
 
 
 def luminance(colour: str) -> float:
