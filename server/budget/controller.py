@@ -196,12 +196,9 @@ class Controller:
     def _close_or_nudge(self) -> None:
         """What is due before the token at `position`, if anything is."""
         reason = self.course.due(self.position, self.requested_at)
-        if reason is End.LOOP:
-            self.course.rearm()
-            if self._suppressing():
-                self._force_nudge(self.plan.steering.loop_nudge, reason)
-                return
-        if reason is not None:
+        if reason is End.LOOP and self._suppressing():
+            self._force_nudge(self.plan.steering.loop_nudge, reason)
+        elif reason is not None:
             self._close(reason)
         elif self.phase is Phase.THINKING and self.course.draws_nudge(self.position):
             self._force_nudge(self._nudge())

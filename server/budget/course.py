@@ -59,11 +59,6 @@ class Course:
         steering = self.plan.steering
         return self._last in steering.paragraph_ends and steering.draws_nudge(self.tokens, position)
 
-    def rearm(self) -> None:
-        """A loop was seen to."""
-        if self._loops is not None:
-            self._loops.rearm()
-
     def steady_for(self) -> int:
         """How many more tokens can come before anything may be due, or the minimum is reached; 1 at least."""
         plan, tokens = self.plan, self.tokens

@@ -83,10 +83,8 @@ class Follower:
     def _due(self, token: int) -> End | None:
         """Why thinking closes with this token, if it does; a loop may have been answered by a nudge."""
         reason = self.course.due(self.position, self.requested_at)
-        if reason is not End.LOOP:
-            return reason
-        self.course.rearm()
-        return reason if token in (self.plan.end[0], *self.plan.line_break[:1]) else None
+        is_close = token in (self.plan.end[0], *self.plan.line_break[:1])
+        return reason if is_close or reason is not End.LOOP else None
 
     def _feed_before(self, token: int) -> None:
         start = self.plan.start

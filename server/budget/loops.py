@@ -36,23 +36,17 @@ class LoopRule:
 class LoopWatch:
     """Takes in the tokens of one sequence's thinking; keeps 10,240 of them at most, four bytes each."""
 
-    __slots__ = ("_new", "_rule", "_since", "_text")
+    __slots__ = ("_new", "_rule", "_text")
 
     def __init__(self, rule: LoopRule) -> None:
         self._rule = rule
         self._text = ""
         """A character a token: there is no faster search here than that of a string in a string."""
         self._new: list[int] = []
-        self._since = 0
-        """How many tokens came since the watch was armed."""
 
     def take(self, tokens: Iterable[int]) -> None:
         """The next tokens."""
         self._new += tokens
-
-    def rearm(self) -> None:
-        """Count from here: what loops on is a loop again only when it has gone on for as long again."""
-        self._since = -len(self._new)
 
     @property
     def is_looping(self) -> bool:
@@ -65,13 +59,10 @@ class LoopWatch:
             return False
         units = max((rule.fewest_copies - 1) * period, rule.fewest_tokens - period)
         copied = min(units, rule.longest_copy)
-        if copied > self._since or copied + period > len(text):
-            return False
-        return text[-copied:] == text[-copied - period : -period]
+        return copied + period <= len(text) and text[-copied:] == text[-copied - period : -period]
 
     def _settled(self) -> str:
         if self._new:
-            self._since += len(self._new)
             # A token that is still on its way is -1, which is no character.
             self._text += "".join(chr(max(token, 0)) for token in self._new)
             self._text = self._text[-self._rule.longest_period - self._rule.longest_copy :]

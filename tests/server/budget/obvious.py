@@ -35,7 +35,7 @@ def obvious(
             out.append(sample(out, frozenset()))
             if out[-1] in plan.end_of_turn:
                 return out
-    began, waits, armed_at = len(out), 0, 0
+    began, waits = len(out), 0
     steering, silent = plan.steering, frozenset(plan.steering.suppressed)
     nudge: list[int] = []  # what of a nudge is still to be said
     while len(out) < plan.room:
@@ -48,8 +48,7 @@ def obvious(
         late = len(out) >= min(plan.close_at, requested_at) and may_close
         if over or late or (lands and _ends_sentence(plan, thinking)):
             return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
-        if may_close and steering.loop_rule and loops(steering.loop_rule, thinking, armed_at):
-            armed_at = len(thinking)
+        if may_close and steering.loop_rule and loops(steering.loop_rule, thinking):
             if not waiting:
                 return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
             waits += 1
@@ -89,7 +88,7 @@ def _inserts_nudge(plan: Plan, thinking: Sequence[int], position: int) -> bool:
     return len(thinking) < alpha and chance < 1 - len(thinking) / alpha
 
 
-def loops(rule: LoopRule, thinking: Sequence[int], armed_at: int) -> bool:
+def loops(rule: LoopRule, thinking: Sequence[int]) -> bool:
     """By trying every period."""
     if not thinking or len(thinking) % rule.stride:
         return False
@@ -98,9 +97,7 @@ def loops(rule: LoopRule, thinking: Sequence[int], armed_at: int) -> bool:
         if kept[-rule.tail :] == kept[-rule.tail - period : -period]:
             copied = max((rule.fewest_copies - 1) * period, rule.fewest_tokens - period)
             copied = min(copied, rule.longest_copy)
-            if copied > len(thinking) - armed_at or copied + period > len(kept):
-                return False
-            return kept[-copied:] == kept[-copied - period : -period]
+            return copied + period <= len(kept) and kept[-copied:] == kept[-copied - period : -period]
     return False
 
 

@@ -55,17 +55,6 @@ def test_repeats_with_something_new_between_them_are_no_loop() -> None:
     assert first_alarm([token for n in range(30) for token in (*unit, 1000 + n)]) is None
 
 
-def test_rearmed_watch_wants_as_much_again() -> None:
-    watch = LoopWatch(EVERY_TOKEN)
-    watch.take([5] * 500)
-    assert watch.is_looping
-    watch.rearm()
-    watch.take([5] * 398)
-    assert not watch.is_looping
-    watch.take([5])
-    assert watch.is_looping
-
-
 def test_watch_keeps_no_more_than_period_and_copy() -> None:
     watch = LoopWatch(RULE)
     for start in range(0, 200_000, RULE.stride):
@@ -102,7 +91,7 @@ def test_search_for_the_period_finds_what_trying_every_one_does(
     watch = LoopWatch(rule)
     for at, token in enumerate(tokens, start=1):
         watch.take([token])
-        assert watch.is_looping == loops(rule, tokens[:at], armed_at=0)
+        assert watch.is_looping == loops(rule, tokens[:at])
 
 
 def test_searching_candidate_by_candidate_is_no_loop() -> None:

@@ -109,7 +109,7 @@ def test_loop_is_nudged_on_by_another_nudge_while_waits_are_left() -> None:
     assert out[:8] == [*first, *LOOP_NUDGE]
     assert controller.waits_at == [6]
     assert controller.end is End.LOOP
-    assert out[8:17] == [*first, END, *CUE]  # it must loop for as long again
+    assert out[8:17] == [*first, END, *CUE]  # and it loops for as long again
 
 
 def test_loop_is_none_before_it_has_gone_on_for_long_enough() -> None:

@@ -17,7 +17,8 @@ from server.budget.follower import Follower
 from server.budget.plan import NEVER, End, Plan
 from server.budget.report import Ledger
 from server.engine.processor import PLAN_KEY, ROW_KEY, BudgetProcessor
-from tests.server.budget.obvious import obvious
+from tests.server.budget.driving import drive
+from tests.server.budget.obvious import IsLikely, Sample, obvious
 from tests.server.budget.plans import END, PARTS, VOCABULARY, plan, plans
 
 ON_ITS_WAY = -1
@@ -35,8 +36,8 @@ def preference(request: int, output: Sequence[int]) -> list[float]:
     return order
 
 
-def alone(request: int, the_plan: Plan, requested_at: int = NEVER) -> list[int]:
-    """What the request gets by itself, the obvious way."""
+def model(request: int, the_plan: Plan) -> tuple[Sample, IsLikely]:
+    """The greedy model of these logits, without an engine."""
 
     def sample(out: Sequence[int], forbidden: frozenset[int]) -> int:
         logits = preference(request, out)
@@ -47,7 +48,7 @@ def alone(request: int, the_plan: Plan, requested_at: int = NEVER) -> list[int]:
         total = sum(exp(logits[token]) for token in range(VOCABULARY) if token not in forbidden)
         return exp(logits[the_plan.end[0]]) >= 0.1 * total
 
-    return obvious(the_plan, sample, requested_at, is_likely)
+    return sample, is_likely
 
 
 class Request:
@@ -202,7 +203,9 @@ def test_every_request_gets_what_it_gets_alone(
     engine.run()
     for request in requests:
         if request.plan is not None:
-            assert request.true_output == alone(request.number, request.plan, request.requested_at)
+            sample, is_likely = model(request.number, request.plan)
+            alone = obvious(request.plan, sample, request.requested_at, is_likely)
+            assert request.true_output == alone
             _check_ledger(request, engine)
 
 
@@ -212,13 +215,9 @@ def _check_ledger(request: Request, engine: Engine) -> None:
     ledger = engine.ledgers.get(request.number) or engine.processor.take_ledger(str(request.number))
     assert ledger is not None
     assert all(at < len(request.true_output) for at in ledger.forced)
-    reference = Engine([Request(request.number, request.plan, 0)], Random(0), False)
-    reference.chance.random = lambda: 0.5  # type: ignore[method-assign]  # nothing is preempted, nothing moves
-    reference.wants_end = lambda alone: len(alone.true_output) == request.requested_at
-    reference.run()
-    assert ledger == (
-        reference.ledgers.get(request.number) or reference.processor.take_ledger(str(request.number))
-    )
+    sample, is_likely = model(request.number, request.plan)
+    _, controller = drive(request.plan, sample, request.requested_at, is_likely)
+    assert ledger == Ledger(controller.forced, tuple(controller.waits_at), controller.end)
     for number, came, so_far in engine.peeked:
         if number == request.number:
             assert so_far.forced == {at: kind for at, kind in ledger.forced.items() if at < came}
