@@ -58,9 +58,8 @@ def read_request(
         raise BudgetError(
             "use_beam_search", "beam search has no single line of thinking: it takes no thinking_budget"
         )
-    if read.detail and (path != CHAT_PATH or wanted is not None):
-        only = f"thinking_budget.detail is given on {CHAT_PATH} only, and not with {SCALING}."
-        raise BudgetError("thinking_budget.detail", only)
+    if read.detail and path != CHAT_PATH:
+        raise BudgetError("thinking_budget.detail", f"thinking_budget.detail is given on {CHAT_PATH} only.")
     forwarded: dict[str, Any] = dict(read.body)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False

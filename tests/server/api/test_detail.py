@@ -115,11 +115,16 @@ def test_stream_without_detail_reports_at_its_end_only(server_url: str) -> None:
     assert "forced_spans" not in chunks[-1]["thinking"]
 
 
-@pytest.mark.parametrize("path", ["/v1/completions", "/v1/messages", "/v1/responses", "/v1/chat/completions"])
-def test_detail_elsewhere_and_of_several_samples_is_refused(server_url: str, path: str) -> None:
+def test_chosen_one_of_several_samples_has_its_spans(server_url: str) -> None:
+    request = body({"num_waits": 2, "detail": True}, scaling={"method": "majority", "n": 2})
+    [choice] = ask(server_url, request | {"temperature": 1.0, "seed": 3})["choices"]
+    spans = forced_texts(choice["thinking"], {"thinking": choice["message"]["reasoning"]})
+    assert spans == [("nudge", "Wait")] * 2
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/v1/messages", "/v1/responses"])
+def test_detail_elsewhere_is_refused(server_url: str, path: str) -> None:
     request = body({"detail": True}, prompt="x", input="x", max_tokens=9)
-    if path == "/v1/chat/completions":
-        request["scaling"] = {"method": "majority", "n": 2}
     response = httpx.post(server_url + path, json=request, timeout=60)
     assert response.status_code == 400
     assert "thinking_budget.detail" in response.text
