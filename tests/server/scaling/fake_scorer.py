@@ -40,7 +40,8 @@ def shaped(path: str, body: Body, like: Callable[[str], float]) -> Body:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+    # No connection outlives its answer: over one kept alive, a scorer that is gone would still answer.
+    protocol_version = "HTTP/1.0"
     fake: FakeScorer
 
     def do_POST(self) -> None:
