@@ -66,6 +66,7 @@ def _announce(arguments: Namespace, settings: Settings, family: str) -> None:
         "family": family,
         "default": "unlimited" if budget in (None, -1) else f"{budget} thinking tokens",
         "ceiling": "none" if ceiling is None else f"{ceiling} thinking tokens",
+        "SIGTERM": f"running requests get {arguments.shutdown_timeout} s to finish",
         "address": f"http://{arguments.host or '0.0.0.0'}:{arguments.port}",
     }
     for name, value in lines.items():

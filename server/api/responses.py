@@ -110,6 +110,9 @@ class Completion:
             self._report_only_choice(event["response"])
         elif event.get("type") == "message_delta":
             self._report_only_choice(event)
+        elif event.get("type") == "error" and self._call.cut_off is not None:
+            # vLLM's Anthropic stream fails to read the error event of the chat stream that it is made from.
+            event["error"] = {"type": "overloaded_error", "message": self._call.cut_off}
         return event
 
     def _put_delta(self, choice: Json, delta: Json) -> None:

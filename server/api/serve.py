@@ -1,5 +1,6 @@
 """Starts the engine and serves it: vLLM's launcher, with our engine client and one more middleware."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -22,6 +23,7 @@ from vllm.usage.usage_lib import UsageContext
 
 from server.api import control
 from server.api.authentication import KeyMiddleware
+from server.api.drain import Drain, DrainMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.scaling import ScalingMeans
@@ -37,14 +39,17 @@ from server.watch.metrics import Metrics
 from server.watch.watch import Watch
 
 LAST_CONNECTIONS_TIMEOUT_S = 3
+ENGINE_EXIT_TIMEOUT_S = 5.0
+"""For the engine to abort what it runs and to let go of its device."""
 
 
 @asynccontextmanager
 async def run_engine(
     arguments: Namespace, family: Family | None, watch: Watch | None = None
 ) -> AsyncIterator[ThinkingLLM]:
-    """The engine, up and governed, told of to `watch` (None: to nobody); shut down at the end. Raises what
-    vLLM raises, and RuntimeError or ValueError when budgets cannot be enforced on it."""
+    """The engine, up and governed, told of to `watch` (None: to nobody); shut down at once at the end, since
+    it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when budgets cannot be
+    enforced on it."""
     watch = watch or Watch(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
@@ -60,7 +65,7 @@ async def run_engine(
         await engine.govern(family, watch)
         yield engine
     finally:
-        engine.shutdown(timeout=config.shutdown_timeout)
+        engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
 
 
 def bind(arguments: Namespace) -> socket.socket:
@@ -75,9 +80,11 @@ async def serve(
     """Serve until told to stop. Returns whether the engine was still well then."""
     log = RequestLog(settings.log_format, sys.stdout)
     watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # we drain, the engine must not
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
     scorers = Scorers(settings.scorers)
     async with graders, scorers, run_engine(arguments, family, watch) as engine:
+        drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
@@ -89,9 +96,12 @@ async def serve(
             watch=watch,
             scaling=_scaling_means(engine, settings, graders, scorers),
         )
-        _stack(app, arguments, budgets)
+        _stack(app, arguments, budgets, drain)
         await init_app_state(engine, app.state, arguments, tasks)
-        shutdown = await serve_http(app, sock=listener, **_uvicorn_options(arguments))
+        serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
+        await asyncio.sleep(0)  # it has set its handlers of signals: now ours
+        drain.listen(app.state.server)
+        shutdown = await serving
         well = not engine.errored
     await shutdown
     return well
@@ -109,13 +119,14 @@ def _scaling_means(
     return ScalingMeans(defaults, engine.marks, judge, scorers)
 
 
-def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware) -> None:
-    """Put our middleware in: keys in the place of vLLM's, budgets behind everything else."""
+def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware, drain: Drain) -> None:
+    """Put our middleware in: keys in the place of vLLM's, budgets behind everything else, the end before."""
     keys = engine_keys(arguments.api_key, envs.VLLM_API_KEY)
     ours = Middleware(KeyMiddleware, keys=keys)
     app.user_middleware = [
         ours if each.cls is AuthenticationMiddleware else each for each in app.user_middleware
     ]
+    app.user_middleware.insert(0, Middleware(DrainMiddleware, drain=drain))
     app.user_middleware.append(budgets)
     _forget_http_metrics(app)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
@@ -141,7 +152,7 @@ def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:
         "log_level": arguments.uvicorn_log_level,
         "access_log": not arguments.disable_uvicorn_access_log,
         "timeout_keep_alive": envs.VLLM_HTTP_TIMEOUT_KEEP_ALIVE,
-        # The engine has stopped by then (after --shutdown-timeout): what still waits waits for nothing.
+        # The server was drained by then: what still waits waits for nothing.
         "timeout_graceful_shutdown": LAST_CONNECTIONS_TIMEOUT_S,
         "ssl_keyfile": arguments.ssl_keyfile,
         "ssl_certfile": arguments.ssl_certfile,

@@ -13,6 +13,8 @@ from server.reasoning.families import Family
 PROCESSOR = "server.engine.processor:BudgetProcessor"
 EXTENSION = "server.engine.worker.BudgetWorkerExtension"
 PARSER_MODULE = "server.engine.reasoning_parser"
+SHUTDOWN_TIMEOUT_S = 20
+"""What orchestrators wait before they kill (30 s), less what the end itself takes."""
 
 
 def make_parser(program: str, default_model: str) -> argparse.ArgumentParser:
@@ -22,7 +24,7 @@ def make_parser(program: str, default_model: str) -> argparse.ArgumentParser:
             prog=program, description="vLLM's OpenAI-compatible server, with thinking budgets."
         )
     )
-    parser.set_defaults(model=default_model)
+    parser.set_defaults(model=default_model, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
     return parser
 
 

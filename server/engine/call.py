@@ -38,6 +38,8 @@ class Call:
     """Where thinking stood in the prompt; set when the request is planned."""
     owner: str | None = None
     """The name of the API key that it came with."""
+    cut_off: str | None = None
+    """In words for its client, why the server ended it."""
     state: Mapping[str, Any] = field(default_factory=dict)
     """The HTTP request's, in which vLLM's serving layer leaves the id that the response will have."""
     prompts: int = 0

@@ -29,6 +29,7 @@ from server.engine.ledgers import LedgerDesk
 from server.engine.line import Line
 from server.engine.processor import PLAN_KEY
 from server.engine.spans import ThinkingSpans
+from server.engine.stopping import ServerStoppingError
 from server.engine.tokens import Encoder, family_tokens, lexicon
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
@@ -43,6 +44,11 @@ class ThinkingLLM(AsyncLLM):
 
     family: FamilyTokens | None = None
     """None: the model's family is unknown; it is served, and a thinking budget is refused."""
+    is_cut_off = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._tickets: dict[str, Governed] = {}
 
     async def govern(self, family: Family | None, watch: Watch) -> None:
         """Put the budget's sampler into every worker, learn the family's marks, and tell `watch` of all
@@ -61,7 +67,6 @@ class ThinkingLLM(AsyncLLM):
         self._watch = watch
         self._model = self.model_config.served_model_name
         self._family_name = NO_FAMILY if family is None else family.name
-        self._tickets: dict[str, Governed] = {}
         self._issued = 0
         self._errands: set[asyncio.Task[None]] = set()
         # Every sequence of every request passes here, registered with the output processor and not
@@ -103,6 +108,8 @@ class ThinkingLLM(AsyncLLM):
         self, prompt: Any, sampling_params: SamplingParams, request_id: str, **kwargs: Any
     ) -> AsyncGenerator[RequestOutput, None]:
         """As AsyncLLM.generate. Raises VLLMValidationError (a 400) when the budget cannot be kept."""
+        if self.is_cut_off:
+            raise ServerStoppingError
         call = CALL.get() or Call()
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             return super().generate(prompt, sampling_params, request_id, **kwargs)
@@ -222,10 +229,12 @@ class ThinkingLLM(AsyncLLM):
 
         False: all of them answer already. None: this owner has no such request running.
         """
-        if self.family is None:
-            return None
         asked = (request_id, owner)
-        found = [each for each in self._tickets.values() if (each.call.request_id, each.call.owner) == asked]
+        found = [
+            each
+            for each in self._tickets.values()
+            if (each.call.request_id, each.call.owner) == asked and each.account.subject.is_planned
+        ]
         for governed in found:
             governed.is_ended = True
         thinking = {
@@ -234,9 +243,17 @@ class ThinkingLLM(AsyncLLM):
             for index, follower in governed.followers.items()
             if follower.is_thinking
         }
-        await self._ends.end(thinking)
+        if thinking:
+            await self._ends.end(thinking)
         is_coming = any(not governed.followers for governed in found)
         return bool(thinking) or is_coming if found else None
+
+    def cut_off(self) -> None:
+        """End every request, and those still to come, with an error that says the server is stopping."""
+        self.is_cut_off, error = True, ServerStoppingError()
+        for governed in self._tickets.values():
+            governed.call.cut_off = error.message
+        self.output_processor.propagate_error(error)
 
     # -- its tokens out --------------------------------------------------------------------------
 
@@ -254,6 +271,9 @@ class ThinkingLLM(AsyncLLM):
                         await self._account_for(choice, governed)
                     yield output
             account.fate = End.ERROR  # whatever has not finished by now never will
+        except ServerStoppingError:
+            account.fate = End.ERROR
+            raise
         except (VLLMClientError, GracefulHTTPError):
             account.fate = None
             raise
