@@ -61,6 +61,7 @@ class Run:
     def publish(self, made: Path, making: Mapping[str, Any]) -> None:
         """Move what was exported into `out`, and say how it was made, last."""
         for file in sorted(made.iterdir()):
+            file.chmod(0o644)  # safetensors writes for the owner only
             file.replace(self.out / file.name)
         made.rmdir()
         beside = self.folder / "making.part"

@@ -88,6 +88,7 @@ def test_the_model_learns_and_transformers_loads_what_comes_out(whole: Path) -> 
     assert losses[-1] < losses[0]
     model = AutoModelForCausalLM.from_pretrained(whole, dtype="auto")
     assert model.dtype == torch.bfloat16
+    assert (whole / "model.safetensors").stat().st_mode & 0o777 == 0o644
     assert AutoTokenizer.from_pretrained(whole).chat_template
 
 
