@@ -43,6 +43,8 @@ class ThinkingBudget:
     """The cue after a forced close; "" for none."""
     answer_reserve_tokens: int | None = None
     """Tokens kept for the answer inside max_completion_tokens and the context window."""
+    max_steps: int | None = None
+    """Thinking counts down so many steps, in a family that marks them."""
     grace_tokens: int | None = None
     """In the last so many tokens below the maximum the close waits for a good place; TENTH for a tenth."""
     breaks_loops: bool | None = None

@@ -33,6 +33,8 @@ class Kind(StrEnum):
 
     START = "start"
     NUDGE = "nudge"
+    STEP = "step"
+    """The mark that counts the steps down, behind its first token."""
     END = "end"
     CUE = "cue"
     TOOL_CALL = "tool_call"
@@ -45,7 +47,8 @@ class Action:
 
     force: it is this one, whatever is sampled. watched: sampling one of these is an end of thinking,
     and `substitute` is put in its place, except for `keep`, which stays. forbidden: never sampled.
-    likely: it is this one where it is likely, and no watched one was sampled.
+    likely: it is this one where it is likely, and no watched one was sampled. spare: sampled, it stays in the
+    place of a forced one.
     """
 
     force: int = NONE
@@ -54,6 +57,7 @@ class Action:
     keep: int = NONE
     forbidden: TokenIds = ()
     likely: int = NONE
+    spare: int = NONE
 
 
 FREE = Action()
@@ -147,7 +151,7 @@ class Controller:
     def steady_until(self) -> int:
         """The first position whose action may differ from this one's, if no watched token comes."""
         plan = self.plan
-        if self.phase is Phase.ANSWER and (plan.end_is_distinct or not self._marks):
+        if self.phase is Phase.ANSWER and (plan.end_is_special or not self._marks):
             return NEVER
         if self.phase is not Phase.THINKING or not plan.end_is_distinct:
             return self.position + 1
@@ -168,6 +172,8 @@ class Controller:
             self._await_start(token)
         elif self.phase is Phase.ANSWER:
             self._match_end(token)
+        elif sampled_end == NONE and self.course.is_at_mark and token != self.plan.end[1]:
+            self._begin_step(at)
         elif sampled_end == NONE:
             self.course.take((token,))
             self._match_end(token)
@@ -190,7 +196,7 @@ class Controller:
     def _may_close(self) -> bool:
         """In thinking, a nudge's own tokens included: the maximum holds to the token."""
         if self.phase is Phase.FORCING:
-            return self._script[0][1] is Kind.NUDGE
+            return self._script[0][1] in (Kind.NUDGE, Kind.STEP)
         return self.phase is Phase.THINKING
 
     def _close_or_nudge(self) -> None:
@@ -220,6 +226,9 @@ class Controller:
         elif self._matched == len(plan.end) - 1:
             watched = (plan.end[-1], *watched)
             keep = plan.end[-1]
+        if self.course.is_at_mark:
+            ends_here = plan.end[1:] if len(plan.end) == 2 else ()
+            return Action(force=self.course.mark[1], spare=plan.end[1], watched=ends_here, keep=plan.end[1])
         suppressed = plan.steering.suppressed
         if self._suppressing():
             return Action(watched=watched, substitute=self._nudge()[0], forbidden=suppressed)
@@ -235,6 +244,14 @@ class Controller:
         self.forced[at] = Kind.NUDGE
         self.course.take((token,))
         self._force_nudge(rest)
+
+    def _begin_step(self, at: int) -> None:
+        """At `at` stands the second token of a step's mark."""
+        _, second, *rest = self.course.mark
+        self.forced[at] = Kind.STEP
+        self.course.take((second,))
+        self._matched = 0
+        self._force([(token, Kind.STEP) for token in rest], Phase.THINKING)
 
     def _force_nudge(self, nudge: TokenIds, reason: End | None = None) -> None:
         self._matched = 0
@@ -262,6 +279,10 @@ class Controller:
 
     def _close(self, reason: End) -> None:
         plan = self.plan
+        if reason is End.STEPS:  # the delimiter's first token stands; no cue, as in the paper
+            self.course.give_back(1)
+            self._force([(token, Kind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
+            return
         needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
         script = [(token, Kind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
         self._force([*script, *((token, Kind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
@@ -275,7 +296,7 @@ class Controller:
     def _advance_script(self, at: int) -> None:
         token, kind = self._script.pop(0)
         self.forced[at] = kind
-        if kind is Kind.NUDGE:
+        if kind in (Kind.NUDGE, Kind.STEP):
             self.course.take((token,))
         if self._reason is not None and kind is Kind.NUDGE:
             self.waits_at.append(at)
@@ -295,10 +316,10 @@ class Controller:
         plan = self.plan
         self.phase = Phase.ANSWER
         self._matched = 0
-        self._marks = (plan.start[0], plan.end[0]) if plan.end_is_distinct else (plan.end[-1],)
+        self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
 
     def _forbidden(self) -> TokenIds:
-        if self.plan.end_is_distinct:
+        if self.plan.end_is_special:
             return self._marks
         return self._marks if self._matched == len(self.plan.end) - 1 else ()
 

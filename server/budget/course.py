@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from server.budget.budget import UNLIMITED
 from server.budget.loops import LoopWatch
-from server.budget.plan import NEVER, End, Plan
+from server.budget.plan import NEVER, End, Plan, TokenIds
 
 NO_TOKEN = -1
 
@@ -15,18 +15,22 @@ NO_TOKEN = -1
 class Course:
     """Takes in one sequence's thinking tokens in order, marks left out."""
 
-    __slots__ = ("_last", "_last_but_one", "_loops", "plan", "tokens")
+    __slots__ = ("_last", "_last_but_one", "_loops", "plan", "steps_left", "tokens")
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tokens = 0
         """How many: nudges count, marks do not."""
         self._last = self._last_but_one = NO_TOKEN
+        self.steps_left = plan.steering.max_steps
+        """The step that is being thought included; 0 where they are not counted."""
         rule = plan.steering.loop_rule
         self._loops = LoopWatch(rule) if rule is not None else None
 
     def take(self, tokens: Sequence[int]) -> None:
         """The next tokens, one or more."""
+        if self.is_at_mark and tokens[0] != self.plan.end[1]:
+            self.steps_left -= 1
         self.tokens += len(tokens)
         self._last_but_one = tokens[-2] if len(tokens) > 1 else self._last
         self._last = tokens[-1]
@@ -45,9 +49,21 @@ class Course:
             return reason
         if self.in_grace and plan.steering.ends_sentence(self._last, self._last_but_one):
             return End.MAX_TOKENS
+        if self.is_at_mark and self.steps_left == 1:
+            return End.STEPS
         if self._is_looping() and position + len(plan.end) < plan.room:
             return End.LOOP
         return None
+
+    @property
+    def is_at_mark(self) -> bool:
+        """Whether the first token of a step's mark, or of the delimiter, has just come."""
+        return self.steps_left > 0 and self._last == self.plan.end[0]
+
+    @property
+    def mark(self) -> TokenIds:
+        """Of the next step; there is one while two steps are left."""
+        return self.plan.steering.step_marks[self.steps_left - 2]
 
     @property
     def in_grace(self) -> bool:

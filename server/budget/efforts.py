@@ -9,6 +9,7 @@ from server.budget.quantities import (
     end_message,
     grace,
     nudges,
+    steps,
     suppressed,
     tokens,
     tokens_or_unlimited,
@@ -74,6 +75,8 @@ def _check_ranges(default: ThinkingBudget) -> None:
         end_message("the default end_message", default.end_message)
     if default.answer_reserve_tokens is not None:
         tokens("the default answer_reserve_tokens", default.answer_reserve_tokens)
+    if default.max_steps is not None:
+        steps("the default max_steps", default.max_steps)
     if default.grace_tokens is not None and default.grace_tokens != TENTH:
         grace("the default grace_tokens", default.grace_tokens)
     if default.suppress is not None:

@@ -81,10 +81,12 @@ class Follower:
             self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
 
     def _due(self, token: int) -> End | None:
-        """Why thinking closes with this token, if it does; a loop may have been answered by a nudge."""
+        """Why thinking closes with this token, if it does. A loop may have been answered by a nudge; and a
+        delimiter of several tokens that was put in an end's place goes on, whatever is due meanwhile."""
         reason = self.course.due(self.position, self.requested_at)
-        is_close = token in (self.plan.end[0], *self.plan.line_break[:1])
-        return reason if is_close or reason is not End.LOOP else None
+        end = self.plan.end
+        begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])
+        return reason if token in begins else None
 
     def _feed_before(self, token: int) -> None:
         start = self.plan.start
@@ -100,6 +102,9 @@ class Follower:
         plan = self.plan
         if not self._closing and (reason := self._due(token)):
             self._closing, self.end, self._matched = True, reason, 0
+            if reason is End.STEPS:  # the delimiter's first token stands
+                self._matched = 1
+                self.course.give_back(1)
         self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
         if self._closing:
             if self._matched == len(plan.end):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from server.budget.budget import NEVER as NEVER
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
@@ -27,6 +27,8 @@ class End(StrEnum):
     """A control request ended it (`end_thinking`)."""
     LOOP = "loop"
     """It repeated itself."""
+    STEPS = "max_steps"
+    """It counted down to its last step."""
     ALPHA = "alpha"
     """It went back to slow thinking behind AlphaOne's moment."""
     LENGTH = "length"
@@ -112,6 +114,12 @@ class Plan:
     steering: Steering = UNSTEERED
 
     @property
+    def end_is_special(self) -> bool:
+        """Whether the delimiter's first token is a mark, which no answer has: where it is distinct, and where
+        steps are counted."""
+        return self.end_is_distinct or self.steering.max_steps > 0
+
+    @property
     def most_thinking_tokens(self) -> int:
         """What thinking cannot pass, by the maximum or by the room."""
         return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)
@@ -180,6 +188,8 @@ def make_plan(
     Raises BudgetError when the budget cannot be kept: a reserve that does not fit, a closing message
     that would break a JSON answer or a tool call, a word that this tokenizer has no token for.
     """
+    if budget.max_steps is not None:
+        tokens = _counting(budget, tokens, encode, occasion)
     room = occasion.max_model_len - len(occasion.prompt)
     if occasion.max_completion_tokens is not None:
         room = min(room, occasion.max_completion_tokens)
@@ -211,7 +221,7 @@ def _opening(budget: ThinkingBudget, tokens: FamilyTokens, occasion: Occasion) -
     if found is not Opening.AWAIT:
         return found
     # Thinking that must happen, or must be seen to be skipped, is opened rather than hoped for.
-    must_open = bool(budget.min_tokens or budget.num_waits or budget.max_tokens == 0)
+    must_open = bool(budget.min_tokens or budget.num_waits or budget.max_steps or budget.max_tokens == 0)
     if tokens.family.always_opens or (occasion.asked and must_open):
         return Opening.FORCE
     return Opening.AWAIT
@@ -242,9 +252,32 @@ def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tup
     return nudges
 
 
+def _counting(
+    budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, occasion: Occasion
+) -> FamilyTokens:
+    """The same family, with thinking that opens by the first step's mark. Its delimiter begins as each
+    step's mark does, so that it is known by its last token only."""
+
+    def refuse(why: str) -> NoReturn:
+        raise BudgetError("thinking_budget.max_steps", why)
+
+    mark = tokens.family.step_mark
+    if mark is None:
+        refuse(f"models of the family {tokens.family.name} don't count steps")
+    start = encode(mark.format(steps=budget.max_steps))
+    if not tokens.end_is_distinct or start[:1] != tokens.end[:1]:
+        refuse("this model's tokenizer has no token of its own for the mark of a step")
+    if budget.num_waits or budget.min_tokens or budget.alpha_tokens is not None:
+        refuse("max_steps goes with none of num_waits, min_tokens and alpha_tokens")
+    if tokens.opening_of(occasion.prompt) is Opening.OPEN:
+        refuse("max_steps needs a prompt that has not opened thinking yet")
+    return replace(tokens, start=start, end_is_distinct=False)
+
+
 def _steering(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, lexicon: Lexicon) -> Steering:
     marks = tokens.end[:1] if tokens.end_is_distinct else tokens.end
-    return make_steering(budget, budget.nudge or (tokens.family.nudge,), encode, lexicon, marks)
+    nudges = budget.nudge or (tokens.family.nudge,)
+    return make_steering(budget, nudges, encode, lexicon, marks, tokens.family.step_mark)
 
 
 def _closing_length(plan: Plan) -> int:

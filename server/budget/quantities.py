@@ -19,6 +19,7 @@ MAX_WAITS = 1000
 MAX_NUDGES = 64
 MAX_NUDGE_CHARS = 1000
 MAX_SUPPRESSED = 64
+MAX_STEPS = 512
 MAX_END_MESSAGE_CHARS = 4000
 
 _SHOWN_CHARS = 60
@@ -59,6 +60,7 @@ def integer(lowest: int, highest: int, hint: str = "") -> Reader[int]:
 
 tokens: Reader[int] = integer(0, MAX_TOKENS)
 waits: Reader[int] = integer(0, MAX_WAITS)
+steps: Reader[int] = integer(1, MAX_STEPS)
 _tokens_or_unlimited = integer(UNLIMITED, MAX_TOKENS, " (0: no thinking, -1: unlimited)")
 
 

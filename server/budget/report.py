@@ -41,8 +41,8 @@ class ThinkingReport:
     ) -> "ThinkingReport":
         """Join what came out (follower) with what was done (ledger), up to the last token that came."""
         plan, end = follower.plan, follower.end
-        if end is End.NATURAL and ledger.end is not None:
-            end = ledger.end  # what looks like the model's own end may have been put there
+        if end in (End.NATURAL, End.STEPS) and ledger.end is not None:
+            end = ledger.end  # what looks like the model's own end may have been put there, and the reverse
         return cls(
             tokens=follower.tokens,
             max_tokens=plan.max_tokens,

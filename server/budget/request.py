@@ -25,6 +25,7 @@ from server.budget.spellings import (
     NUDGE,
     ON_LOOP,
     SHOWN,
+    STEPS,
     SUPPRESS,
     WAITS,
     Said,
@@ -79,6 +80,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         nudge=_value(asked.nudge, default.nudge),
         end_message=_value(asked.end_message, default.end_message),
         answer_reserve_tokens=_value(asked.answer_reserve, default.answer_reserve_tokens),
+        max_steps=_value(asked.steps, None if asked.off else default.max_steps),
         grace_tokens=_grace(asked, wanted, settings, maximum),
         breaks_loops=_value(asked.on_loop, default.breaks_loops),
         suppress=_value(asked.suppress, default.suppress),
@@ -106,6 +108,7 @@ class _Asked:
     nudge: Said[tuple[str, ...]] | None
     end_message: Said[str] | None
     answer_reserve: Said[int] | None
+    steps: Said[int] | None
     grace: Said[int] | None
     on_loop: Said[bool] | None
     suppress: Said[tuple[str, ...]] | None
@@ -124,6 +127,7 @@ class _Asked:
             nudge=find(fields, NUDGE),
             end_message=find(fields, END_MESSAGE),
             answer_reserve=find(fields, ANSWER_RESERVE),
+            steps=find(fields, STEPS),
             grace=find(fields, GRACE),
             on_loop=find(fields, ON_LOOP),
             suppress=find(fields, SUPPRESS),
@@ -146,7 +150,7 @@ class _Asked:
     @property
     def anything(self) -> bool:
         numbers = (self.maximum, self.minimum, self.waits, self.nudge, self.end_message, self.answer_reserve)
-        steering = (self.grace, self.on_loop, self.suppress, self.alpha)
+        steering = (self.steps, self.grace, self.on_loop, self.suppress, self.alpha)
         return any(said is not None for said in (*numbers, *steering, self.effort, self.off))
 
     def refuse_contradiction(self) -> None:
@@ -154,7 +158,7 @@ class _Asked:
         off = self.off
         if off is None:
             return
-        wanting = (self.maximum, self.minimum, self.waits, self.enabled, self.effort)
+        wanting = (self.maximum, self.minimum, self.waits, self.steps, self.enabled, self.effort)
         for said in wanting:
             if said is not None and said.value not in (0, False, NO_EFFORT):
                 raise BudgetError(

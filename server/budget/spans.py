@@ -27,7 +27,8 @@ def forceable(plan: Plan) -> frozenset[int]:
     """Every token that the plan can force: a forced one is among them, a free one may be, too."""
     nudges = (token for nudge in plan.nudges for token in nudge)
     marks = (*plan.start, *plan.line_break, *plan.end, *plan.cue, *plan.tool_call)
-    return frozenset((*marks, *nudges, *plan.steering.loop_nudge))
+    steps = (token for mark in plan.steering.step_marks for token in mark)
+    return frozenset((*marks, *nudges, *plan.steering.loop_nudge, *steps))
 
 
 def forced_spans(

@@ -17,6 +17,7 @@ from server.budget.quantities import (
     nudges,
     on_loop,
     shown,
+    steps,
     suppressed,
     switch,
     thinking_type,
@@ -137,6 +138,13 @@ ANSWER_RESERVE = Quantity(
         Spelling("budget_forcing.answer_reserve_tokens", tokens, "budget forcing as one object"),
     ),
 )
+STEPS = Quantity(
+    "how many steps thinking counts down, on models trained to",
+    (
+        Spelling("thinking_budget.max_steps", steps, "canonical"),
+        Spelling("budget_forcing.max_steps", steps, "budget forcing as one object"),
+    ),
+)
 GRACE = Quantity(
     "soft landing: in the last so many tokens below the maximum the close waits for the end of a sentence",
     (
@@ -210,6 +218,7 @@ QUANTITIES: tuple[Quantity[object], ...] = (
     NUDGE,
     END_MESSAGE,
     ANSWER_RESERVE,
+    STEPS,
     GRACE,
     ON_LOOP,
     SUPPRESS,

@@ -44,6 +44,10 @@ class Steering:
     """None: loops are left alone."""
     loop_nudge: TokenIds = ()
     """In place of the loop's next token, while Waits are left; never begins like a close."""
+    max_steps: int = 0
+    """0: steps are not counted."""
+    step_marks: tuple[TokenIds, ...] = ()
+    """What stands where one step is left, two, ..., up to one less than `max_steps`."""
     suppressed: TokenIds = ()
     """Never sampled inside thinking."""
     alpha_tokens: int | None = None
@@ -91,6 +95,7 @@ class Steering:
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, Sequence) else value for name, value in wire.items()
         }
+        given["step_marks"] = tuple(tuple(mark) for mark in wire["step_marks"])
         given |= {name: frozenset(wire[name]) for name in _SETS}
         given["loop_rule"] = LoopRule(**wire["loop_rule"]) if wire["loop_rule"] else None
         return cls(**given)
@@ -101,15 +106,22 @@ UNSTEERED = Steering()
 
 
 def make_steering(
-    budget: ThinkingBudget, nudges: Sequence[str], encode: Encode, lexicon: Lexicon, marks: Container[int]
+    budget: ThinkingBudget,
+    nudges: Sequence[str],
+    encode: Encode,
+    lexicon: Lexicon,
+    marks: Container[int] = (),
+    step_mark: str | None = None,
 ) -> Steering:
-    """Settle it for one request. `marks`: the tokens without which thinking could not end.
+    """Settle it for one request. `marks`: the tokens without which thinking could not end. `step_mark`: the
+    family's.
 
     Raises BudgetError for a word that this tokenizer has no token for.
     """
     return Steering(
         **_landing(budget, lexicon),
         **_loop_breaker(budget, nudges, encode),
+        **_countdown(budget, step_mark, encode),
         **_no_wait(budget, lexicon, marks),
         **_alpha_one(budget, nudges, lexicon),
     )
@@ -146,6 +158,19 @@ def _loop_breaker(budget: ThinkingBudget, nudges: Sequence[str], encode: Encode)
         return {}
     nudge = LOOP_NUDGE if set(nudges) != {LOOP_NUDGE} else _OTHER_LOOP_NUDGE
     return {"loop_rule": LoopRule(), "loop_nudge": encode(nudge)}
+
+
+def _countdown(budget: ThinkingBudget, step_mark: str | None, encode: Encode) -> dict[str, Any]:
+    """Step-conditional control with budget forcing (s1, section 5.1): the first mark says how many steps are
+    left, and behind the last step thinking ends, without a cue, as in the paper.
+
+    Where the model goes on to another step, the mark that counts down is put in the place of whatever number
+    it would say. Sound only for models trained on such marks; s1-nano is not.
+    """
+    if budget.max_steps is None or step_mark is None:
+        return {}
+    marks = tuple(encode(step_mark.format(steps=left)) for left in range(1, budget.max_steps))
+    return {"max_steps": budget.max_steps, "step_marks": marks}
 
 
 def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) -> dict[str, Any]:

@@ -36,6 +36,8 @@ class Call:
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
+    start: str | None = None
+    """What opens thinking, where it is not the family's own mark; set when the request is planned."""
     owner: str | None = None
     """The name of the API key that it came with."""
     cut_off: str | None = None

@@ -92,7 +92,11 @@ class ThinkingLLM(AsyncLLM):
         self.family = family_tokens(family, tokenizer, self._end_of_turn)
         self._end_of_turn = self.family.end_of_turn
         special = set(tokenizer.all_special_ids)
-        self._marks_are_special = bool(special.intersection((*self.family.start, *self.family.end)))
+        marks = (*self.family.start, *self.family.end)
+        # A tokenizer leaves out of its text more than it lists: every added token that is called special.
+        self._marks_are_special = bool(special.intersection(marks)) or any(
+            not tokenizer.decode([mark], skip_special_tokens=True) for mark in marks
+        )
 
     @property
     def marks(self) -> Marks | None:
@@ -144,6 +148,8 @@ class ThinkingLLM(AsyncLLM):
             thinks = plan.opening in (Opening.OPEN, Opening.FORCE) or waits_for_mark
             kwargs["reasoning_ended"] = not thinks
         call.opening = plan.opening
+        if self.family is not None and plan.steering.max_steps:
+            call.start = str(self.family.family.step_mark).format(steps=plan.steering.max_steps)
 
     def _subject(
         self, prompt: Any, plan: Plan | None, request_id: str, n: int, call: Call, lora: LoRARequest | None

@@ -47,7 +47,7 @@ class BudgetProcessor(LogitsProcessor):
         """Rows that end where it is likely, and the token that ends each."""
         self._landing: torch.Tensor | None = None
         """[rows] The token that ends a row now, NONE elsewhere."""
-        self._tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor] | None = None
+        self._tables: tuple[torch.Tensor, ...] | None = None
 
     @classmethod
     def validate_params(cls, sampling_params: SamplingParams) -> None:
@@ -137,7 +137,7 @@ class BudgetProcessor(LogitsProcessor):
         self._uncommitted = False
         if not self._rows or self._tables is None:
             return sampled
-        force, watched, substitute, keep = self._tables
+        force, watched, substitute, keep, spare = self._tables
         ended = (sampled.unsqueeze(1) == watched).any(dim=1)
         replaced = torch.where(ended & (sampled != keep), substitute.to(sampled.dtype), sampled)
         if self._landing is not None:
@@ -145,7 +145,7 @@ class BudgetProcessor(LogitsProcessor):
             replaced = torch.where(landed, self._landing.to(sampled.dtype), replaced)
             ended, sampled = ended | landed, torch.where(landed, LANDED, sampled)
         self._pending = (ended, sampled, [(index, row, len(row.output)) for index, row in self._rows.items()])
-        return torch.where(force != NONE, force.to(sampled.dtype), replaced)
+        return torch.where((force != NONE) & (sampled != spare), force.to(sampled.dtype), replaced)
 
     def _settle(self) -> None:
         """Tell the rows of the last step which of them sampled an end."""
@@ -163,16 +163,17 @@ class BudgetProcessor(LogitsProcessor):
     def _build_tables(self, size: int) -> None:
         actions: list[tuple[int, Action]] = [(index, row.action) for index, row in self._rows.items()]
         width = max((len(action.watched) for _, action in actions), default=0) or 1
-        force, substitute, keep = ([NONE] * size for _ in range(3))
+        force, substitute, keep, spare = ([NONE] * size for _ in range(4))
         # -2 is no token, and not the NONE that an unwatched row's other tables hold.
         watched = [[-2] * width for _ in range(size)]
         forbidden: defaultdict[TokenIds, list[int]] = defaultdict(list)
         for index, action in actions:
-            force[index], substitute[index], keep[index] = action.force, action.substitute, action.keep
+            force[index], substitute[index] = action.force, action.substitute
+            keep[index], spare[index] = action.keep, action.spare
             watched[index][: len(action.watched)] = action.watched
             if action.forbidden:
                 forbidden[action.forbidden].append(index)
-        self._tables = (self._ids(force), self._ids(watched), self._ids(substitute), self._ids(keep))
+        self._tables = tuple(self._ids(each) for each in (force, watched, substitute, keep, spare))
         self._forbidden = [
             (self._ids(rows).unsqueeze(1), self._ids(tokens)) for tokens, rows in forbidden.items()
         ]

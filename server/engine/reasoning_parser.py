@@ -135,19 +135,23 @@ class FamilyParser(ReasoningParser):
             return call.opening
         return self._from_prompt or Opening.AWAIT
 
+    def _start(self) -> str:
+        call = CALL.get()
+        return self.family.start if call is None or call.start is None else call.start
+
     def _may_still_open(self, text: str) -> bool:
         if self._opening() in (Opening.OPEN, Opening.CLOSED):
             return False
-        begun = text.lstrip()
-        return len(begun) < len(self.family.start) and self.family.start.startswith(begun)
+        begun, start = text.lstrip(), self._start()
+        return len(begun) < len(start) and start.startswith(begun)
 
     def _split(self, text: str) -> tuple[str | None, str | None]:
         opening = self._opening()
         if opening is Opening.CLOSED:
             return None, text
-        begun = text.lstrip()
-        if begun.startswith(self.family.start):
-            text = begun.removeprefix(self.family.start)
+        begun, start = text.lstrip(), self._start()
+        if begun.startswith(start):
+            text = begun.removeprefix(start)
         elif opening is not Opening.OPEN:
             return None, text
         thinking, delimiter, answer = text.partition(self.family.end)

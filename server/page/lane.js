@@ -11,6 +11,7 @@ const ENDS = {
   context: "Closed early: the rest of the tokens is for the answer.",
   requested: "Closed by you.",
   loop: "Closed: it was repeating itself.",
+  max_steps: "Closed behind its last step.",
   alpha: "Closed: it went back to slow thinking.",
   length: "The tokens ran out while it was thinking.",
   stop: "Stopped while it was thinking.",

@@ -28,6 +28,8 @@ class Family:
     """Thinking is part of the format: a prompt that does not open it gets `start` forced."""
     line_break_before_end: bool = False
     """A forced close puts a line break first unless the thinking ends with one."""
+    step_mark: str | None = None
+    """Opens each step of models of this line that were trained to count them down; `{steps}` are left."""
     model_prefixes: tuple[str, ...] = ()
     """Lower-case beginnings of model ids whose marks no tokenizer or template shows."""
 
@@ -45,7 +47,11 @@ FAMILIES: dict[str, Family] = {
             tool_call=(),
             always_opens=True,
             line_break_before_end=True,
-            model_prefixes=("simplescaling/s1-", "simplescaling/s1.1-"),
+            step_mark="<|im_start|>{steps} steps left",
+            model_prefixes=(
+                *("simplescaling/s1-", "simplescaling/s1.1-"),
+                *("simplescaling/token-conditional-control", "simplescaling/step-conditional-control"),
+            ),
         ),
         # Seed-OSS
         Family(name="seed", start="<seed:think>", end="</seed:think>", end_of_turn=("<seed:eos>",)),

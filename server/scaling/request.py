@@ -129,6 +129,7 @@ def refuse_budget(wanted: Wanted, read: ReadBudget) -> None:
     unkept = {
         "thinking_budget.num_waits": read.budget.num_waits,
         "thinking_budget.min_tokens": read.budget.min_tokens,
+        "thinking_budget.max_steps": read.budget.max_steps,
         "thinking_budget.detail": read.detail,
     }
     for name, value in unkept.items():

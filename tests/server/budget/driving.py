@@ -21,12 +21,14 @@ def drive(
     while len(out) < the_plan.room:
         action = controller.next_action()
         token, ended = action.force, NONE
-        if token == NONE:
+        if token == NONE or action.spare != NONE:
             forbidden = frozenset(action.forbidden)
-            token = sampled = sample(out, forbidden)
+            sampled = sample(out, forbidden)
+            if token == NONE or sampled == action.spare:
+                token = sampled
             if sampled in action.watched:
                 token, ended = (sampled if sampled == action.keep else action.substitute), sampled
-            elif action.likely != NONE and is_likely(out, forbidden):
+            elif action.force == NONE and action.likely != NONE and is_likely(out, forbidden):
                 token, ended = action.likely, LANDED
         controller.observe(token, ended)
         out.append(token)

@@ -20,8 +20,8 @@ def never_likely(_: Sequence[int], __: frozenset[int]) -> bool:
 def obvious(
     plan: Plan, sample: Sample, requested_at: int = NEVER, is_likely: IsLikely = never_likely
 ) -> list[int]:
-    """The whole output of a request with a distinct delimiter: until an end of turn, or no room is left.
-    From the position `requested_at` on a control request wants thinking closed."""
+    """The whole output of a request, until an end of turn, or no room is left. Its delimiter is distinct; or
+    of two tokens, and steps are counted. From `requested_at` on a control request wants thinking closed."""
     out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
     may_not: frozenset[int] = frozenset({plan.start[0], plan.end[0]})
     if plan.opening is Opening.CLOSED:
@@ -35,7 +35,7 @@ def obvious(
             out.append(sample(out, frozenset()))
             if out[-1] in plan.end_of_turn:
                 return out
-    began, waits = len(out), 0
+    began, waits, left = len(out), 0, plan.steering.max_steps
     steering, silent = plan.steering, frozenset(plan.steering.suppressed)
     nudge: list[int] = []  # what of a nudge is still to be said
     while len(out) < plan.room:
@@ -48,6 +48,9 @@ def obvious(
         late = len(out) >= min(plan.close_at, requested_at) and may_close
         if over or late or (lands and _ends_sentence(plan, thinking)):
             return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
+        is_at_mark = left > 0 and thinking[-1:] == [plan.end[0]]
+        if is_at_mark and left == 1:
+            return _answer(plan, [*out, *plan.end[1:]], sample, may_not)
         if may_close and steering.loop_rule and loops(steering.loop_rule, thinking):
             if not waiting:
                 return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
@@ -58,15 +61,23 @@ def obvious(
         if nudge:
             out.append(nudge.pop(0))
             continue
-        token = sample(out, silent)
+        token = sample(out, frozenset() if is_at_mark else silent)
+        if is_at_mark and token == plan.end[1]:
+            return _answer(plan, [*out, token], sample, may_not)
+        if is_at_mark:
+            left -= 1
+            token, *nudge = steering.step_marks[left - 1][1:]
+            out.append(token)
+            continue
         slow = steering.slow_words if not waiting and steering.is_past_alpha(len(thinking)) else ()
-        if token in (plan.end[0], *plan.end_of_turn, *plan.tool_call, *slow):
+        end = plan.end[:1] if plan.end_is_distinct else ()
+        if token in (*end, *plan.end_of_turn, *plan.tool_call, *slow):
             if not waiting:
                 moved = [token] if token in plan.tool_call else []
                 return _answer(plan, [*out, *plan.end, *moved], sample, may_not)
             token, *nudge = plan.nudges[waits % len(plan.nudges)]
             waits += 1
-        elif lands and not is_short and is_likely(out, silent):
+        elif end and lands and not is_short and is_likely(out, silent):
             return _answer(plan, [*out, *plan.end], sample, may_not)
         out.append(token)
     return out[: plan.room]

@@ -1,6 +1,7 @@
 """Small plans for the tests: a vocabulary of sixteen tokens, every rule within a few steps of it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -37,7 +38,7 @@ def ids(*allowed: int) -> Sequence[int]:
     return [*range(7), *allowed]
 
 
-PARTS = ("grace", "loop", "suppress", "alpha")
+PARTS = ("grace", "loop", "suppress", "alpha", "steps")
 
 
 @st.composite
@@ -50,6 +51,8 @@ def plans(draw: st.DrawFn, on: str = "") -> Plan:
     minimum = draw(st.integers(0, 12))
     limited = st.one_of(st.integers(minimum, 30), st.integers(0, 3))
     maximum = draw(limited if on == "grace" else st.one_of(st.just(-1), limited))
+    if on == "steps":
+        return draw(counting(plan(cue=cue, max_tokens=maximum, room=room, close_at=max(0, room - 10))))
     return plan(
         opening=draw(st.sampled_from([Opening.OPEN, Opening.FORCE, *Opening])),
         start=draw(st.sampled_from([(START,), (START, 4)])),
@@ -98,3 +101,22 @@ def steerings(draw: st.DrawFn, maximum: int, minimum: int, on: str) -> Steering:
         slow_words=(9, 15),
         seed=draw(st.integers(0, 9)),
     )
+
+
+@st.composite
+def counting(draw: st.DrawFn, given: Plan) -> Plan:
+    """The same, with steps that are counted down from four at most."""
+    steps = draw(st.integers(1, 4))
+    marks = [(END, 14, left) for left in range(1, steps + 1)]
+    steering = draw(steerings(given.max_tokens, 0, ""))
+    return replace(
+        given,
+        opening=draw(st.sampled_from([Opening.FORCE, Opening.FORCE, Opening.CLOSED])),
+        start=marks[-1],
+        end=(END, 5),
+        end_is_distinct=False,
+        steering=replace(steering, max_steps=steps, step_marks=tuple(marks[:-1])),
+    )
+
+
+ANY_PLAN = st.sampled_from(("", *PARTS)).flatmap(lambda part: plans(on=part))

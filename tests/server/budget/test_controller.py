@@ -10,7 +10,7 @@ from server.budget.plan import NEVER, End, Opening, Plan
 from server.budget.report import Ledger, ThinkingReport
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
-from tests.server.budget.plans import CUE, END, NUDGE, START, STOP, TOOL, plan, plans
+from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, plan
 
 # -- maximum -----------------------------------------------------------------------------------------
 
@@ -218,6 +218,16 @@ def test_text_delimiter_is_forced_whole_at_an_end_of_turn() -> None:
     assert drive(plan(**TEXT), says([1, 4, STOP, 2]))[0] == [1, 4, 4, 5, 6, 2, STOP]
 
 
+def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hide_it() -> None:
+    the_plan = plan(max_tokens=2, **TEXT)
+    out, controller = drive(the_plan, says([1, STOP, 3]))
+    follower = Follower(the_plan)
+    for token in out:
+        follower.feed(token)
+    assert out == [1, 4, 5, 6, 3, STOP]
+    assert (follower.end, follower.tokens, follower.answer_at) == (End.NATURAL, controller.tokens, 4)
+
+
 def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
     assert drive(plan(**TEXT), says([4, 5, 6, 4, 5, 6, 1]))[0] == [4, 5, 6, 4, 5, 0, 1, STOP]
 
@@ -228,14 +238,14 @@ REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
 
 
 @settings(max_examples=600, deadline=None)
-@given(plans(), MODELS, REQUESTED_AT)
+@given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_controller_equals_the_obvious_way(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
     assert out == obvious(the_plan, model.sample, requested_at, model.is_likely)
 
 
 @settings(max_examples=600, deadline=None)
-@given(plans(), MODELS, REQUESTED_AT)
+@given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_follower_reads_off_the_output_what_the_controller_did(
     the_plan: Plan, model: Model, requested_at: int
 ) -> None:
@@ -254,7 +264,7 @@ def test_follower_reads_off_the_output_what_the_controller_did(
 
 
 @settings(max_examples=300, deadline=None)
-@given(plans(), MODELS, REQUESTED_AT, st.data())
+@given(ANY_PLAN, MODELS, REQUESTED_AT, st.data())
 def test_replay_stands_where_the_controller_stood(
     the_plan: Plan, model: Model, requested_at: int, data: st.DataObject
 ) -> None:
@@ -267,7 +277,7 @@ def test_replay_stands_where_the_controller_stood(
 
 
 @settings(max_examples=600, deadline=None)
-@given(plans(), MODELS, REQUESTED_AT)
+@given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, single = drive(the_plan, model.sample, requested_at, model.is_likely)
     controller = Controller(the_plan, requested_at)
@@ -287,7 +297,7 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
 
 
 @settings(deadline=None)
-@given(plans())
+@given(ANY_PLAN)
 def test_plan_survives_the_wire(the_plan: Plan) -> None:
     wire = msgspec.msgpack.decode(msgspec.msgpack.encode(the_plan.to_wire()))
     assert Plan.from_wire(wire) == the_plan

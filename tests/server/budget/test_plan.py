@@ -26,6 +26,9 @@ TEXTS = {
     "\n": (3,),
     "Stop.": (63,),
     "</think>": (92,),
+    "3 left": (81, 82),
+    "2 left": (81, 84),
+    "1 left": (81, 83),
 }
 
 VOCABULARY = ["Wait", ".", "3", "</think>"]
@@ -137,6 +140,42 @@ def test_nothing_asked_is_unlimited_without_waits() -> None:
 def test_steering_is_part_of_the_plan() -> None:
     plan = planned(ThinkingBudget(max_tokens=500, grace_tokens=100, suppress=("wait",)))
     assert (plan.steering.land_from, plan.steering.suppressed) == (400, (0,))
+
+
+COUNTING = replace(TOKENS, family=replace(FAMILIES["s1"], step_mark="{steps} left"), end=(81, 0))
+
+
+def test_counted_steps_open_thinking_and_make_the_delimiter_known_by_its_end() -> None:
+    plan = planned(ThinkingBudget(max_steps=3), tokens=COUNTING, prompt=[1])
+    assert (plan.opening, plan.start, plan.end_is_distinct) == (Opening.FORCE, (81, 82), False)
+    assert plan.steering.step_marks == ((81, 83), (81, 84))
+
+
+@pytest.mark.parametrize(
+    "pushing", [ThinkingBudget(num_waits=2), ThinkingBudget(min_tokens=2), ThinkingBudget(alpha_tokens=2)]
+)
+def test_counted_steps_and_what_pushes_thinking_on_are_refused(pushing: ThinkingBudget) -> None:
+    with pytest.raises(BudgetError, match="goes with none") as caught:
+        planned(replace(pushing, max_steps=3), tokens=COUNTING, prompt=[1])
+    assert caught.value.field == "thinking_budget.max_steps"
+
+
+def test_steps_are_counted_only_by_a_family_that_marks_them_and_from_the_beginning() -> None:
+    with pytest.raises(BudgetError, match="family think"):
+        planned(ThinkingBudget(max_steps=3), prompt=[1])
+    with pytest.raises(BudgetError, match="not opened"):
+        planned(ThinkingBudget(max_steps=3), tokens=COUNTING)
+
+
+@pytest.mark.parametrize("changes", [{"end_is_distinct": False}, {"end": (CLOSE, 0)}])
+def test_steps_need_a_mark_that_is_the_delimiters_and_a_token_of_its_own(changes: dict[str, Any]) -> None:
+    with pytest.raises(BudgetError, match="token of its own"):
+        planned(ThinkingBudget(max_steps=3), tokens=replace(COUNTING, **changes), prompt=[1])
+
+
+def test_counted_steps_open_thinking_where_a_model_may_leave_it_out() -> None:
+    free = replace(COUNTING, family=replace(COUNTING.family, always_opens=False))
+    assert planned(ThinkingBudget(max_steps=3), tokens=free, prompt=[1]).opening is Opening.FORCE
 
 
 def test_words_of_a_delimiter_are_left_to_it_only_where_it_is_made_of_words() -> None:

@@ -199,7 +199,7 @@ plausible: dict[str, st.SearchStrategy[object]] = {
     "type": st.sampled_from(["enabled", "adaptive", "disabled"]),
 }
 KINDS = (
-    *("tokens", "few", "few", "text", "text", "few", "grace", "loop", "words", "few"),
+    *("tokens", "few", "few", "text", "text", "few", "few", "grace", "loop", "words", "few"),
     *("effort", "switch", "switch", "switch"),
 )
 spelling_and_value = [

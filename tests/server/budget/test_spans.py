@@ -9,7 +9,8 @@ from server.budget.controller import Controller, Kind
 from server.budget.follower import Follower
 from server.budget.plan import Opening, Plan
 from server.budget.spans import ANSWER, THINKING, Span, forceable, forced_spans
-from tests.server.budget.plans import CUE, END, NUDGE, START, STOP, TOOL, VOCABULARY, plan, plans
+from server.budget.steering import Steering
+from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, VOCABULARY, plan
 
 TEXTS = [
     "a",
@@ -40,8 +41,8 @@ def run(the_plan: Plan, seed: int) -> tuple[list[int], dict[int, Kind]]:
         sampled = chance.choice([t for t in range(VOCABULARY) if t not in action.forbidden])
         ended = sampled in action.watched
         token = action.substitute if ended and sampled != action.keep else sampled
-        token = action.force if action.force != -1 else token
-        ended = ended and action.force == -1
+        is_forced = action.force != -1 and sampled != action.spare
+        token, ended = (action.force, False) if is_forced else (token, ended)
         controller.observe(token, sampled if ended else -1)
         output.append(token)
     return output, dict(controller.forced)
@@ -58,7 +59,7 @@ def follow(the_plan: Plan, output: list[int]) -> tuple[Follower, list[int]]:
 
 
 @settings(max_examples=400, deadline=None)
-@given(plans(), st.integers(0, 1 << 30))
+@given(ANY_PLAN, st.integers(0, 1 << 30))
 def test_every_forced_character_is_in_a_span_and_no_other(the_plan: Plan, seed: int) -> None:
     output, forced = run(the_plan, seed)
     follower, ends = follow(the_plan, output)
@@ -106,3 +107,5 @@ def test_what_has_not_come_yet_and_what_a_stop_cut_off_is_in_no_span() -> None:
 
 def test_forceable_is_every_token_of_the_plan() -> None:
     assert forceable(plan(tool_call=(TOOL,))) == {START, END, *CUE, *NUDGE, TOOL}
+    counting = plan(steering=Steering(max_steps=2, step_marks=((END, 14, 1),)))
+    assert forceable(counting) == {START, END, *CUE, *NUDGE, 14, 1}

@@ -11,7 +11,7 @@ from server.budget.controller import Controller, Kind
 from server.budget.follower import Follower
 from server.budget.lexicon import Lexicon
 from server.budget.loops import LoopRule
-from server.budget.plan import NEVER, End, Plan
+from server.budget.plan import NEVER, End, Opening, Plan
 from server.budget.report import Ledger, ThinkingReport
 from server.budget.steering import Steering, make_steering
 from tests.server.budget.driving import MODELS, Model, drive, says
@@ -131,6 +131,52 @@ def test_loop_under_the_minimum_goes_on_and_under_a_request_ends() -> None:
     assert controller.end is End.LOOP
     assert controller.tokens >= 20
     assert drive(asked, says([5] * 90), requested_at=3)[1].end is End.REQUESTED
+
+
+# -- counted steps -------------------------------------------------------------------------------------
+
+COUNTING: dict[str, Any] = {
+    "opening": Opening.FORCE,
+    "start": (END, 14, 3),
+    "end": (END, 5),
+    "end_is_distinct": False,
+    "max_steps": 3,
+    "step_marks": ((END, 14, 1), (END, 14, 2)),
+}
+
+
+def test_steps_are_counted_down_and_the_last_one_ends_thinking_without_a_cue() -> None:
+    out, controller = drive(steered(**COUNTING), says([1, END, 0, 1, 1, END, 0, 2, END, 0, 4]))
+    three, two, one = [END, 14, 3], [END, 14, 2], [END, 14, 1]
+    assert out == [*three, 1, *two, 1, 1, *one, 2, END, 5, 0, 4, STOP][: len(out)]
+    assert (controller.end, controller.tokens) == (End.STEPS, 1 + 3 + 2 + 3 + 1)
+
+
+def test_steps_that_are_left_are_the_models_to_leave() -> None:
+    out, controller = drive(steered(**COUNTING), says([1, END, 0, 2, END, 5, 4]))
+    assert out == [END, 14, 3, 1, END, 14, 2, 2, END, 5, 4, STOP]
+    assert (controller.end, controller.tokens) == (End.NATURAL, 1 + 3 + 1)
+
+
+def test_no_step_begins_in_the_answer() -> None:
+    out, _ = drive(steered(**COUNTING), says([1, END, 5, 4, END, 4]))
+    assert out == [END, 14, 3, 1, END, 5, 4, 0, 4, STOP]
+
+
+def test_turn_that_ends_inside_the_last_step_is_the_models_end() -> None:
+    the_plan = steered(**{**COUNTING, "max_steps": 1, "start": (END, 14, 1), "step_marks": ()})
+    out, controller = drive(the_plan, says([1, STOP, 4]))
+    follower = Follower(the_plan)
+    for token in out:
+        follower.feed(token)
+    assert out == [END, 14, 1, 1, END, 5, 4, STOP]
+    assert ThinkingReport.of(follower, Ledger(end=controller.end)).end == "natural"
+
+
+def test_maximum_holds_inside_a_steps_mark() -> None:
+    out, controller = drive(steered(**COUNTING, max_tokens=3), says([1, END, 0, 2, 2, 2]))
+    assert out[:9] == [END, 14, 3, 1, END, 14, END, 5, *CUE][:9]
+    assert (controller.end, controller.tokens) == (End.MAX_TOKENS, 3)
 
 
 # -- NoWait --------------------------------------------------------------------------------------------
@@ -261,6 +307,13 @@ def test_suppressed_word_without_a_token_is_refused_unless_the_list_is_the_paper
 def test_suppressing_the_delimiters_own_tokens_is_refused() -> None:
     with pytest.raises(BudgetError, match="could not end"):
         made(marks=(11,), suppress=("hmm",))
+
+
+def test_steps_are_marked_as_the_family_does() -> None:
+    made = make_steering(
+        ThinkingBudget(max_steps=3), ["Wait"], lambda text: tuple(text.encode()), LEXICON, (), "<{steps}>"
+    )
+    assert (made.max_steps, made.step_marks) == (3, (tuple(b"<1>"), tuple(b"<2>")))
 
 
 def test_alpha_knows_the_nudges_word_by_case_and_its_paragraphs() -> None:

@@ -48,6 +48,15 @@ def test_marks_that_are_whole_tokens_are_distinct(family: Family) -> None:
 
 
 @FAMILY
+def test_steps_are_marked_by_the_token_that_begins_the_delimiter(family: Family) -> None:
+    if family.step_mark is not None:
+        marked = tokenizer()
+        ids = marked.encode(family.step_mark.format(steps=64), add_special_tokens=False)
+        end = family_tokens(family, marked, []).end
+        assert (ids[0], ids[1] == end[1]) == (end[0], False)
+
+
+@FAMILY
 def test_marks_that_are_ordinary_text_are_not_distinct(family: Family) -> None:
     if family.name != "s1":
         tokens = family_tokens(family, tokenizer(), [])
@@ -60,6 +69,7 @@ def test_family_is_detected_by_what_tells_it_and_by_nothing_else(family: Family)
     assert detect_family("some/model", None, {})[0] is None
     if family.name == "s1":
         assert detect_family("simplescaling/s1.1-32B", None, {})[0] is family
+        assert detect_family("simplescaling/step-conditional-control-old", None, {})[0] is family
     else:
         assert detect_family("some/model", None, {family.start: 1, family.end: 2})[0] is family
         assert detect_family("some/model", f"{family.start}{{{{x}}}}{family.end}", {})[0] is family

@@ -1,12 +1,16 @@
 """What `scaling` may say, and what it cannot be combined with: each mistake is told with its field."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from server.budget.budget import BudgetError
+from server.budget.efforts import BudgetDefaults
+from server.budget.request import read_budget
+from server.scaling.method import Fields
 from server.scaling.methods import METHODS
-from server.scaling.request import ScalingDefaults, read_scaling
+from server.scaling.request import ScalingDefaults, Wanted, read_scaling, refuse_budget
 
 MAJORITY = {"method": "majority", "n": 4}
 
@@ -15,6 +19,15 @@ def refused(body: dict[str, Any], defaults: ScalingDefaults | None = None) -> Bu
     with pytest.raises(BudgetError) as caught:
         read_scaling(body, defaults or ScalingDefaults())
     return caught.value
+
+
+@pytest.mark.parametrize("field", ["num_waits", "min_tokens", "max_steps"])
+def test_thinking_in_pieces_takes_no_budget_that_counts_over_the_whole_of_it(field: str) -> None:
+    method = replace(METHODS["majority"], in_pieces=True)
+    read = read_budget({"thinking_budget": {field: 2}}, BudgetDefaults())
+    with pytest.raises(BudgetError) as caught:
+        refuse_budget(Wanted("tree", method, Fields()), read)
+    assert caught.value.field == f"thinking_budget.{field}"
 
 
 def test_a_request_without_scaling_is_none_of_ours() -> None:
