@@ -1,7 +1,7 @@
 """How often the loop breaker stops real traces: `python -m tests.measure_loops TRACES.jsonl [--field NAME]`.
 
-Prints for each file how many traces it stops, how many of those were graded right, and where. The numbers in
-server/budget/loops.py were made with it.
+Prints for each file how many traces it stops, how many of those were graded right, and where; with --show
+what each of them was saying, to judge whether it loops. The numbers in server/budget/loops.py are from here.
 """
 
 import argparse
@@ -22,6 +22,8 @@ TOKENIZERS = {
 }
 TEXT_FIELDS = ("model_response", "code", "thinking", "text")
 GRADE_FIELDS = ("is_correct", "score", "correct")
+SHOWN = 200
+"""Tokens before the stop."""
 
 
 def stopped_at(tokens: list[int]) -> int | None:
@@ -46,8 +48,8 @@ def traces(path: Path, field: str | None) -> Iterator[tuple[str, bool | None]]:
         yield str(text), None if grade is None else bool(grade)
 
 
-def measure(path: Path, field: str | None, tokenizer: PreTrainedTokenizerBase) -> str:
-    """One line of the report."""
+def measure(path: Path, field: str | None, tokenizer: PreTrainedTokenizerBase, shows: bool) -> str:
+    """One line of the report; before it a line for each trace that is stopped, if wanted."""
     stopped, right, written, spared, count, seconds = 0, [], 0, 0, 0, 0.0
     for number, (text, is_right) in enumerate(traces(path, field), start=1):
         tokens = tokenizer.encode(text, add_special_tokens=False)
@@ -57,7 +59,10 @@ def measure(path: Path, field: str | None, tokenizer: PreTrainedTokenizerBase) -
         count, written = number, written + len(tokens)
         if at is not None:
             stopped, spared = stopped + 1, spared + len(tokens) - at
-            right += [f"line {number} at {at} of {len(tokens)}"] if is_right else []
+            where = f"line {number} at {at} of {len(tokens)}"
+            right += [where] if is_right else []
+            if shows:
+                print(f"{path.name} {where}: {tokenizer.decode(tokens[max(0, at - SHOWN) : at])!r}")
     return (
         f"{path.name}: stops {stopped} of {count}, {len(right)} graded right {right or ''}; {spared:,} of"
         f" {written:,} tokens spared; {seconds / max(1, written) * 1e6:.2f} us a token"
@@ -68,11 +73,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--field", help=f"where the text is; else the first of {', '.join(TEXT_FIELDS)}")
+    parser.add_argument("--show", action="store_true", help="the end of each trace where it is stopped")
     parser.add_argument("--tokenizer", choices=TOKENIZERS, default="qwen2.5")
     arguments = parser.parse_args()
     tokenizer = TOKENIZERS[arguments.tokenizer]()
     for path in arguments.files:
-        print(measure(path, arguments.field, tokenizer), flush=True)
+        print(measure(path, arguments.field, tokenizer, arguments.show), flush=True)
 
 
 if __name__ == "__main__":
