@@ -2,12 +2,18 @@
 
 import argparse
 import asyncio
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import asdict
 
+from server.api.allowances import allowances
+from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
-from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, Settings
+from server.keys.key import Key, all_keys
+from server.reasoning.families import Family
+from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
 
 PROGRAM = "s1-serve"
 EMBEDDED_DEFAULTS = {
@@ -39,13 +45,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         if family is not None:
             given += budget_flags(family, arguments)
         arguments = _fill_in(parse(parser, given))
-        listener = bind(arguments)
+        keys = all_keys(settings.api_keys_file, arguments.api_key, os.environ.get("VLLM_API_KEY"))
+        _check_keys(keys, settings, family)
+        address, listener = bind(arguments)
     except (argparse.ArgumentTypeError, ValueError, OSError) as error:
         parser.error(str(error))
+    found = f"{family.name} ({found})" if family else f"none: no thinking budgets ({found})"
     _announce(
-        arguments, settings, f"{family.name} ({found})" if family else f"none: no thinking budgets ({found})"
+        model=f"{arguments.model} as {', '.join(arguments.served_model_name or [arguments.model])}",
+        family=found,
+        default=_shown(settings.default_thinking_budget),
+        ceiling=_tokens(settings.max_thinking_budget),
+        keys=", ".join(key.name for key in keys) or "none: whoever can reach it may ask",
+        SIGTERM=f"running requests get {arguments.shutdown_timeout} s to finish",
+        address=address,
     )
-    well = asyncio.run(serve(arguments, settings, family, listener))
+    well = asyncio.run(serve(arguments, settings, family, keys, listener))
     sys.exit(0 if well else 1)
 
 
@@ -59,18 +74,31 @@ def _fill_in(arguments: Namespace) -> Namespace:
     return arguments
 
 
-def _announce(arguments: Namespace, settings: Settings, family: str) -> None:
-    budget, ceiling = settings.default_thinking_budget.max_tokens, settings.max_thinking_budget
-    lines = {
-        "model": arguments.model,
-        "family": family,
-        "default": "unlimited" if budget in (None, -1) else f"{budget} thinking tokens",
-        "ceiling": "none" if ceiling is None else f"{ceiling} thinking tokens",
-        "SIGTERM": f"running requests get {arguments.shutdown_timeout} s to finish",
-        "address": f"http://{arguments.host or '0.0.0.0'}:{arguments.port}",
-    }
+def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) -> None:
+    """Raises ValueError where the keys and the other settings contradict each other."""
+    allowances(keys, settings.budget_defaults)
+    limited = [key.name for key in keys if key.is_limited]
+    if limited and family is None:
+        raise ValueError(
+            f"--api-keys-file: {', '.join(limited)}: thinking cannot be limited on a model of no known family"
+        )
+    if not keys and set(settings.open_endpoints) != set(ENDPOINTS):
+        raise ValueError("--open-endpoints says what needs no key, but there are no keys")
+
+
+def _announce(**lines: str) -> None:
     for name, value in lines.items():
         print(f"{PROGRAM}: {name:8} {value}", flush=True)
+
+
+def _shown(budget: ThinkingBudget) -> str:
+    """What of it is set."""
+    said = {name: value for name, value in asdict(budget).items() if value not in (None, UNLIMITED)}
+    return ", ".join(f"{name} {value}" for name, value in said.items()) or "unlimited"
+
+
+def _tokens(ceiling: int | None) -> str:
+    return "none" if ceiling is None else f"{ceiling} thinking tokens a request"
 
 
 if __name__ == "__main__":

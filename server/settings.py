@@ -3,7 +3,7 @@
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import BudgetDefaults, read_budget
+from server.keys.file import read_keys
+from server.keys.key import Key
 from server.reasoning.families import FAMILIES
 from server.scaling.request import DEFAULT_MOST_SAMPLES
 from server.scaling.scorers.endpoint import ScorerSettings
@@ -22,6 +24,7 @@ EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
 NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")
+ENDPOINTS = ("health", "metrics")
 
 
 def _budget(text: str) -> ThinkingBudget:
@@ -88,6 +91,14 @@ def _one_of(*values: str) -> Any:
         return text
 
     return parse
+
+
+def _endpoints(text: str) -> Sequence[str]:
+    names = [] if text == "none" else [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in ENDPOINTS:
+            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(ENDPOINTS)} (none: neither)")
+    return tuple(dict.fromkeys(names))
 
 
 def _switch(text: str) -> bool:
@@ -158,6 +169,23 @@ class Settings:
             "JSON",
             'what `scaling.scorer` can name: {"NAME": {"kind": "score", "url": "http://..."}}; kinds: score,'
             " classify, pooling, judge (default: none but likelihood)",
+        ),
+    )
+    api_keys_file: Sequence[Key] = field(
+        default=(),
+        metadata=_flag(
+            read_keys,
+            "FILE",
+            "who may ask, and how much each may think: TOML, read at start, see the README (default: without"
+            " --api-key either, everybody)",
+        ),
+    )
+    open_endpoints: Sequence[str] = field(
+        default=ENDPOINTS,
+        metadata=_flag(
+            _endpoints,
+            "NAMES",
+            "what needs no key where the rest does: health,metrics, one of them, or none (default: both)",
         ),
     )
     log_format: str = field(

@@ -1,25 +1,28 @@
 """Lets those in who have a key, and says to the rest of the server which one it was."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.api.errors import error_response
-from server.keys import Key, find_key
+from server.keys.key import Key, find_key
 
-OPEN_PATHS = frozenset({"/", "/health", "/ping", "/metrics"})
+OPEN_ENDPOINTS = {"health": ("/health", "/ping"), "metrics": ("/metrics",)}
+"""What --open-endpoints opens to whoever asks."""
+PAGE = "/"
 PAGE_FILES = "/page/"
-"""For whoever asks: probes, Prometheus, and the page, which holds nothing of anybody's."""
+"""Open, too: they hold nothing of anybody's."""
 _KEY = "s1_key"
 
 
 class KeyMiddleware:
     """In vLLM's place, which knows no names, no `x-api-key`, and leaves /invocations open."""
 
-    def __init__(self, app: ASGIApp, keys: Sequence[Key]) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[Key], endpoints: Iterable[str]) -> None:
         self.app = app
         self._keys = keys
+        self._open = frozenset({PAGE, *(path for name in endpoints for path in OPEN_ENDPOINTS[name])})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Guards every path but the open ones."""
@@ -28,7 +31,7 @@ class KeyMiddleware:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         key = find_key(self._keys, _presented(Headers(scope=scope)))
-        if key is None and path not in OPEN_PATHS and not path.startswith(PAGE_FILES):
+        if key is None and path not in self._open and not path.startswith(PAGE_FILES):
             await self._refuse(path, scope, receive, send)
             return
         scope[_KEY] = key

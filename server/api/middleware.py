@@ -4,14 +4,16 @@ Plain ASGI, so that a client that goes away is seen by vLLM's route as it would 
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from server.api.allowances import Allowance
 from server.api.authentication import key_of
 from server.api.errors import error_response
-from server.api.requests import PATHS, ThinkingRequest, read_request
+from server.api.requests import PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField, parted
 from server.api.scaling import ScalingEdge, ScalingMeans
 from server.budget.budget import BudgetError
@@ -28,60 +30,88 @@ class ThinkingMiddleware:
     """Stands directly in front of vLLM's routes, behind authentication."""
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, family: Family | None, watch: Watch, scaling: ScalingMeans
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        family: Family | None,
+        watch: Watch,
+        allowances: Mapping[str | None, Allowance],
+        scaling: ScalingMeans,
     ) -> None:
         self.app = app
-        self.settings = settings
-        self._scaling = scaling
         self._watch = watch
+        self._allowances = allowances
+        self._scaling = scaling
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, watch)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Governs POSTs to the endpoints that generate; everything else passes."""
+        """Governs POSTs; everything else passes."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and scope["method"] == "GET" and path == MODELS_PATH:
             await self.app(scope, receive, _Completer(send, Completion(Call(), self._reasoning)))
             return
-        if scope["type"] != "http" or scope["method"] != "POST" or path not in PATHS:
+        if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
+        key = key_of(scope)
+        allowance = self._allowances[key.name if key else None]
+        send = allowance.on(send)
+        if path in PATHS:
+            await self._read(path, scope, receive, send, allowance)
+        else:
+            call = default_call(allowance.defaults)
+            _bind(scope, call, allowance)
+            await self._serve(scope, receive, send, call)
+
+    async def _read(
+        self, path: str, scope: Scope, receive: Receive, send: Send, allowance: Allowance
+    ) -> None:
         raw, disconnect = await _read_body(receive)
         if disconnect is not None:
             return
         try:
-            request = read_request(path, raw, self.settings.budget_defaults, self._scaling.defaults)
+            request = read_request(path, raw, allowance.defaults, self._scaling.defaults)
+            if request is not None:
+                allowance.check(request.call)
         except BudgetError as error:
             if error.field:  # without one it is no budget that was wrong
                 self._watch.refuse(path, error.field)
             await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
             return
-        body = raw if request is None else request.body
+        if request is None:
+            await self.app(scope, _Replay(raw, receive), send)
+            return
+        if allowance.is_spent and request.call.budget.max_tokens != 0:
+            await allowance.refusal(path)(scope, receive, send)
+            return
         scope["headers"] = [
-            (name, str(len(body)).encode() if name == b"content-length" else value)
+            (name, str(len(request.body)).encode() if name == b"content-length" else value)
             for name, value in scope["headers"]
         ]
-        await self._answer(scope, _Replay(body, receive), send, request)
-
-    async def _answer(
-        self, scope: Scope, receive: Receive, send: Send, request: ThinkingRequest | None
-    ) -> None:
-        if request is None:
-            await self.app(scope, receive, send)
-            return
-        key = key_of(scope)
-        request.call.owner = key.name if key else None
-        request.call.state = scope.setdefault("state", {})
+        _bind(scope, request.call, allowance)
+        receive = _Replay(request.body, receive)
         if request.scaled is not None:
             await self._scale(scope, receive, send, request.call, request.scaled)
             return
-        token = CALL.set(request.call)
+        completer = _Completer(send, Completion(request.call, self._reasoning))
+        await self._serve(scope, receive, completer, request.call)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+        token = CALL.set(call)
         try:
-            await self.app(scope, receive, _Completer(send, Completion(request.call, self._reasoning)))
+            await self.app(scope, receive, send)
         finally:
             CALL.reset(token)
-            if request.call.refused is not None:
-                self._watch.refuse(scope["path"], request.call.refused)
+            if call.refused is not None:
+                self._watch.refuse(scope["path"], call.refused)
+
+
+def _bind(scope: Scope, call: Call, allowance: Allowance) -> None:
+    """To the request that it came with, and to whom it is charged."""
+    call.owner, call.meter = allowance.owner, allowance.meter
+    call.asked = call.asked or allowance.is_limited
+    call.state = scope.setdefault("state", {})
 
 
 class _Replay:

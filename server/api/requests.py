@@ -80,5 +80,12 @@ def read_request(
     return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled)
 
 
+def default_call(defaults: BudgetDefaults) -> Call:
+    """For requests to other endpoints, which may generate and name no budget."""
+    read = read_budget({}, defaults)
+    is_set = read.clamped_from is not None or defaults.default != ThinkingBudget()
+    return Call(budget=read.budget, asked=is_set)
+
+
 def _offers_tools(body: Mapping[str, Any]) -> bool:
     return bool(body.get("tools")) and body.get("tool_choice") != "none"

@@ -5,8 +5,9 @@ import os
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -22,13 +23,14 @@ from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddlew
 from vllm.usage.usage_lib import UsageContext
 
 from server.api import control
+from server.api.allowances import allowances
 from server.api.authentication import KeyMiddleware
 from server.api.drain import Drain, DrainMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.scaling import ScalingMeans
 from server.engine.engine import ThinkingLLM
-from server.keys import engine_keys
+from server.keys.key import Key
 from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
@@ -68,16 +70,21 @@ async def run_engine(
         engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
 
 
-def bind(arguments: Namespace) -> socket.socket:
-    """The listening socket, before the engine is up, and vLLM's plugins, imported."""
-    _, listener = setup_server(arguments, reuse_port=False)
-    return listener
+def bind(arguments: Namespace) -> tuple[str, socket.socket]:
+    """The address and the socket that listens there, before the engine is up. Imports vLLM's plugins."""
+    address, listener = setup_server(arguments, reuse_port=False)
+    return address, listener
 
 
 async def serve(
-    arguments: Namespace, settings: Settings, family: Family | None, listener: socket.socket
+    arguments: Namespace,
+    settings: Settings,
+    family: Family | None,
+    keys: Sequence[Key],
+    listener: socket.socket,
 ) -> bool:
-    """Serve until told to stop. Returns whether the engine was still well then."""
+    """Serve until told to stop, whoever has one of the keys, or all if there are none. Returns whether the
+    engine was still well then."""
     log = RequestLog(settings.log_format, sys.stdout)
     watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
     limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # we drain, the engine must not
@@ -89,14 +96,19 @@ async def serve(
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
+        allowed = allowances(keys, settings.budget_defaults)
+        for meter in (each.meter for each in allowed.values() if each.meter is not None):
+            meter.on_spent = partial(engine.end_all_thinking, meter)
         budgets = Middleware(
             ThinkingMiddleware,
             settings=settings,
             family=family,
             watch=watch,
+            allowances=allowed,
             scaling=_scaling_means(engine, settings, graders, scorers),
         )
-        _stack(app, arguments, budgets, drain)
+        guard = Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints) if keys else None
+        _stack(app, budgets, guard, Middleware(DrainMiddleware, drain=drain))
         await init_app_state(engine, app.state, arguments, tasks)
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
         await asyncio.sleep(0)  # it has set its handlers of signals: now ours
@@ -119,15 +131,10 @@ def _scaling_means(
     return ScalingMeans(defaults, engine.marks, judge, scorers)
 
 
-def _stack(app: FastAPI, arguments: Namespace, budgets: Middleware, drain: Drain) -> None:
+def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:
     """Put our middleware in: keys in the place of vLLM's, budgets behind everything else, the end before."""
-    keys = engine_keys(arguments.api_key, envs.VLLM_API_KEY)
-    ours = Middleware(KeyMiddleware, keys=keys)
-    app.user_middleware = [
-        ours if each.cls is AuthenticationMiddleware else each for each in app.user_middleware
-    ]
-    app.user_middleware.insert(0, Middleware(DrainMiddleware, drain=drain))
-    app.user_middleware.append(budgets)
+    vllms = [each for each in app.user_middleware if each.cls is not AuthenticationMiddleware]
+    app.user_middleware = [drain, *([guard] if guard else []), *vllms, budgets]
     _forget_http_metrics(app)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
 

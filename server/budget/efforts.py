@@ -46,6 +46,7 @@ class BudgetDefaults:
     """What holds where the client said nothing (--default-thinking-budget)."""
     ceiling: int | None = None
     """No maximum is above it (--max-thinking-budget); None: no ceiling."""
+    ceiling_name: str = "the server's ceiling, --max-thinking-budget"
     efforts: Mapping[str, int] = field(default_factory=lambda: EFFORTS)
     """Effort word to maximum; -1 is unlimited. "none" is always 0: it switches thinking off."""
 

@@ -23,6 +23,7 @@ class Follower:
         "plan",
         "position",
         "requested_at",
+        "requested_by",
         "thinking_at",
     )
 
@@ -33,6 +34,8 @@ class Follower:
         self.requested_at = NEVER
         """The output position from which a control request closes thinking; to be set before the token
         there is fed."""
+        self.requested_by = End.REQUESTED
+        """What that close is called."""
         self.end: End | None = None
         self.thinking_at: int | None = None
         """The output position at which thinking begins, behind its mark."""
@@ -86,7 +89,9 @@ class Follower:
         reason = self.course.due(self.position, self.requested_at)
         end = self.plan.end
         begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])
-        return reason if token in begins else None
+        if token not in begins:
+            return None
+        return self.requested_by if reason is End.REQUESTED else reason
 
     def _feed_before(self, token: int) -> None:
         start = self.plan.start

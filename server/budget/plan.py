@@ -25,6 +25,8 @@ class End(StrEnum):
     """The answer's reserve, inside the context window or max_completion_tokens, was reached."""
     REQUESTED = "requested"
     """A control request ended it (`end_thinking`)."""
+    QUOTA = "quota"
+    """The quota of its API key was spent."""
     LOOP = "loop"
     """It repeated itself."""
     STEPS = "max_steps"
@@ -38,7 +40,7 @@ class End(StrEnum):
     ERROR = "error"
 
 
-FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED, End.LOOP})
+FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED, End.QUOTA, End.LOOP})
 """The closes that are ours, with the cue behind them."""
 
 

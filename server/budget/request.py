@@ -222,7 +222,7 @@ def _minimum(
             return default
         return min(default, maximum)
     name, minimum = asked.minimum.name, asked.minimum.value
-    ceiling = Said("the server's ceiling, --max-thinking-budget", settings.ceiling)
+    ceiling = Said(settings.ceiling_name, settings.ceiling)
     for bound in (wanted, ceiling):
         if bound.value not in (None, UNLIMITED) and minimum > bound.value:
             above = "the server's default maximum" if bound.name == DEFAULT_SOURCE else bound.name

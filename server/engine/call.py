@@ -12,6 +12,7 @@ from server.budget.budget import ThinkingBudget
 from server.budget.plan import Opening
 from server.budget.report import ThinkingReport
 from server.engine.line import Line
+from server.keys.meter import Meter
 
 
 @dataclass(slots=True)
@@ -40,6 +41,8 @@ class Call:
     """What opens thinking, where it is not the family's own mark; set when the request is planned."""
     owner: str | None = None
     """The name of the API key that it came with."""
+    meter: Meter | None = None
+    """That key's, where it has a quota."""
     cut_off: str | None = None
     """In words for its client, why the server ended it."""
     state: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +57,8 @@ class Call:
     @property
     def request_id(self) -> str | None:
         """The response's `id`; None before vLLM has made one."""
+        if self.line is not None:
+            return self.line.response_id
         if self.line is not None:
             return self.line.response_id
         return getattr(self.state.get("request_metadata"), "request_id", None)

@@ -1,4 +1,5 @@
-"""vLLM's detokenizer, followed: client stops act on the answer only, and thinking is counted as it comes."""
+"""vLLM's detokenizer, followed: client stops act on the answer only, and thinking is counted, and charged to
+its key, as it comes."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -6,6 +7,7 @@ from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDe
 
 from server.budget.follower import Follower
 from server.budget.step import Step
+from server.keys.meter import Meter
 from server.watch.progress import Progress
 
 STEP_IS_OVER = "s1_step"
@@ -27,6 +29,7 @@ class AnswerStops(IncrementalDetokenizer):
         stop: Sequence[str],
         stop_token_ids: Collection[int],
         is_blank: Callable[[int], bool],
+        meter: Meter | None = None,
     ) -> None:
         super().__init__()
         self._inner = inner
@@ -35,6 +38,7 @@ class AnswerStops(IncrementalDetokenizer):
         self._stop = list(stop)
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
+        self._meter = meter
         self._armed = False
         self.step: Step | None = None
         """Where a piece of thinking ends, if that is what was asked for."""
@@ -76,8 +80,10 @@ class AnswerStops(IncrementalDetokenizer):
         return None
 
     def _take(self, token: int, stop_terminated: bool) -> str | None:
-        free = self.follower.is_free
+        free, thought = self.follower.is_free, self.follower.tokens
         self.follower.feed(token)
+        if self._meter is not None and self.follower.tokens != thought:
+            self._meter.spend(self.follower.tokens - thought)
         self.progress.came(token, free)
         if free and not self._armed and not self._is_blank(token):
             self._arm()

@@ -9,6 +9,7 @@ from uuid import uuid1
 from vllm.v1.engine import EngineCoreRequestType
 
 from server.budget.follower import Follower
+from server.budget.plan import NEVER, End
 
 Positions = list[dict[str, int]]
 """By worker: the output position of the first token behind the request, by row."""
@@ -20,14 +21,16 @@ class EndDesk:
     def __init__(self, core: Any) -> None:
         self._core = core
 
-    async def end(self, followers: Mapping[str, Follower]) -> None:
+    async def end(self, followers: Mapping[str, Follower], why: End) -> None:
         """Close these rows' thinking at the next token that is sampled, or at the first one where a row
         still waits for its turn. Rows that have ended are left alone. Raises what the engine raises."""
+        names = {row: why if it.requested_at == NEVER else it.requested_by for row, it in followers.items()}
 
         def hear(workers: Positions) -> None:
             for positions in workers:  # the last stage of a pipeline samples, and answers last
                 for row_id, at in positions.items():
                     followers[row_id].requested_at = at
+                    followers[row_id].requested_by = names[row_id]
 
         by_engine: defaultdict[Any, list[str]] = defaultdict(list)
         for row_id in followers:

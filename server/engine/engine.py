@@ -4,7 +4,7 @@ All endpoints of vLLM's serving layer come through `generate`, so a budget holds
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import aclosing
 from functools import lru_cache, partial
 from random import getrandbits
@@ -31,6 +31,7 @@ from server.engine.processor import PLAN_KEY
 from server.engine.spans import ThinkingSpans
 from server.engine.stopping import ServerStoppingError
 from server.engine.tokens import Encoder, family_tokens, lexicon
+from server.keys.meter import Meter
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
 from server.watch.ended import NO_FAMILY
@@ -68,7 +69,7 @@ class ThinkingLLM(AsyncLLM):
         self._model = self.model_config.served_model_name
         self._family_name = NO_FAMILY if family is None else family.name
         self._issued = 0
-        self._errands: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[Any]] = set()
         # Every sequence of every request passes here, registered with the output processor and not
         # yet sent: the one place that sees each of n choices by itself.
         self._send = self.engine_core.add_request_async
@@ -225,8 +226,11 @@ class ThinkingLLM(AsyncLLM):
             state = self.output_processor.request_states[request.request_id]
             governed.admit(request, state, self._is_blank)
             await self._send(request)
-            if governed.is_ended and governed.rows:  # while its siblings were sent
-                await self._ends.end({request.request_id: governed.followers[state.request_index]})
+            meter, why = governed.call.meter, governed.ended_by  # ended while its siblings were sent
+            if why is None and meter is not None and meter.is_spent:
+                why = End.QUOTA
+            if why is not None and governed.rows:
+                await self._ends.end({request.request_id: governed.followers[state.request_index]}, why)
             return
         await self._send(request)
 
@@ -241,8 +245,17 @@ class ThinkingLLM(AsyncLLM):
             for each in self._tickets.values()
             if (each.call.request_id, each.call.owner) == asked and each.account.subject.is_planned
         ]
+        return await self._end(found, End.REQUESTED) if found else None
+
+    def end_all_thinking(self, meter: Meter) -> None:
+        """Of a key whose quota is spent: its running requests answer from their next token on."""
+        found = [each for each in self._tickets.values() if each.call.meter is meter and each.rows]
+        self._dispatch(self._end(found, End.QUOTA))
+
+    async def _end(self, found: Sequence[Governed], why: End) -> bool:
+        """Whether any of them was thinking, or has not begun."""
         for governed in found:
-            governed.is_ended = True
+            governed.ended_by = governed.ended_by or why
         thinking = {
             governed.rows[index]: follower
             for governed in found
@@ -250,9 +263,8 @@ class ThinkingLLM(AsyncLLM):
             if follower.is_thinking
         }
         if thinking:
-            await self._ends.end(thinking)
-        is_coming = any(not governed.followers for governed in found)
-        return bool(thinking) or is_coming if found else None
+            await self._ends.end(thinking, why)
+        return bool(thinking) or any(not governed.followers for governed in found)
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""
@@ -289,9 +301,7 @@ class ThinkingLLM(AsyncLLM):
         finally:
             self._tickets.pop(ticket, None)
             if (errand := account.close(partial(self._ledger_of, governed))) is not None:
-                task = asyncio.create_task(errand)
-                self._errands.add(task)
-                task.add_done_callback(self._errands.discard)
+                self._dispatch(errand)
 
     async def _account_for(self, choice: CompletionOutput, governed: Governed) -> None:
         index = choice.index
@@ -308,6 +318,11 @@ class ThinkingLLM(AsyncLLM):
         if index not in governed.ledgers:  # the workers give it once, and who asks may be cancelled
             governed.ledgers[index] = asyncio.ensure_future(self._desk.take(governed.rows[index]))
         return await asyncio.shield(governed.ledgers[index])
+
+    def _dispatch(self, errand: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def _ask_workers(self, method: str, *args: Any) -> list[Any]:
         """Every worker of every engine (collective_rpc alone asks the first of data-parallel ones)."""

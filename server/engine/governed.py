@@ -29,8 +29,8 @@ class Governed:
     first_choice: int
     stop: Sequence[str] = ()
     stop_token_ids: Sequence[int] = ()
-    is_ended: bool = False
-    """Whether a control request ended its thinking."""
+    ended_by: End | None = None
+    """What ended its thinking before its time: a control request, or the quota of its key."""
     rows: dict[int, str] = field(default_factory=dict)
     """Empty where no budget holds."""
     ledgers: dict[int, asyncio.Future[Ledger]] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Governed:
         is_planned = self.account.subject.is_planned
         if state.detokenizer is not None:
             state.detokenizer = stops = AnswerStops(
-                state.detokenizer, progress, self.stop, self.stop_token_ids, is_blank
+                state.detokenizer, progress, self.stop, self.stop_token_ids, is_blank, self.call.meter
             )
             if self.call.line is not None:
                 self.call.line.begin(stops)

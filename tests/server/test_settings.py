@@ -70,6 +70,8 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_EFFORT_TOKENS", "low=-4"),
         ("S1_REASONING_FIELD", "nowhere"),
         ("S1_MAX_THINKING_BUDGTE", "9"),
+        ("S1_API_KEYS_FILE", "/no/such/file"),
+        ("S1_OPEN_ENDPOINTS", "health,models"),
     ],
 )
 def test_wrong_variable_is_refused_by_name(variable: str, text: str) -> None:
@@ -90,6 +92,8 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         (["--no-such-flag"], "--no-such-flag"),
         (["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 2}'], "speculative"),
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
+        (["--api-keys-file", "/no/such/file"], "/no/such/file"),
+        (["--open-endpoints", "none"], "there are no keys"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

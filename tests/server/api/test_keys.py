@@ -1,10 +1,14 @@
-"""API keys at the real server: who gets in, and what is theirs alone."""
+"""API keys at the real server: who gets in, what is theirs alone, and how much they may let it think."""
 
+import asyncio
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import anthropic
 import httpx
+import openai
 import pytest
 
 from tests.conftest import ServerProcess
@@ -16,13 +20,39 @@ BODY: dict[str, Any] = {
     "messages": [{"role": "user", "content": "Find the smallest prime factor of 391."}],
     "thinking_budget": 5,
 }
+ENDLESS = {**BODY, "thinking_budget": {"min_tokens": 900}}
+FILE = """
+[small]
+key = "sk-small"
+max_thinking_tokens = 40
+[exact]
+key = "sk-exact"
+quota_tokens = 100_000
+quota_window_s = 3600
+[spent]
+key = "sk-spent"
+quota_tokens = 200
+quota_window_s = 3600
+[crowd]
+key = "sk-crowd"
+quota_tokens = 500
+quota_window_s = 3600
+[brief]
+key = "sk-brief"
+quota_tokens = 30
+quota_window_s = 4
+"""
+NAMES = ("small", "exact", "spent", "crowd", "brief")
 
 
 @pytest.fixture(scope="module")
 def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server that asks for a key."""
-    log = tmp_path_factory.mktemp("keyed") / "server.log"
-    process = ServerProcess(log, ["--api-key", FIRST, SECOND])
+    """A server that asks for a key: of the file, or of vLLM's."""
+    folder = tmp_path_factory.mktemp("keyed")
+    (folder / "keys.toml").write_text(FILE)
+    environment = {"S1_API_KEYS_FILE": str(folder / "keys.toml")}
+    flags = ["--api-key", FIRST, SECOND, "--enable-scale-out"]
+    process = ServerProcess(folder / "server.log", flags, environment)
     process.wait_until_ready()
     yield process
     process.stop()
@@ -33,9 +63,29 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
+def ask(server: ServerProcess, key: str, **changes: Any) -> httpx.Response:
+    """A request with a key."""
+    return httpx.post(server.url + CHAT, json={**BODY, **changes}, headers=bearer(key), timeout=90)
+
+
+def reports(response: httpx.Response) -> list[dict[str, Any]]:
+    """Of all choices."""
+    assert response.status_code == 200, response.text
+    return [choice["thinking"] for choice in response.json()["choices"]]
+
+
+# -- who gets in ---------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     "headers",
-    [bearer(FIRST), bearer(SECOND), {"x-api-key": FIRST}, {"authorization": f"bearer {FIRST}"}],
+    [
+        bearer(FIRST),
+        bearer(SECOND),
+        bearer("sk-small"),
+        {"x-api-key": FIRST},
+        {"authorization": f"bearer {FIRST}"},
+    ],
 )
 def test_key_is_taken_from_either_header(keyed: ServerProcess, headers: dict[str, str]) -> None:
     assert httpx.post(keyed.url + CHAT, json=BODY, headers=headers, timeout=60).status_code == 200
@@ -57,13 +107,13 @@ def test_without_a_good_key_nothing_is_generated(
     assert error["type"] == ("authentication_error" if path == "/v1/messages" else "AuthenticationError")
 
 
-@pytest.mark.parametrize("path", ["/health", "/metrics", "/", "/page/page.js"])
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/"])
 def test_probes_prometheus_and_the_page_need_none(keyed: ServerProcess, path: str) -> None:
     assert httpx.get(keyed.url + path).status_code == 200
 
 
 def test_only_its_own_key_ends_a_requests_thinking(keyed: ServerProcess) -> None:
-    body = {**BODY, "thinking_budget": {"min_tokens": 900}, "stream": True}
+    body = {**ENDLESS, "stream": True}
     with httpx.stream("POST", keyed.url + CHAT, json=body, headers=bearer(FIRST), timeout=60) as response:
         lines = (line for line in response.iter_lines() if line.startswith("data: {"))
         action = {"id": json.loads(next(lines)[6:])["id"], "action": "end_thinking"}
@@ -77,7 +127,158 @@ def test_only_its_own_key_ends_a_requests_thinking(keyed: ServerProcess) -> None
     assert json.loads(last[6:])["choices"][0]["thinking"]["end"] == "requested"
 
 
-def test_no_key_is_logged(keyed: ServerProcess) -> None:
+# -- a key's ceiling -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [None, 900, {"num_waits": 9}, "medium"])
+def test_ceiling_of_the_key_holds_whatever_is_asked(keyed: ServerProcess, budget: Any) -> None:
+    asked = {"reasoning_effort": budget, "thinking_budget": None} if budget == "medium" else {}
+    (report,) = reports(ask(keyed, "sk-small", **{"thinking_budget": budget, **asked}))
+    assert report["max_tokens"] == 40
+    assert report["tokens"] <= 40
+
+
+def test_smaller_budget_holds_under_the_keys_ceiling(keyed: ServerProcess) -> None:
+    assert reports(ask(keyed, "sk-small"))[0]["max_tokens"] == 5
+
+
+def test_minimum_above_the_keys_ceiling_is_a_400_that_says_whose(keyed: ServerProcess) -> None:
+    refused = ask(keyed, "sk-small", thinking_budget={"min_tokens": 900})
+    assert refused.status_code == 400
+    assert "the ceiling of the key small (40)" in refused.json()["error"]["message"]
+
+
+def test_no_other_endpoint_leads_around_a_keys_ceiling(keyed: ServerProcess) -> None:
+    tokenize = {"model": "s1-nano", "messages": BODY["messages"], "add_generation_prompt": True}
+    prompt = httpx.post(keyed.url + "/tokenize", json=tokenize, headers=bearer(FIRST)).json()["tokens"]
+    raw = {"model": "s1-nano", "token_ids": prompt, "sampling_params": {"max_tokens": 600, "temperature": 0}}
+    mark = {"model": "s1-nano", "prompt": "</think>", "add_special_tokens": False}
+    (end,) = httpx.post(keyed.url + "/tokenize", json=mark, headers=bearer(FIRST)).json()["tokens"]
+    at = {}
+    for key in (FIRST, "sk-small"):
+        out = httpx.post(keyed.url + "/inference/v1/generate", json=raw, headers=bearer(key), timeout=60)
+        assert out.status_code == 200, out.text
+        at[key] = out.json()["choices"][0]["token_ids"].index(end)
+    assert at[FIRST] > 40
+    assert at["sk-small"] == 40
+
+
+def test_beam_search_is_refused_to_a_key_with_limits(keyed: ServerProcess) -> None:
+    beams = {"use_beam_search": True, "n": 2, "thinking_budget": None, "max_tokens": 20}
+    for key in ("sk-small", "sk-exact"):
+        refused = ask(keyed, key, **beams)
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "use_beam_search"
+
+
+# -- a key's quota -------------------------------------------------------------------------------------
+
+
+def left(server: ServerProcess, name: str) -> int:
+    """What a request that does not think is told."""
+    response = ask(server, f"sk-{name}", thinking_budget=0, max_tokens=20)
+    assert response.status_code == 200
+    return int(response.headers["x-ratelimit-remaining-tokens"])
+
+
+def test_quota_is_charged_to_the_token_however_requests_end(keyed: ServerProcess) -> None:
+    before = left(keyed, "exact")
+    thought = 0
+    for changes in (
+        {"thinking_budget": 30},
+        {"thinking_budget": {"num_waits": 2}, "n": 5, "temperature": 1.0},
+        {"thinking_budget": {"max_tokens": 60, "num_waits": 1}, "n": 2, "temperature": 1.0},
+        {"thinking_budget": {"min_tokens": 300}, "max_tokens": 70},
+    ):
+        response = ask(keyed, "sk-exact", **changes)
+        thought += sum(report["tokens"] for report in reports(response))
+        assert int(response.headers["x-ratelimit-remaining-tokens"]) == before - thought
+        assert response.headers["x-ratelimit-limit-tokens"] == "100000"
+        assert 0 < int(response.headers["x-ratelimit-reset-tokens"].removesuffix("s")) <= 3600
+
+    body = {**BODY, "thinking_budget": {"num_waits": 1}, "n": 3, "stream": True}
+    with httpx.stream("POST", keyed.url + CHAT, json=body, headers=bearer("sk-exact"), timeout=60) as stream:
+        events = [json.loads(line[6:]) for line in stream.iter_lines() if line.startswith("data: {")]
+    choices = [choice for event in events for choice in event["choices"]]
+    thought += sum(choice["thinking"]["tokens"] for choice in choices if choice["finish_reason"])
+    assert left(keyed, "exact") == before - thought
+
+
+def test_request_that_is_aborted_is_charged_for_what_it_thought(keyed: ServerProcess) -> None:
+    before = left(keyed, "exact")
+    usage = {"include_usage": True, "continuous_usage_stats": True}
+    body = {**ENDLESS, "n": 4, "stream": True, "stream_options": usage}
+    seen = 0
+    with httpx.stream("POST", keyed.url + CHAT, json=body, headers=bearer("sk-exact"), timeout=60) as stream:
+        for line in stream.iter_lines():
+            if line.startswith("data: {"):
+                seen = json.loads(line[6:])["usage"]["completion_tokens"]
+            if seen > 60:
+                break
+    after = _settled(keyed)
+    assert seen <= before - after < 4 * 900
+
+
+def _settled(server: ServerProcess) -> int:
+    """What is left when nothing is charged any more: the abort has arrived."""
+    last = left(server, "exact")
+    while (now := left(server, "exact")) != last:
+        last = now
+    return last
+
+
+def test_spent_quota_ends_thinking_and_the_next_request_waits(keyed: ServerProcess) -> None:
+    first = ask(keyed, "sk-spent", **ENDLESS)
+    (report,) = reports(first)
+    assert report["end"] == "quota"
+    assert 200 <= report["tokens"] < 900
+    assert first.json()["choices"][0]["message"]["content"].startswith("\n\nFinal Answer:")
+    assert first.headers["x-ratelimit-remaining-tokens"] == "0"
+
+    refused = ask(keyed, "sk-spent")
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 3600
+    assert refused.headers["x-ratelimit-remaining-tokens"] == "0"
+    assert "The key spent has spent its 200 thinking tokens" in refused.json()["error"]["message"]
+    assert left(keyed, "spent") == 0  # an answer without thinking is still to be had
+
+    ours = openai.OpenAI(base_url=f"{keyed.url}/v1", api_key="sk-spent", max_retries=0)
+    with pytest.raises(openai.RateLimitError):
+        ours.chat.completions.create(model="s1-nano", messages=BODY["messages"])
+    theirs = anthropic.Anthropic(base_url=keyed.url, api_key="sk-spent", max_retries=0)
+    with pytest.raises(anthropic.RateLimitError):
+        theirs.messages.create(model="s1-nano", messages=BODY["messages"], max_tokens=200)
+
+
+async def test_crowd_spends_its_quota_together(keyed: ServerProcess) -> None:
+    async with httpx.AsyncClient(timeout=120, headers=bearer("sk-crowd")) as client:
+        got = await asyncio.gather(*(client.post(keyed.url + CHAT, json=ENDLESS) for _ in range(20)))
+    served = [response for response in got if response.status_code == 200]
+    assert {response.status_code for response in got} <= {200, 429}
+    assert all(reports(response)[0]["end"] == "quota" for response in served)
+    thought = sum(reports(response)[0]["tokens"] for response in served)
+    assert 500 <= thought < 500 + 20 * 150  # 18,000 without a quota
+
+
+def test_next_window_is_open_when_retry_after_says(keyed: ServerProcess) -> None:
+    while (response := ask(keyed, "sk-brief", thinking_budget=20)).status_code == 200:
+        pass
+    assert response.status_code == 429
+    assert 0 < int(response.headers["retry-after"]) <= 4
+    time.sleep(int(response.headers["retry-after"]))
+    assert ask(keyed, "sk-brief", thinking_budget=20).status_code == 200
+
+
+def test_key_without_limits_is_told_of_none(keyed: ServerProcess) -> None:
+    response = ask(keyed, FIRST)
+    assert not [name for name in response.headers if name.startswith("x-ratelimit")]
+
+
+# -- what is said of keys ------------------------------------------------------------------------------
+
+
+def test_keys_are_named_at_start_and_never_logged(keyed: ServerProcess) -> None:
     said = keyed.log.read_text()
-    assert FIRST not in said
-    assert SECOND not in said
+    assert f"keys     {', '.join(NAMES)}, --api-key 1, --api-key 2" in said
+    for secret in (FIRST, SECOND, *(f"sk-{name}" for name in NAMES)):
+        assert secret not in said

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.budget.follower import Follower
-from server.budget.plan import NEVER
+from server.budget.plan import NEVER, End
 from server.engine.ends import EndDesk
 from tests.server.budget.plans import plan
 
@@ -39,7 +39,7 @@ class Core:
 
 async def test_follower_knows_before_anything_else_can_run() -> None:
     core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}))
+    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     core.answer([{"a": 7}])
@@ -49,7 +49,7 @@ async def test_follower_knows_before_anything_else_can_run() -> None:
 
 async def test_last_stage_of_a_pipeline_has_the_word() -> None:
     core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}))
+    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
     await asyncio.sleep(0.01)
     core.answer([{"a": 6}, {"a": 7}])
     await ending
@@ -59,7 +59,7 @@ async def test_last_stage_of_a_pipeline_has_the_word() -> None:
 async def test_each_engine_is_asked_for_its_own_rows_and_none_for_one_that_ended() -> None:
     core = Core(reqs_in_flight={"a": "first", "b": "second", "c": "first"})
     followers = {name: Follower(plan()) for name in "abcd"}
-    ending = asyncio.create_task(EndDesk(core).end(followers))
+    ending = asyncio.create_task(EndDesk(core).end(followers, End.REQUESTED))
     await asyncio.sleep(0.01)
     assert core.asked == [("first", ["a", "c"]), ("second", ["b"])]
     core.answer([{"b": 3}])
@@ -70,7 +70,7 @@ async def test_each_engine_is_asked_for_its_own_rows_and_none_for_one_that_ended
 
 async def test_what_the_engine_did_holds_though_the_asker_went_away() -> None:
     core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}))
+    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
     await asyncio.sleep(0.01)
     ending.cancel()
     await asyncio.sleep(0.01)
