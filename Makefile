@@ -7,7 +7,13 @@ TORCH := torch==2.13.0
 # PyTorch's own index of CPU wheels, asked for this one package only, and only where the default has none.
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
-.PHONY: serve test check slow nano bench bench-train clean
+# What the environment is made of; docker/Dockerfile.cpu takes the server alone.
+EDITABLE ?= -e
+PACKAGE ?= .[cpu,curation,evals,train,dev]
+
+.PHONY: serve env test check slow nano bench bench-train clean
+
+env: $(READY)
 
 serve: $(READY)
 	$(BIN)/s1-serve $(ARGS)
@@ -37,7 +43,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "s1-server needs Python 3.11 or newer"'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q "$(TORCH)+cpu" || $(BIN)/pip install -q --extra-index-url $(TORCH_INDEX) "$(TORCH)+cpu"
-	$(BIN)/pip install -q -c constraints.txt -e ".[cpu,curation,evals,train,dev]"
+	$(BIN)/pip install -q -c constraints.txt $(EDITABLE) "$(PACKAGE)"
 	# Pulled in by the engine, built for CUDA, and of no use to a text server: they break transformers' imports.
 	$(BIN)/pip uninstall -q -y torchvision torchaudio torchcodec
 	touch $@

@@ -1,0 +1,100 @@
+"""The containers' files agree with each other, with the project and with the server."""
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from server.engine.arguments import SHUTDOWN_TIMEOUT_S
+from tests.docker.dockerfile import Stage, read_dockerfile
+
+ROOT = Path(__file__).parents[2]
+DOCKER = ROOT / "docker"
+DOCKERFILES = (DOCKER / "Dockerfile", DOCKER / "Dockerfile.cpu")
+PINNED = re.compile(r"[\w./-]+:v?\d+\.\d+\.\d+[\w.-]*")
+
+
+def images() -> dict[str, list[Stage]]:
+    """The stages of each Dockerfile, by its name."""
+    return {path.name: read_dockerfile(path) for path in DOCKERFILES}
+
+
+def compose() -> dict[str, Any]:
+    """The services of the compose file."""
+    services: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+    return services
+
+
+def pod() -> dict[str, Any]:
+    """Of the Kubernetes deployment."""
+    deployment = next(yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text()))
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def test_every_image_is_pinned_to_a_release() -> None:
+    named = {stage.name for stages in images().values() for stage in stages}
+    bases = {stage.base for stages in images().values() for stage in stages} - named
+    bases |= {service["image"] for service in compose().values() if "build" not in service}
+    assert len(bases) >= 5
+    assert [base for base in bases if not PINNED.fullmatch(base)] == []
+
+
+def test_cuda_image_has_the_engine_that_the_project_pins() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    version = extras["cuda"][0].removeprefix("vllm==")
+    assert f"vllm/vllm-openai:v{version}" in {stage.base for stage in images()["Dockerfile"]}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cpu"])
+def test_image_runs_as_nobody_special_and_looks_after_its_health(name: str) -> None:
+    said = {i.keyword: i.text for stage in images()[name] for i in stage.instructions}
+    assert said["USER"] == "10001"
+    assert "http://127.0.0.1:8000/health" in said["HEALTHCHECK"]
+    assert said["ENTRYPOINT"] == '["s1-serve", "--host", "0.0.0.0", "--port", "8000"]'
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cpu"])
+def test_copied_files_are_there_and_not_ignored(name: str) -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] == "!"]
+    for stage in images()[name]:
+        for instruction in stage.instructions:
+            if instruction.keyword == "COPY" and not instruction.flags:
+                for source in instruction.words[:-1]:
+                    assert (ROOT / source).exists(), source
+                    assert source in allowed
+
+
+def test_whoever_stops_the_server_waits_for_it_to_drain() -> None:
+    (sleep,) = (hook["sleep"]["seconds"] for hook in pod()["containers"][0]["lifecycle"].values())
+    assert pod()["terminationGracePeriodSeconds"] >= sleep + SHUTDOWN_TIMEOUT_S + 10
+    assert int(compose()["server"]["stop_grace_period"].removesuffix("s")) >= SHUTDOWN_TIMEOUT_S + 10
+    probe = pod()["containers"][0]["livenessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] > pod()["terminationGracePeriodSeconds"]
+
+
+def test_probes_ask_where_the_server_answers_as_the_images_user() -> None:
+    container = pod()["containers"][0]
+    probes = [container[name] for name in ("startupProbe", "readinessProbe", "livenessProbe")]
+    assert {(probe["httpGet"]["path"], probe["httpGet"]["port"]) for probe in probes} == {("/health", "http")}
+    assert container["ports"] == [{"name": "http", "containerPort": 8000}]
+    assert pod()["securityContext"]["runAsUser"] == 10001
+    assert pod()["enableServiceLinks"] is False  # its S1_SERVER_PORT would be no setting of ours
+
+
+def test_service_monitor_finds_the_service() -> None:
+    _, service, monitor = yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert {each["port"] for each in monitor["spec"]["endpoints"]} <= {
+        port["name"] for port in service["spec"]["ports"]
+    }
+
+
+def test_every_file_that_compose_mounts_is_there() -> None:
+    mounted = [mount.split(":")[0] for service in compose().values() for mount in service.get("volumes", ())]
+    files = [DOCKER / source for source in mounted if source.startswith("./")]
+    assert len(files) == 4
+    assert [path for path in files if not path.exists()] == []
