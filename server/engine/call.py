@@ -59,8 +59,6 @@ class Call:
         """The response's `id`; None before vLLM has made one."""
         if self.line is not None:
             return self.line.response_id
-        if self.line is not None:
-            return self.line.response_id
         return getattr(self.state.get("request_metadata"), "request_id", None)
 
     @property

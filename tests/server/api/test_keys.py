@@ -33,6 +33,10 @@ quota_window_s = 3600
 key = "sk-spent"
 quota_tokens = 200
 quota_window_s = 3600
+[voters]
+key = "sk-voters"
+quota_tokens = 400
+quota_window_s = 3600
 [crowd]
 key = "sk-crowd"
 quota_tokens = 500
@@ -42,7 +46,7 @@ key = "sk-brief"
 quota_tokens = 30
 quota_window_s = 4
 """
-NAMES = ("small", "exact", "spent", "crowd", "brief")
+NAMES = ("small", "exact", "spent", "voters", "crowd", "brief")
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +175,34 @@ def test_beam_search_is_refused_to_a_key_with_limits(keyed: ServerProcess) -> No
         assert refused.json()["error"]["param"] == "use_beam_search"
 
 
+METHODS: list[dict[str, Any]] = [
+    {"method": "majority", "n": 4},
+    {"method": "majority", "n": 4, "total_tokens": 2000},
+    {"method": "majority", "total_tokens": 150},
+    {"method": "best_of_n", "n": 3, "scorer": "likelihood", "total_tokens": 900},
+    {"method": "short_m", "n": 4, "m": 2},
+    {"method": "rejection", "accept_up_to": 20, "tries": 3},
+    {"method": "rejection", "accept_up_to": 500, "tries": 2},
+    {"method": "token_conditional", "tokens": 512},
+]
+
+
+def scaled(server: ServerProcess, key: str, method: dict[str, Any], **changes: Any) -> httpx.Response:
+    """An answer from many samples, none of which would stop soon by itself."""
+    return ask(server, key, **{"thinking_budget": None, "temperature": 1.5, "scaling": method, **changes})
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
+def test_ceiling_of_the_key_holds_for_every_sample_of_scaling(
+    keyed: ServerProcess, method: dict[str, Any]
+) -> None:
+    response = scaled(keyed, "sk-small", method)
+    assert response.status_code == 200, response.text
+    thought = [sample["thinking_tokens"] for sample in response.json()["scaling"]["samples"]]
+    assert 0 < max(thought) <= 40
+    assert reports(response)[0]["max_tokens"] <= 40
+
+
 # -- a key's quota -------------------------------------------------------------------------------------
 
 
@@ -217,6 +249,39 @@ def test_request_that_is_aborted_is_charged_for_what_it_thought(keyed: ServerPro
                 break
     after = _settled(keyed)
     assert seen <= before - after < 4 * 900
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: "-".join(map(str, method.values())))
+@pytest.mark.parametrize("stream", [False, True])
+def test_every_sample_of_scaling_is_charged_thrown_away_or_not(
+    keyed: ServerProcess, method: dict[str, Any], stream: bool
+) -> None:
+    before = _settled(keyed)
+    more = {"stream": True, "stream_options": {"include_usage": True}} if stream else {}
+    response = scaled(keyed, "sk-exact", method, **more)
+    assert response.status_code == 200, response.text
+    events = [json.loads(line[6:]) for line in response.text.splitlines() if line.startswith("data: {")]
+    bill = events[-1] if stream else response.json()
+    thought = bill["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    charged = before - _settled(keyed)
+    if method["method"] in ("short_m", "rejection"):  # what is aborted has a few tokens on their way
+        assert thought <= charged <= thought + 20
+    else:
+        assert charged == thought
+    assert charged > 20
+
+
+def test_quota_spent_by_samples_ends_the_thinking_of_all_of_them(keyed: ServerProcess) -> None:
+    voting = {"method": "majority", "n": 8}
+    first = scaled(keyed, "sk-voters", voting, **ENDLESS)
+    (report,) = reports(first)
+    assert report["end"] == "quota"
+    thought = [sample["thinking_tokens"] for sample in first.json()["scaling"]["samples"]]
+    assert len(thought) == 8
+    assert 400 <= sum(thought) < 400 + 8 * 150  # 7,200 without a quota
+    assert first.headers["x-ratelimit-remaining-tokens"] == "0"
+    assert scaled(keyed, "sk-voters", voting).status_code == 429
+    assert scaled(keyed, "sk-voters", voting, thinking_budget=0, max_tokens=20).status_code == 200
 
 
 def _settled(server: ServerProcess) -> int:
