@@ -8,6 +8,7 @@ from typing import Any
 from starlette.types import Send
 
 from server.api.requests import Scaled
+from server.api.responses import INLINE, ReasoningField
 
 Json = dict[str, Any]
 HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
@@ -17,8 +18,14 @@ _OF_THE_ANSWER = ("created", "model", "service_tier", "system_fingerprint")
 class Chunks:
     """Sends server-sent events; the response begins with the first of them."""
 
-    def __init__(self, send: Send, scaled: Scaled, response_id: str) -> None:
+    def __init__(self, send: Send, scaled: Scaled, response_id: str, reasoning: ReasoningField) -> None:
         self._send = send
+        self._reasoning = reasoning
+        self._shows_thinking = (
+            reasoning.name != INLINE and scaled.fields.get("include_reasoning") is not False
+        )
+        self._thinking = ""
+        """What was sent of it."""
         self._shows_usage = bool((scaled.fields.get("stream_options") or {}).get("include_usage"))
         self._method = scaled.wanted.name
         self.has_begun = False
@@ -30,10 +37,16 @@ class Chunks:
         }
 
     async def send_progress(self, news: Mapping[str, Any]) -> None:
-        """A chunk without text: a client that knows nothing of `scaling` passes over it."""
-        delta = {} if self.has_begun else {"role": "assistant", "content": ""}
+        """A chunk that a client which knows nothing of `scaling` passes over; or one with thinking in it,
+        where there is one line of it, and no later one will take it back."""
+        delta: Json = {} if self.has_begun else {"role": "assistant", "content": ""}
+        told = dict(news)
+        if (thinking := told.pop("thinking", None)) and self._shows_thinking:
+            delta["reasoning"] = thinking[len(self._thinking) :]
+            self._thinking = thinking
+            self._reasoning.put(delta)
         choice = {"index": 0, "delta": delta, "finish_reason": None}
-        await self._send_chunk([choice], scaling={"method": self._method, "progress": news})
+        await self._send_chunk([choice], scaling={"method": self._method, "progress": told})
 
     async def send_answer(self, body: Json) -> None:
         """A whole response: its thinking, its answer, its usage if that was asked for; and the end."""
@@ -43,7 +56,10 @@ class Chunks:
         answer: Json = {"content": message.pop("content", None) or ""}
         if calls := message.pop("tool_calls", None):
             answer["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
-        thinking = {key: value for key, value in message.items() if value not in (None, [])}
+        for name in ("reasoning", "reasoning_content"):
+            if isinstance(message.get(name), str):
+                message[name] = message[name].removeprefix(self._thinking)
+        thinking = {key: value for key, value in message.items() if value not in (None, [], "")}
         await self._send_chunk([{"index": 0, "delta": thinking, "finish_reason": None}])
         await self._send_chunk([{**choice, "delta": answer}], scaling=body["scaling"])
         if self._shows_usage:

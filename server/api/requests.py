@@ -9,7 +9,7 @@ from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import DEFAULT_SOURCE, BudgetDefaults, read_budget
 from server.engine.call import Call
 from server.scaling.request import FIELD as SCALING
-from server.scaling.request import ScalingDefaults, Wanted, read_scaling, refuse_budget
+from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
@@ -51,7 +51,7 @@ def read_request(
     wanted = read_scaling(body, scaling)
     if wanted is not None and path != CHAT_PATH:
         raise BudgetError(SCALING, f"{SCALING} is for {CHAT_PATH} only.")
-    read = read_budget({key: value for key, value in body.items() if key != SCALING}, defaults)
+    read = read_budget(budget_body(body), defaults)
     if wanted is not None:
         refuse_budget(wanted, read)
     if body.get("use_beam_search") and read.asked:

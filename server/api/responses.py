@@ -9,6 +9,7 @@ from server.engine.call import Call
 from server.reasoning.families import Family
 
 Json = dict[str, Any]
+INLINE = "inline"
 
 
 @dataclass(frozen=True, slots=True)

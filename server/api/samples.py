@@ -66,6 +66,12 @@ class Samples:
         return self._call.budget
 
     @property
+    def max_completion_tokens(self) -> int | None:
+        """The client's, by its name of now or of old."""
+        said = (self._fields.get(name) for name in ("max_completion_tokens", "max_tokens"))
+        return next((most for most in said if isinstance(most, int)), None)
+
+    @property
     def marks(self) -> Marks:
         """Of the model's family."""
         if self._marks is None:
@@ -113,6 +119,8 @@ class Samples:
             body["seed"] = seed + index
         if ask.temperature is not None:
             body["temperature"] = ask.temperature
+        if ask.stop:
+            body["stop"] = list(ask.stop)
         if ask.max_completion_tokens is not None:
             body.pop("max_tokens", None)
             body["max_completion_tokens"] = ask.max_completion_tokens

@@ -86,7 +86,9 @@ class ScalingEdge:
         run.add_done_callback(lambda _: told.put_nowait(None))
         try:
             if streams:
-                await self._stream(Chunks(send, scaled, response_id), told, run, scope, receive, send)
+                await self._stream(
+                    Chunks(send, scaled, response_id, self._reasoning), told, run, scope, receive, send
+                )
             else:
                 await (await _result(run))(scope, receive, send)
         finally:

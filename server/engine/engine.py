@@ -200,9 +200,9 @@ class ThinkingLLM(AsyncLLM):
         )
         try:
             plan = make_plan(call.budget, self.family, self._encode, occasion, self._lexicon)
+            return plan if call.line is None else call.line.lay_out(plan)
         except BudgetError as error:
             _refuse(call, error.field, str(error))
-        return plan if call.line is None else call.line.lay_out(plan)
 
     def _continue(
         self, call: Call, line: Line, prompt: Any, params: SamplingParams

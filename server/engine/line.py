@@ -9,6 +9,7 @@ from typing import Any
 
 from vllm.outputs import CompletionOutput
 
+from server.budget.budget import BudgetError
 from server.budget.follower import Follower
 from server.budget.plan import Opening, Plan, TokenIds
 from server.budget.report import Ledger
@@ -57,9 +58,12 @@ class Line:
         return {**prompt, "prompt_token_ids": [*ids, *self.prefix]} if self.prefix else prompt
 
     def lay_out(self, plan: Plan) -> Plan:
-        """The plan of this line: a step opens thinking if the prompt has not, and nothing closes it."""
+        """The plan of this line: a step opens thinking if the prompt has not, and nothing closes it. Raises
+        BudgetError where there is no thinking."""
         if self.step is None:
             return plan
+        if plan.opening is Opening.CLOSED:
+            raise BudgetError("scaling", "scaling: thinking is switched off, so there are no steps of it")
         opening = Opening.FORCE if plan.opening is Opening.AWAIT else plan.opening
         steering = replace(plan.steering, loop_rule=None)
         return replace(plan, opening=opening, close_at=plan.room, steering=steering)

@@ -57,5 +57,7 @@ class Method:
     """It needs a scorer; its fields have `scorer`."""
     needs_thinking: bool = False
     """It needs a model whose thinking marks are known."""
+    takes_waits: bool = False
+    """In pieces, and yet it replaces ends of thinking by the nudge."""
     in_pieces: bool = False
     """It asks for thinking in pieces: what needs one unbroken request it doesn't take."""

@@ -1,5 +1,6 @@
 """The methods that `scaling.method` can name, one row each."""
 
+from server.scaling.auto import AUTO
 from server.scaling.best_of_n import BEST_OF_N
 from server.scaling.conditional import CLASS_CONDITIONAL, STEP_CONDITIONAL, TOKEN_CONDITIONAL
 from server.scaling.majority import MAJORITY
@@ -12,6 +13,7 @@ METHODS: dict[str, Method] = {
     "short_m": SHORT_M,
     "rejection": REJECTION,
     "best_of_n": BEST_OF_N,
+    "auto": AUTO,
     "token_conditional": TOKEN_CONDITIONAL,
     "step_conditional": STEP_CONDITIONAL,
     "class_conditional": CLASS_CONDITIONAL,

@@ -14,6 +14,7 @@ from server.scaling.methods import METHODS
 from server.scaling.scorers.likelihood import LIKELIHOOD
 
 FIELD = "scaling"
+BUDGET_FIELD, AUTO_WORD = "thinking_budget", "auto"
 SCORER = f"{FIELD}.scorer"
 DEFAULT_MOST_SAMPLES = 64
 CEILED = ("n", "m", "tries", "width")
@@ -45,9 +46,23 @@ class Wanted:
     """Of a method that needs one, its name."""
 
 
+def budget_body(body: Body) -> dict[str, object]:
+    """The request without what is said of scaling in it."""
+    return {
+        key: value
+        for key, value in body.items()
+        if key != FIELD and (key, value) != (BUDGET_FIELD, AUTO_WORD)
+    }
+
+
 def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
-    """None: not asked for. Raises BudgetError, with the field, on a client's mistake."""
+    """None: not asked for. `"thinking_budget": "auto"` asks for the method auto. Raises BudgetError, with the
+    field, on a client's mistake."""
     said = body.get(FIELD)
+    if body.get(BUDGET_FIELD) == AUTO_WORD:
+        if said is not None:
+            raise BudgetError(FIELD, f'{FIELD} and {BUDGET_FIELD} "{AUTO_WORD}" are two methods: give one.')
+        said = {"method": AUTO_WORD}
     if said is None:
         return None
     if not isinstance(said, Mapping):
@@ -127,7 +142,7 @@ def refuse_budget(wanted: Wanted, read: ReadBudget) -> None:
     if not wanted.method.in_pieces:
         return
     unkept = {
-        "thinking_budget.num_waits": read.budget.num_waits,
+        "thinking_budget.num_waits": 0 if wanted.method.takes_waits else read.budget.num_waits,
         "thinking_budget.min_tokens": read.budget.min_tokens,
         "thinking_budget.max_steps": read.budget.max_steps,
         "thinking_budget.detail": read.detail,

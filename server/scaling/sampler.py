@@ -42,6 +42,8 @@ class Ask:
     prefix: TokenIds = ()
     """Behind the prompt: the thinking so far, with its marks."""
     step: Step | None = None
+    stop: tuple[str, ...] = ()
+    """Where the answer stops; () is as the client said."""
     budget: ThinkingBudget | None = None
     max_completion_tokens: int | None = None
     temperature: float | None = None
@@ -89,6 +91,10 @@ class Sampler(Protocol):
     @property
     def budget(self) -> ThinkingBudget:
         """The client's, after defaults and ceiling."""
+
+    @property
+    def max_completion_tokens(self) -> int | None:
+        """The client's."""
 
     @property
     def marks(self) -> Marks:

@@ -59,6 +59,10 @@ class ScriptedSampler:
     asks: list[Ask] = field(default_factory=list)
 
     @property
+    def max_completion_tokens(self) -> int | None:
+        return None
+
+    @property
     def marks(self) -> Marks:
         return Marks(FAMILY, encode, decode)
 

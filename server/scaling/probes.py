@@ -1,0 +1,89 @@
+"""Probes: has the answer settled? Each looks at the answer as it would be if thinking closed here.
+
+`trial` asks for a trial answer and waits for it to stay the same (Dynasor, arXiv 2412.20993). `entropy` looks
+at the answer's first token and waits for its entropy to stand still (EAT, arXiv 2509.26522).
+"""
+
+from math import exp, log
+from typing import Protocol
+
+from server.budget.plan import TokenIds
+from server.scaling.equality import Equality, ballot
+from server.scaling.sampler import Ask, Kind, Sampler
+
+TRIAL_TOKENS = 48
+"""A trial answer is short: it ends at a line's end, or here."""
+LIKELIEST = 20
+"""How many of the first token's alternatives the entropy is taken over; the rest counts as one more."""
+EAT_ALPHA = 0.2
+EAT_LEAST = 4
+"""EAT's own: the share of a new value in the moving averages, and how many values it takes to judge."""
+
+
+class Probe(Protocol):
+    """For one line of thinking."""
+
+    async def has_settled(self, line: TokenIds) -> bool:
+        """Called at one sentence end after another."""
+
+
+class Trial:
+    """Settled when `patience` trial answers in a row are the same one."""
+
+    def __init__(self, sampler: Sampler, equality: Equality, patience: int) -> None:
+        self._sampler = sampler
+        self._equality = equality
+        self._patience = patience
+        self._last: str | None = None
+        self._same = 0
+
+    async def has_settled(self, line: TokenIds) -> bool:
+        sampler = self._sampler
+        got = await sampler.ask(
+            Ask(
+                Kind.PROBE,
+                prefix=sampler.marks.closed(line, sampler.budget),
+                stop=("\n",),
+                temperature=0.0,
+                max_completion_tokens=TRIAL_TOKENS,
+            )
+        )
+        said = ballot(got.answer)
+        is_same = said is not None and self._last is not None and await self._equality.same(self._last, said)
+        self._same = self._same + 1 if is_same else int(said is not None)
+        self._last = said
+        return self._same >= self._patience
+
+
+class Entropy:
+    """Settled when the entropy's variance, as a moving average, falls below `variance`."""
+
+    def __init__(self, sampler: Sampler, variance: float) -> None:
+        self._sampler = sampler
+        self._least = variance
+        self._mean = self._variance = 0.0
+        self._seen = 0
+
+    async def has_settled(self, line: TokenIds) -> bool:
+        sampler = self._sampler
+        got = await sampler.ask(
+            Ask(
+                Kind.PROBE,
+                prefix=sampler.marks.closed(line, sampler.budget),
+                logprobs=LIKELIEST,
+                max_completion_tokens=1,
+            )
+        )
+        value = entropy(got.alternatives[0]) if got.alternatives else 0.0
+        self._seen += 1
+        self._mean += EAT_ALPHA * (value - self._mean)
+        self._variance += EAT_ALPHA * ((value - self._mean) ** 2 - self._variance)
+        bias = 1 - (1 - EAT_ALPHA) ** self._seen
+        return self._seen >= EAT_LEAST and self._variance / bias < self._least
+
+
+def entropy(logprobs: tuple[float, ...]) -> float:
+    """In nats, of a distribution whose likeliest values are known; what is missing counts as one value."""
+    known = [exp(each) for each in logprobs]
+    rest = max(0.0, 1 - sum(known))
+    return -sum(p * log(p) for p in (*known, rest) if p > 0)
