@@ -15,6 +15,8 @@ TRIAL_TOKENS = 48
 """A trial answer is short: it ends at a line's end, or here."""
 LIKELIEST = 20
 """How many of the first token's alternatives the entropy is taken over; the rest counts as one more."""
+BLANKS = 2
+"""So many tokens that show nothing (a space, a line break) may stand in front of the first that does."""
 EAT_ALPHA = 0.2
 EAT_LEAST = 4
 """EAT's own: the share of a new value in the moving averages, and how many values it takes to judge."""
@@ -70,11 +72,13 @@ class Entropy:
             Ask(
                 Kind.PROBE,
                 prefix=sampler.marks.closed(line, sampler.budget),
+                temperature=0.0,
                 logprobs=LIKELIEST,
-                max_completion_tokens=1,
+                max_completion_tokens=BLANKS + 1,
             )
         )
-        value = entropy(got.alternatives[0]) if got.alternatives else 0.0
+        shown = [bool(sampler.marks.decode([token]).strip()) for token in got.tokens]
+        value = entropy(got.alternatives[shown.index(True)]) if any(shown) else 0.0
         self._seen += 1
         self._mean += EAT_ALPHA * (value - self._mean)
         self._variance += EAT_ALPHA * ((value - self._mean) ** 2 - self._variance)

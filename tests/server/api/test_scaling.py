@@ -301,3 +301,82 @@ def test_where_there_are_several_scorers_one_must_be_named(server_url: str) -> N
     error = ask(server_url, {"method": "best_of_n", "n": 2}, 400)["error"]
     assert error["param"] == "scaling.scorer"
     assert "likelihood" in error["message"]
+
+
+def test_auto_stops_where_the_trial_answers_agree(server_url: str) -> None:
+    natural = plain(server_url, 1, temperature=0)["choices"][0]
+    wanted = {"method": "auto", "every": 4, "patience": 2}
+    whole = ask(server_url, wanted, temperature=0)
+    (choice,) = whole["choices"]
+    thinking = choice["message"]["reasoning_content"]
+    assert natural["message"]["reasoning_content"].startswith(thinking)
+    assert choice["thinking"]["end"] == "settled"
+    assert choice["thinking"]["tokens"] < natural["thinking"]["tokens"]
+    assert "Final Answer:" in choice["message"]["content"]
+    tokens, usage = whole["scaling"]["tokens"], whole["usage"]
+    assert tokens["probe"]["asks"] == whole["scaling"]["probes"] >= 2
+    assert usage["completion_tokens"] == sum(each["tokens"] for each in tokens.values())
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == choice["thinking"]["tokens"]
+
+
+def test_auto_that_never_settles_is_the_natural_stop_token_for_token(server_url: str) -> None:
+    natural = plain(server_url, 1, temperature=0)["choices"][0]
+    for probe in ({"patience": 99}, {"probe": "entropy", "variance": 1e-300}):
+        whole = ask(server_url, {"method": "auto", "every": 4, **probe}, temperature=0)
+        (choice,) = whole["choices"]
+        assert choice["message"] == natural["message"]
+        assert choice["thinking"] == natural["thinking"]
+        assert whole["scaling"]["probes"] > 3
+
+
+def test_auto_with_waits_is_the_engines_waits_token_for_token(server_url: str) -> None:
+    budget = {"num_waits": 2, "nudge": ["Wait", "So"]}
+    forced = plain(server_url, 1, temperature=0, messages=HARD, thinking_budget=budget)["choices"][0]
+    wanted = {"method": "auto", "every": 4, "patience": 99}
+    whole = ask(server_url, wanted, temperature=0, messages=HARD, thinking_budget=budget)
+    (choice,) = whole["choices"]
+    assert choice["message"] == forced["message"]
+    assert choice["thinking"] == forced["thinking"]
+
+
+def test_auto_streams_its_thinking_as_it_comes(server_url: str) -> None:
+    wanted = {"method": "auto", "every": 4, "patience": 2}
+    whole = ask(server_url, wanted, temperature=0)
+    told = events(server_url, wanted, temperature=0)
+    pieces = [each["choices"][0]["delta"].get("reasoning_content") for each in told]
+    assert sum(piece is not None for piece in pieces) > 2
+    assert "".join(piece or "" for piece in pieces) == whole["choices"][0]["message"]["reasoning_content"]
+    assert told[-1]["scaling"] == whole["scaling"]
+
+
+def test_auto_is_also_a_word_for_the_budget(server_url: str) -> None:
+    body = {"model": "s1-nano", "messages": QUESTION, "thinking_budget": "auto"}
+    whole = httpx.post(server_url + CHAT, json=body, timeout=60).json()
+    assert whole["scaling"]["method"] == "auto"
+    refused = httpx.post(server_url + CHAT, json={**body, "scaling": {"method": "majority", "n": 2}})
+    assert refused.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"thinking_budget": {"min_tokens": 5}}, "thinking_budget.min_tokens"),
+        ({"thinking_budget": {"max_tokens": 50, "detail": True}}, "thinking_budget.detail"),
+        ({"logprobs": True}, "logprobs"),
+        ({"presence_penalty": 0.5}, "presence_penalty"),
+        ({"tools": [{"type": "function", "function": {"name": "f"}}]}, "tools"),
+    ],
+)
+def test_what_pieces_cannot_keep_is_refused(server_url: str, changes: dict[str, Any], field: str) -> None:
+    error = ask(server_url, {"method": "auto"}, 400, **changes)["error"]
+    assert error["param"] == field
+
+
+def test_the_answers_reserve_is_kept_when_thinking_is_asked_for_in_steps(server_url: str) -> None:
+    wanted = {"method": "auto", "every": 4, "patience": 99}
+    whole = ask(server_url, wanted, temperature=0, max_completion_tokens=80)
+    (choice,) = whole["choices"]
+    assert choice["thinking"]["end"] == "context"
+    assert "Final Answer:" in choice["message"]["content"]
+    tokens = whole["scaling"]["tokens"]
+    assert tokens["step"]["tokens"] + tokens["answer"]["tokens"] <= 80

@@ -32,7 +32,7 @@ def script(
             text = steps[min(at, len(steps) - 1)]
             return Told(thinking=text, is_ended=text.endswith("!"))
         if values:
-            return Told(alternatives=(values[at],))
+            return Told(thinking=" 7", alternatives=(SURE, values[at]))
         return Told(f" {trials[at]}" if trials[at] else "")
 
     return ScriptedSampler(tell)
@@ -92,11 +92,11 @@ async def test_entropy_that_stands_still_ends_it_but_not_before_the_fourth_probe
     assert moving.said["probes"] == 9
 
 
-async def test_entropy_asks_for_one_token_with_its_alternatives() -> None:
+async def test_entropy_is_that_of_the_first_token_that_shows_something() -> None:
     sampler = script(["a\n", "b!"], values=[SURE])
     await run(sampler, probe="entropy")
     (probe,) = [ask for ask in sampler.asks if ask.kind is Kind.PROBE]
-    assert (probe.max_completion_tokens, probe.logprobs) == (1, 20)
+    assert (probe.max_completion_tokens, probe.logprobs) == (3, 20)
 
 
 @pytest.mark.parametrize(
