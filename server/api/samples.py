@@ -25,6 +25,7 @@ from server.scaling.sampler import Ask, Kind, Sample, SampleError, Watch
 
 Json = Mapping[str, Any]
 TELL_EVERY_S = 0.5
+MAX_COMPLETION = ("max_completion_tokens", "max_tokens")
 _OF_THE_WHOLE = frozenset({"stream", "stream_options"})
 
 
@@ -68,7 +69,7 @@ class Samples:
     @property
     def max_completion_tokens(self) -> int | None:
         """The client's, by its name of now or of old."""
-        said = (self._fields.get(name) for name in ("max_completion_tokens", "max_tokens"))
+        said = (self._fields.get(name) for name in MAX_COMPLETION)
         return next((most for most in said if isinstance(most, int)), None)
 
     @property
@@ -90,7 +91,14 @@ class Samples:
             if watch is not None:
                 watch(follower)
 
-        line = Line(ask.prefix, ask.step, ask.logprobs, on_tokens, self.response_id)
+        line = Line(
+            prefix=ask.prefix,
+            step=ask.step,
+            max_tokens=ask.max_completion_tokens,
+            logprobs=ask.logprobs,
+            on_tokens=on_tokens,
+            response_id=self.response_id,
+        )
         budget = self._call.budget if ask.budget is None else ask.budget
         call = replace(
             self._call,
@@ -122,8 +130,9 @@ class Samples:
         if ask.stop:
             body["stop"] = list(ask.stop)
         if ask.max_completion_tokens is not None:
-            body.pop("max_tokens", None)
-            body["max_completion_tokens"] = ask.max_completion_tokens
+            # Told to the engine itself: vLLM's route would weigh it against the prompt without its prefix.
+            for name in MAX_COMPLETION:
+                body.pop(name, None)
         if ask.words:
             body["messages"] = _with_words(body.get("messages"), ask.words)
         return body

@@ -211,10 +211,12 @@ class ThinkingLLM(AsyncLLM):
             prompt = line.continue_prompt(prompt)
         except ValueError as error:
             _refuse(call, "scaling", str(error))
+        params = params.clone()
+        if line.max_tokens is not None:
+            params.max_tokens = min(line.max_tokens, params.max_tokens or line.max_tokens)
         if line.logprobs is not None:
             most = self.model_config.max_logprobs
             kept = line.logprobs if most < 0 else min(line.logprobs, most)
-            params = params.clone()
             params.logprobs = max(kept, params.logprobs or 0)
         return prompt, params
 

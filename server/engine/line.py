@@ -34,6 +34,8 @@ class Line:
     prefix: TokenIds = ()
     step: Step | None = None
     """Where it ends, if it is a piece of thinking; nothing closes it then."""
+    max_tokens: int | None = None
+    """At most so many are to come; None: as many as the request says."""
     logprobs: int | None = None
     """How many alternatives to keep; 0: none, but each token's own logprob."""
     on_tokens: Callable[[Follower], None] | None = None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from server.budget.budget import UNLIMITED
+from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.budget.plan import DEFAULT_ANSWER_RESERVE_TOKENS, End, TokenIds
 from server.budget.step import Step
 from server.scaling.sampler import Ask, Kind, Sample, Sampler
@@ -23,7 +23,10 @@ class Line:
     """Of the last step."""
     waits: int = 0
     """How many ends of thinking were replaced by the nudge."""
-    nudge_tokens: int = 0
+    forced_tokens: int = 0
+    """Nudges and the like, which stand in the steps too."""
+    written: int = 0
+    """Tokens of completion: in this window as many as in `tokens`."""
 
 
 class Lines:
@@ -34,9 +37,10 @@ class Lines:
         budget = sampler.budget
         self._most = UNLIMITED if budget.max_tokens is None else budget.max_tokens
         reserve = budget.answer_reserve_tokens
-        self._reserve = DEFAULT_ANSWER_RESERVE_TOKENS if reserve is None else reserve
+        self.reserve = DEFAULT_ANSWER_RESERVE_TOKENS if reserve is None else reserve
+        """Tokens kept for the answer."""
         if sampler.max_completion_tokens is not None:
-            self._reserve = min(self._reserve, sampler.max_completion_tokens // 2)
+            self.reserve = min(self.reserve, sampler.max_completion_tokens // 2)
 
     async def grow(self, line: Line, step: Step, logprobs: int | None = None) -> Line:
         """One step more, or as much of it as the budget leaves."""
@@ -47,7 +51,8 @@ class Lines:
         ask = Ask(
             Kind.STEP,
             prefix=line.tokens,
-            step=replace(step, most=most, reserve=max(step.reserve, self._reserve)),
+            step=replace(step, most=most, reserve=max(step.reserve, self.reserve)),
+            budget=ThinkingBudget(max_tokens=UNLIMITED),  # what the budget asks is seen to here
             max_completion_tokens=self._completion_left(line),
             logprobs=logprobs,
         )
@@ -62,22 +67,32 @@ class Lines:
         if not line.is_closed:
             return line
         delimiter = len(self._sampler.marks.family.end)
-        return replace(line, tokens=line.tokens[:-delimiter], is_closed=False, end=None)
+        written = line.written - delimiter
+        return replace(line, tokens=line.tokens[:-delimiter], written=written, is_closed=False, end=None)
 
     def nudged(self, line: Line) -> Line:
         """The line with the nudge in the place of its delimiter; the nudge counts as thinking."""
         marks = self._sampler.marks
         nudges = self._sampler.budget.nudge or (marks.family.family.nudge,)
-        nudge = nudges[line.waits % len(nudges)]
-        tokens = marks.encode(nudge)
+        nudged = self.forced(self.opened(line), nudges[line.waits % len(nudges)])
+        return replace(nudged, waits=line.waits + 1)
+
+    def forced(self, line: Line, text: str) -> Line:
+        """The line with a text that the model did not write; it counts as thinking."""
+        tokens = self._sampler.marks.encode(text)
         return replace(
-            self.opened(line),
-            tokens=(*self.opened(line).tokens, *tokens),
-            steps=(*line.steps, nudge),
+            line,
+            tokens=(*line.tokens, *tokens),
+            steps=(*line.steps, text),
             thinking_tokens=line.thinking_tokens + len(tokens),
-            waits=line.waits + 1,
-            nudge_tokens=line.nudge_tokens + len(tokens),
+            forced_tokens=line.forced_tokens + len(tokens),
+            written=line.written + len(tokens),
         )
+
+    def has_room(self, line: Line, tokens: int) -> bool:
+        """Whether the client's max_completion_tokens leaves more than so many."""
+        left = self._completion_left(line)
+        return left is None or left > tokens
 
     def _grown(self, line: Line, got: Sample) -> Line:
         grown = replace(
@@ -86,6 +101,7 @@ class Lines:
             steps=(*line.steps, self._sampler.marks.text_of(got.tokens)),
             thinking_tokens=line.thinking_tokens + got.thinking_tokens,
             is_closed=got.is_ended,
+            written=line.written + len(got.tokens),
             logprobs=got.logprobs,
         )
         if got.is_ended:
@@ -115,7 +131,7 @@ class Lines:
                 max_tokens=self._most,
                 num_waits=budget.num_waits or 0,
                 waits_used=line.waits,
-                forced_tokens=report.forced_tokens + line.nudge_tokens,
+                forced_tokens=report.forced_tokens + line.forced_tokens,
                 end=line.end or end,
             )
         thinking = sampler.marks.text_of(line.tokens)
@@ -127,4 +143,4 @@ class Lines:
     def _completion_left(self, line: Line) -> int | None:
         """Of the client's max_completion_tokens, which covers thinking and answer."""
         most = self._sampler.max_completion_tokens
-        return None if most is None else max(1, most - len(line.tokens))
+        return None if most is None else max(1, most - line.written)

@@ -22,10 +22,6 @@ class Marks:
         cue = family.family.cue if budget.end_message is None else budget.end_message
         return (*line, *(self.encode("\n") if needs_break else ()), *family.end, *self._encoded(cue))
 
-    def continued(self, line: TokenIds, text: str) -> TokenIds:
-        """The line, with a text that the model did not write."""
-        return (*line, *self._encoded(text))
-
     def reopened(self, line: TokenIds, text: str) -> TokenIds:
         """A new line for the same prompt as `line`'s that begins with a text."""
         start = self.family.start

@@ -3,6 +3,7 @@
 from server.scaling.auto import AUTO
 from server.scaling.beam import BEAM
 from server.scaling.best_of_n import BEST_OF_N
+from server.scaling.beyond_context import BEYOND_CONTEXT
 from server.scaling.conditional import CLASS_CONDITIONAL, STEP_CONDITIONAL, TOKEN_CONDITIONAL
 from server.scaling.majority import MAJORITY
 from server.scaling.method import Method
@@ -18,6 +19,7 @@ METHODS: dict[str, Method] = {
     "auto": AUTO,
     "rebase": REBASE,
     "beam": BEAM,
+    "beyond_context": BEYOND_CONTEXT,
     "token_conditional": TOKEN_CONDITIONAL,
     "step_conditional": STEP_CONDITIONAL,
     "class_conditional": CLASS_CONDITIONAL,

@@ -15,6 +15,7 @@ from server.scaling.scorers.likelihood import LIKELIHOOD
 
 FIELD = "scaling"
 BUDGET_FIELD, AUTO_WORD = "thinking_budget", "auto"
+BEYOND, SUMMARIZE = "beyond_context", "summarize"
 SCORER = f"{FIELD}.scorer"
 DEFAULT_MOST_SAMPLES = 64
 CEILED = ("n", "m", "tries", "width")
@@ -48,21 +49,22 @@ class Wanted:
 
 def budget_body(body: Body) -> dict[str, object]:
     """The request without what is said of scaling in it."""
-    return {
-        key: value
-        for key, value in body.items()
-        if key != FIELD and (key, value) != (BUDGET_FIELD, AUTO_WORD)
-    }
+    rest = {key: value for key, value in body.items() if key != FIELD}
+    budget = rest.get(BUDGET_FIELD)
+    if isinstance(budget, Mapping):
+        rest[BUDGET_FIELD] = {key: value for key, value in budget.items() if key != BEYOND}
+    if budget == AUTO_WORD or rest.get(BUDGET_FIELD) == {}:
+        del rest[BUDGET_FIELD]
+    return rest
 
 
 def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
-    """None: not asked for. `"thinking_budget": "auto"` asks for the method auto. Raises BudgetError, with the
-    field, on a client's mistake."""
-    said = body.get(FIELD)
-    if body.get(BUDGET_FIELD) == AUTO_WORD:
-        if said is not None:
-            raise BudgetError(FIELD, f'{FIELD} and {BUDGET_FIELD} "{AUTO_WORD}" are two methods: give one.')
-        said = {"method": AUTO_WORD}
+    """None: not asked for. Raises BudgetError, with the field, on a client's mistake."""
+    said, by_budget = body.get(FIELD), _said_by_budget(body.get(BUDGET_FIELD))
+    if said is not None and by_budget is not None:
+        name = by_budget["method"]
+        raise BudgetError(FIELD, f"{FIELD} and {BUDGET_FIELD} ({name}) are two methods: give one.")
+    said = by_budget if said is None else said
     if said is None:
         return None
     if not isinstance(said, Mapping):
@@ -88,6 +90,18 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
     _refuse_what_cannot_be_kept(str(name), method, body, defaults.temperature)
     scorer = _scorer(str(name), fields, defaults.scorers) if method.scores else None
     return Wanted(str(name), method, fields, scorer)
+
+
+def _said_by_budget(budget: object) -> dict[str, object] | None:
+    """The methods that a thinking budget can ask for: "auto", and {"beyond_context": "summarize"}."""
+    if budget == AUTO_WORD:
+        return {"method": AUTO_WORD}
+    if not isinstance(budget, Mapping) or BEYOND not in budget:
+        return None
+    if budget[BEYOND] != SUMMARIZE:
+        field = f"{BUDGET_FIELD}.{BEYOND}"
+        raise BudgetError(field, f'{field} must be "{SUMMARIZE}".')
+    return {"method": BEYOND}
 
 
 def _fields(method: Method, said: Mapping[str, object]) -> Fields:

@@ -322,7 +322,7 @@ def test_auto_stops_where_the_trial_answers_agree(server_url: str) -> None:
 def test_auto_that_never_settles_is_the_natural_stop_token_for_token(server_url: str) -> None:
     natural = plain(server_url, 1, temperature=0)["choices"][0]
     for probe in ({"patience": 99}, {"probe": "entropy", "variance": 1e-300}):
-        whole = ask(server_url, {"method": "auto", "every": 4, **probe}, temperature=0)
+        whole = ask(server_url, {"method": "auto", "every": 16, **probe}, temperature=0)
         (choice,) = whole["choices"]
         assert choice["message"] == natural["message"]
         assert choice["thinking"] == natural["thinking"]
@@ -332,7 +332,7 @@ def test_auto_that_never_settles_is_the_natural_stop_token_for_token(server_url:
 def test_auto_with_waits_is_the_engines_waits_token_for_token(server_url: str) -> None:
     budget = {"num_waits": 2, "nudge": ["Wait", "So"]}
     forced = plain(server_url, 1, temperature=0, messages=HARD, thinking_budget=budget)["choices"][0]
-    wanted = {"method": "auto", "every": 4, "patience": 99}
+    wanted = {"method": "auto", "every": 24, "patience": 99}
     whole = ask(server_url, wanted, temperature=0, messages=HARD, thinking_budget=budget)
     (choice,) = whole["choices"]
     assert choice["message"] == forced["message"]
@@ -373,10 +373,67 @@ def test_what_pieces_cannot_keep_is_refused(server_url: str, changes: dict[str, 
 
 
 def test_the_answers_reserve_is_kept_when_thinking_is_asked_for_in_steps(server_url: str) -> None:
-    wanted = {"method": "auto", "every": 4, "patience": 99}
+    wanted = {"method": "auto", "every": 12, "patience": 99}
     whole = ask(server_url, wanted, temperature=0, max_completion_tokens=80)
     (choice,) = whole["choices"]
     assert choice["thinking"]["end"] == "context"
     assert "Final Answer:" in choice["message"]["content"]
     tokens = whole["scaling"]["tokens"]
     assert tokens["step"]["tokens"] + tokens["answer"]["tokens"] <= 80
+
+
+STEP = "yet.\n"
+"""s1-nano's "None yet." ends a batch of candidates: its natural step."""
+
+
+def test_rebase_grows_what_the_reward_model_likes(server_url: str, scorer: FakeScorer) -> None:
+    # It likes long thinking best: of four first steps the longest line gets all of the second round.
+    scorer.like = lambda text: min(1.0, len(text) / 100)
+    wanted = {"method": "rebase", "width": 4, "step": STEP, "scorer": "pooling", "temperature": 1e-6}
+    whole = ask(server_url, wanted, messages=HARD, temperature=1.5)
+    seen = [body["messages"][-1]["content"] for _, body, _ in scorer.requests]
+    first, second = seen[:4], seen[4:]
+    opened = [text for text in first if text.endswith(STEP)]
+    if opened and second:
+        longest = max(opened, key=len)
+        width = 4 - (len(first) - len(opened))
+        assert [text.startswith(longest) for text in second[:width]] == [True] * width
+    found = whole["scaling"]
+    assert found["steps"] == len(seen) == found["scorer"]["calls"]
+    assert len(found["lines"]) == 4
+    tokens, usage = found["tokens"], whole["usage"]
+    assert usage["completion_tokens"] == tokens["step"]["tokens"] + tokens["answer"]["tokens"]
+    assert usage["completion_tokens_details"]["reasoning_tokens"] == tokens["step"]["thinking_tokens"]
+    assert "Final Answer:" in whole["choices"][0]["message"]["content"]
+
+
+def test_shared_stems_come_out_of_the_prefix_cache_and_the_bill_shows_it(server_url: str) -> None:
+    # The cache's blocks are of 128 tokens on a CPU: a stem of one of them is not computed again.
+    wanted = {"method": "rebase", "width": 4, "depth": 2, "step": "#", "step_tokens": 120}
+    whole = ask(
+        server_url,
+        {**wanted, "scorer": "likelihood", "temperature": 1e-6},
+        temperature=1,
+        messages=[{"role": "user", "content": "Find the smallest prime factor of 1369."}],
+    )
+    cached = whole["usage"]["prompt_tokens_details"]["cached_tokens"]
+    assert whole["scaling"]["rounds"] == 2
+    assert cached >= 4 * 128
+    assert cached % 128 == 0
+
+
+def test_beam_answers_its_best_line_only(server_url: str, scorer: FakeScorer) -> None:
+    scorer.like = lambda text: min(1.0, len(text) / 1000)
+    wanted = {"method": "beam", "width": 4, "beams": 2, "step": STEP, "scorer": "classify"}
+    whole = ask(server_url, wanted, messages=HARD, temperature=1.5)
+    assert whole["scaling"]["tokens"]["answer"]["asks"] == 1
+    (line,) = whole["scaling"]["lines"]
+    assert whole["choices"][0]["thinking"]["tokens"] == line["thinking_tokens"]
+
+
+def test_lines_keep_the_maximum(server_url: str) -> None:
+    wanted = {"method": "rebase", "width": 3, "step": STEP, "scorer": "likelihood"}
+    whole = ask(server_url, wanted, temperature=1, thinking_budget=30)
+    assert [line["thinking_tokens"] for line in whole["scaling"]["lines"]] == [30, 30, 30]
+    assert whole["choices"][0]["thinking"]["end"] == "max_tokens"
+    assert "Final Answer:" in whole["choices"][0]["message"]["content"]

@@ -44,6 +44,7 @@ class Told:
     answer_turns: int = 1
     end: str = "natural"
     is_ended: bool = False
+    is_cramped: bool = False
     logprobs: tuple[float, ...] = ()
     alternatives: tuple[tuple[float, ...], ...] = ()
     error: Exception | None = None
@@ -99,6 +100,7 @@ class ScriptedSampler:
             report=ThinkingReport(follower.tokens, -1 if limit is None else limit, 0, 0, 0, 0, end),
             tokens=(*encode(told.thinking), *((END,) if told.is_ended else ())),
             is_ended=told.is_ended,
+            is_cramped=told.is_cramped,
             logprobs=told.logprobs,
             alternatives=told.alternatives,
         )

@@ -119,6 +119,15 @@ async def test_waits_replace_an_end_only_while_the_answer_has_not_settled() -> N
     assert report.tokens == len("a\nb!Waitc\nd!")
 
 
+async def test_no_step_has_waits_of_its_own() -> None:
+    sampler = script(["a\n", "b!"], trials=["1", "2"])
+    sampler.budget = ThinkingBudget(num_waits=1, max_tokens=50)
+    await run(sampler, patience=9)
+    for ask in sampler.asks:
+        if ask.kind is Kind.STEP:
+            assert ask.budget == ThinkingBudget(max_tokens=-1)
+
+
 async def test_waits_are_bounded() -> None:
     sampler = script(["a!"], trials=["1", "2", "3", "4", "5"])
     sampler.budget = ThinkingBudget(num_waits=2, nudge=("Hm", "So"))
