@@ -30,13 +30,11 @@ class BeyondContextFields(Fields):
 
 async def beyond_context(fields: BeyondContextFields, means: Means) -> Outcome:
     lines, encode = Lines(means.sampler), means.sampler.marks.encode
-    room_to_sum_up = lines.reserve + fields.summary_tokens + len(encode(SUM_UP))
-    step = Step(most=fields.window, reserve=room_to_sum_up)
+    sum_tokens = len(encode(SUM_UP)) + fields.summary_tokens
+    step = Step(most=fields.window, reserve=lines.reserve + sum_tokens)
     line, rounds = await lines.grow(Line(), step), 1
     while (
-        line.end in (None, End.CONTEXT.value)
-        and rounds < fields.rounds
-        and lines.has_room(line, room_to_sum_up)
+        line.end in (None, End.CONTEXT.value) and rounds < fields.rounds and lines.has_room(line, sum_tokens)
     ):
         line = await lines.grow(await _summed_up(line, lines, fields.summary_tokens, means), step)
         rounds += 1

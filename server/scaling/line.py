@@ -78,21 +78,25 @@ class Lines:
         return replace(nudged, waits=line.waits + 1)
 
     def forced(self, line: Line, text: str) -> Line:
-        """The line with a text that the model did not write; it counts as thinking."""
-        tokens = self._sampler.marks.encode(text)
+        """The line with a text that the model did not write; it counts as thinking, and the maximum cuts it
+        off."""
+        marks = self._sampler.marks
+        tokens = marks.encode(text)[: self._left(line)]
         return replace(
             line,
             tokens=(*line.tokens, *tokens),
-            steps=(*line.steps, text),
+            steps=(*line.steps, marks.text_of(tokens)),
             thinking_tokens=line.thinking_tokens + len(tokens),
             forced_tokens=line.forced_tokens + len(tokens),
             written=line.written + len(tokens),
         )
 
     def has_room(self, line: Line, tokens: int) -> bool:
-        """Whether the client's max_completion_tokens leaves more than so many."""
-        left = self._completion_left(line)
-        return left is None or left > tokens
+        """Whether so many tokens of thinking, and one more, fit into the client's maximum and into its
+        max_completion_tokens."""
+        left, completion_left = self._left(line), self._completion_left(line)
+        fits = completion_left is None or completion_left - self.reserve > tokens
+        return fits and (left is None or left > tokens)
 
     def _grown(self, line: Line, got: Sample) -> Line:
         grown = replace(
@@ -106,9 +110,9 @@ class Lines:
         )
         if got.is_ended:
             return replace(grown, end=got.end)
-        if got.is_cramped:
-            return replace(grown, end=End.CONTEXT.value)
-        return replace(grown, end=End.MAX_TOKENS.value) if self._left(grown) == 0 else grown
+        if self._left(grown) == 0:
+            return replace(grown, end=End.MAX_TOKENS.value)
+        return replace(grown, end=End.CONTEXT.value) if got.is_cramped else grown
 
     async def answer(self, line: Line, end: str = End.MAX_TOKENS.value) -> Sample:
         """The answer behind a line; one that is open is closed first. `end`: why, if the line does not

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from server.scaling.beyond_context import SUM_UP
 from tests.conftest import ServerProcess
 from tests.server.scaling.fake_scorer import FakeScorer, running
 
@@ -437,3 +438,25 @@ def test_lines_keep_the_maximum(server_url: str) -> None:
     assert [line["thinking_tokens"] for line in whole["scaling"]["lines"]] == [30, 30, 30]
     assert whole["choices"][0]["thinking"]["end"] == "max_tokens"
     assert "Final Answer:" in whole["choices"][0]["message"]["content"]
+
+
+def test_thinking_goes_on_beyond_its_window(server_url: str) -> None:
+    wanted = {"method": "beyond_context", "window": 40, "summary_tokens": 16, "rounds": 3}
+    whole = ask(server_url, wanted, messages=HARD, thinking_budget={"num_waits": 0})
+    found, thinking = whole["scaling"], whole["choices"][0]["thinking"]
+    assert found["rounds"] == 3
+    assert whole["choices"][0]["message"]["reasoning"].count(SUM_UP) == 2
+    assert thinking["end"] in ("natural", "context")
+    assert found["tokens"]["step"]["asks"] == 5  # three windows, two sums
+    # What was put into its mouth counts as its thinking, and is on no bill.
+    forced = thinking["tokens"] - whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    assert forced > 0
+    assert thinking["forced_tokens"] >= forced
+    assert "Final Answer:" in whole["choices"][0]["message"]["content"]
+
+
+def test_beyond_the_context_is_also_a_field_of_the_budget(server_url: str) -> None:
+    whole = plain(server_url, 1, thinking_budget={"beyond_context": "summarize", "max_tokens": 30})
+    assert whole["scaling"]["method"] == "beyond_context"
+    assert whole["scaling"]["rounds"] == 1
+    assert whole["choices"][0]["thinking"]["tokens"] <= 30

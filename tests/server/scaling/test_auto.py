@@ -110,8 +110,8 @@ async def test_waits_replace_an_end_only_while_the_answer_has_not_settled() -> N
     sampler = script(["a\n", "b!", "c\n", "d!"], trials=["1", "2", "3", "3"])
     sampler.budget = ThinkingBudget(num_waits=2)
     outcome = await run(sampler, patience=2)
-    # At the first end "2" is new: Wait. At "c" it is "3", at the second end "3" again: settled, so it may
-    # end. assert outcome.chosen.thinking == "a\nb!Waitc\nd!"
+    # At the first end "2" is new: Wait. At "c" it is "3", at the second end "3" again: settled.
+    assert outcome.chosen.thinking == "a\nb!Waitc\nd!"
     assert outcome.chosen.end == "natural"
     report = outcome.chosen.report
     assert report is not None
@@ -134,6 +134,15 @@ async def test_waits_are_bounded() -> None:
     outcome = await run(sampler, patience=9)
     assert outcome.chosen.thinking == "a!Hma!Soa!"
     assert outcome.chosen.end == "natural"
+
+
+async def test_the_maximum_holds_inside_a_nudge_too() -> None:
+    sampler = script(["ab!"], trials=["1", "2"])
+    sampler.budget = ThinkingBudget(num_waits=1, max_tokens=5)
+    outcome = await run(sampler, patience=9)
+    assert outcome.chosen.thinking == "ab!Wa"
+    assert outcome.chosen.thinking_tokens == 5
+    assert outcome.chosen.end == "max_tokens"
 
 
 async def test_the_maximum_holds() -> None:

@@ -95,9 +95,17 @@ async def test_a_window_can_be_smaller_than_the_context() -> None:
 async def test_the_maximum_is_of_all_windows_together() -> None:
     sampler = script("one|", "sum", "two|")
     sampler.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum" + "two"))
-    outcome = await run(sampler)
+    outcome = await run(sampler, summary_tokens=3)
     assert outcome.chosen.end == "max_tokens"
     assert outcome.chosen.thinking_tokens == sampler.budget.max_tokens
+
+
+async def test_a_maximum_without_room_for_a_sum_leaves_the_thinking_as_it_stands() -> None:
+    sampler = script("one|")
+    sampler.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum"))
+    outcome = await run(sampler, summary_tokens=3)
+    assert outcome.said == {"rounds": 1}
+    assert outcome.chosen.end == "context"
 
 
 async def test_what_it_says_for_the_model_is_reported_as_forced() -> None:
