@@ -177,16 +177,14 @@ async def test_a_client_that_goes_away_leaves_no_sample_running(server_url: str,
 
 
 def test_short_m_aborts_those_that_think_longer_than_the_first_m(server_url: str) -> None:
-    whole = ask(server_url, {"method": "short_m", "n": 6, "m": 2}, messages=HARD, temperature=1.5)
+    changes: dict[str, Any] = {"messages": HARD, "temperature": 1.5, "thinking_budget": {"num_waits": 6}}
+    whole = ask(server_url, {"method": "short_m", "n": 6, "m": 2}, **changes)
     samples = whole["scaling"]["samples"]
     stand = [sample["thinking_tokens"] for sample in samples if sample["state"] == "done"]
     aborted = [sample["thinking_tokens"] for sample in samples if sample["state"] == "aborted"]
     assert len(stand) == 2
     assert whole["choices"][0]["thinking"]["tokens"] in stand
-    alone = [
-        plain(server_url, seed, messages=HARD, temperature=1.5)["choices"][0]["thinking"]["tokens"]
-        for seed in range(1, 7)
-    ]
+    alone = [plain(server_url, seed, **changes)["choices"][0]["thinking"]["tokens"] for seed in range(1, 7)]
     assert sorted(stand) == sorted(alone)[:2]
     assert sum(aborted) < sum(alone) - sum(stand)
     assert whole["usage"]["completion_tokens"] == sum(sample["tokens"] for sample in samples)
