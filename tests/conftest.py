@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,6 +18,9 @@ from server.environment import set_engine_environment
 
 SCORERS = ("score", "classify", "pooling", "judge")
 READY_WITHIN_S = 120.0
+SETPRIV = shutil.which("setpriv")
+MORTAL = [SETPRIV, "--pdeathsig", "KILL"] if SETPRIV else []
+"""In front of a command: it ends with the tests, also where these are killed."""
 
 set_engine_environment()  # before any test imports vLLM
 
@@ -43,7 +47,7 @@ class ServerProcess:
         self.started = time.monotonic()
         with log.open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "server", "--port", str(port), *flags],
+                [*MORTAL, sys.executable, "-m", "server", "--port", str(port), *flags],
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environment or {})},

@@ -30,6 +30,7 @@ from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.scaling import ScalingMeans
 from server.engine.engine import ThinkingLLM
+from server.engine.orphans import bind_engines
 from server.keys.key import Key
 from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
@@ -54,6 +55,7 @@ async def run_engine(
     enforced on it."""
     watch = watch or Watch(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
+    bind_engines()
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
     engine = ThinkingLLM.from_vllm_config(
         vllm_config=config,

@@ -1,0 +1,48 @@
+"""No engine outlives its server. vLLM's ends when it is told to: a server that is killed (SIGKILL, the
+kernel's OOM killer) tells nobody, and would leave it, and the device's memory with it, for ever
+(vllm-project/vllm#55510).
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from vllm.v1.engine.coordinator import DPCoordinatorProc
+from vllm.v1.engine.core import EngineCoreProc
+
+LOOK_EVERY_S = 1.0
+_run_engine_core = EngineCoreProc.run_engine_core
+_run_coordinator = DPCoordinatorProc.run_coordinator
+
+
+def bind_engines() -> None:
+    """From now on engines end with this process. vLLM has no seam between a process and its engine."""
+    EngineCoreProc.run_engine_core = staticmethod(run_engine_core)
+    DPCoordinatorProc.run_coordinator = staticmethod(run_coordinator)
+
+
+def run_engine_core(*args: Any, **kwargs: Any) -> None:
+    """An engine's process; found by this name where it is spawned and not forked. Its workers watch it."""
+    _bind_this_process()
+    _run_engine_core(*args, **kwargs)
+
+
+def run_coordinator(*args: Any, **kwargs: Any) -> None:
+    """The process that stands between data-parallel engines."""
+    _bind_this_process()
+    _run_coordinator(*args, **kwargs)
+
+
+def _bind_this_process() -> None:
+    threading.Thread(target=_die_with_parent, name="s1_orphan", daemon=True).start()
+
+
+def _die_with_parent() -> None:
+    # Not by the pipe that multiprocessing holds for this: whatever else was forked holds it, too.
+    parent = multiprocessing.parent_process()
+    while parent is not None and os.getppid() == parent.pid:
+        time.sleep(LOOK_EVERY_S)
+    os.kill(os.getpid(), signal.SIGKILL)  # nobody is left to whom anything could be told
