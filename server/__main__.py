@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_engine_environment()
     # vLLM reads its environment when it is imported.
     from server.api.serve import bind, serve
-    from server.engine.arguments import budget_flags, log_flags, make_parser, parse
+    from server.engine.arguments import budget_flags, log_flags, make_parser, parse, refuse_other_launchers
     from server.engine.family import find_family
 
     given = list(sys.argv[1:] if argv is None else argv)
@@ -39,6 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Settings.add_flags(parser)
     arguments = _fill_in(parse(parser, given))
     try:
+        refuse_other_launchers(arguments)
         settings = Settings.read(arguments)
         family, found = find_family(settings.family, arguments)
         given += log_flags(settings.log_format, arguments)

@@ -53,6 +53,22 @@ def log_flags(form: str, given: Namespace) -> list[str]:
     return ["--logging-config.formatter", "json"]
 
 
+def refuse_other_launchers(given: Namespace) -> None:
+    """Raises ValueError on flags that `vllm serve` obeys by starting something else than this one server."""
+    asked = {
+        "--api-server-count": given.api_server_count not in (None, 1),
+        "--headless": given.headless,
+        "--grpc": given.grpc,
+        "--data-parallel-multi-port-external-lb": given.data_parallel_multi_port_external_lb,
+    }
+    for flag, is_asked in asked.items():
+        if is_asked:
+            raise ValueError(
+                f"{flag}: s1-serve is one HTTP server in front of all its engines: quotas, metrics and the"
+                " control of running requests are kept in it"
+            )
+
+
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:
     """Parse and validate. Wrong flags end the program with vLLM's own message."""
     arguments = parser.parse_args(list(argv))

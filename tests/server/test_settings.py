@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from server.budget.budget import ThinkingBudget
+from server.engine.arguments import make_parser, refuse_other_launchers
 from server.settings import Settings
 
 
@@ -85,11 +86,24 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    "flags",
+    [["--api-server-count", "2"], ["--headless"], ["--grpc"], ["--data-parallel-multi-port-external-lb"]],
+    ids=lambda flags: flags[0],
+)
+def test_flag_for_another_launcher_of_vllms_is_refused(flags: list[str]) -> None:
+    parser = make_parser("s1-serve", "s1-nano")
+    with pytest.raises(ValueError, match=f"{flags[0]}: s1-serve is one HTTP server"):
+        refuse_other_launchers(parser.parse_args(flags))
+    refuse_other_launchers(parser.parse_args(["--api-server-count", "1"]))
+
+
+@pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--max-thinking-budget", "many"], "'many' is not an integer"),
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--no-such-flag"], "--no-such-flag"),
+        (["--api-server-count", "2"], "--api-server-count"),
         (["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 2}'], "speculative"),
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
         (["--api-keys-file", "/no/such/file"], "/no/such/file"),
