@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
@@ -61,8 +62,16 @@ def main(argv: Sequence[str] | None = None) -> None:
         SIGTERM=f"running requests get {arguments.shutdown_timeout} s to finish",
         address=address,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop_loading)  # until the server drains instead
     well = asyncio.run(serve(arguments, settings, family, keys, listener))
     sys.exit(0 if well else 1)
+
+
+def _stop_loading(number: int, _: object) -> None:
+    """Nothing runs yet that could be lost, and what was started ends with this process."""
+    print(f"{PROGRAM}: stopped before it was ready", flush=True)
+    os._exit(128 + number)
 
 
 def _fill_in(arguments: Namespace) -> Namespace:

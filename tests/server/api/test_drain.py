@@ -126,6 +126,20 @@ def test_at_the_limit_what_still_runs_is_told_and_the_exit_is_zero(start: Start)
     assert process.process.wait(timeout=30) == 0
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_while_the_engine_loads_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    server = ServerProcess(log := tmp_path / "server.log", ["--max-num-seqs", "1"])
+    while "s1-serve: address" not in log.read_text():
+        assert server.process.poll() is None
+        time.sleep(0.1)
+    time.sleep(2)
+    server.process.send_signal(number)
+    assert server.process.wait(timeout=20) == 128 + number
+    assert "s1-serve: stopped before it was ready" in log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
 class Engine:
     """An engine that runs until it is cut off."""
 
