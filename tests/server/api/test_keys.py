@@ -184,6 +184,10 @@ METHODS: list[dict[str, Any]] = [
     {"method": "rejection", "accept_up_to": 20, "tries": 3},
     {"method": "rejection", "accept_up_to": 500, "tries": 2},
     {"method": "token_conditional", "tokens": 512},
+    {"method": "auto", "every": 16},
+    {"method": "rebase", "width": 3, "step": "\n", "step_tokens": 16, "scorer": "likelihood"},
+    {"method": "beam", "width": 4, "beams": 2, "step": "\n", "step_tokens": 16, "scorer": "likelihood"},
+    {"method": "beyond_context", "window": 16, "summary_tokens": 8},
 ]
 
 
@@ -198,9 +202,10 @@ def test_ceiling_of_the_key_holds_for_every_sample_of_scaling(
 ) -> None:
     response = scaled(keyed, "sk-small", method)
     assert response.status_code == 200, response.text
-    thought = [sample["thinking_tokens"] for sample in response.json()["scaling"]["samples"]]
-    assert 0 < max(thought) <= 40
-    assert reports(response)[0]["max_tokens"] <= 40
+    said, (report,) = response.json()["scaling"], reports(response)
+    thought = [each["thinking_tokens"] for each in (*said["samples"], *said.get("lines", ()))]
+    assert 0 < max((report["tokens"], *thought)) <= 40
+    assert report["max_tokens"] <= 40
 
 
 # -- a key's quota -------------------------------------------------------------------------------------
@@ -268,7 +273,7 @@ def test_every_sample_of_scaling_is_charged_thrown_away_or_not(
         assert thought <= charged <= thought + 20
     else:
         assert charged == thought
-    assert charged > 20
+    assert charged > 0
 
 
 def test_quota_spent_by_samples_ends_the_thinking_of_all_of_them(keyed: ServerProcess) -> None:
