@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check slow nano bench bench-train clean
+.PHONY: serve env test check slow nano methods bench bench-train clean
 
 env: $(READY)
 
@@ -32,6 +32,9 @@ check: $(READY)
 
 nano: $(READY)
 	$(BIN)/s1-train nano --out $(or $(OUT),build/nano)
+
+methods: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" evals/methods.sh $(or $(OUT),build/methods) $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python tests/bench_throughput.py $(ARGS)

@@ -2,6 +2,7 @@
 flag.
 """
 
+from evals.methods.alpha import ALPHA
 from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
 from evals.methods.class_conditional import CLASS_CONDITIONAL
 from evals.methods.landing import LANDING
@@ -23,6 +24,7 @@ METHODS: dict[str, Method] = {
     "max": MAXIMUM,
     "grace": LANDING,
     "no-wait": NO_WAIT,
+    "alpha": ALPHA,
     "waits": WAITS,
     "min": MINIMUM,
     "token": TOKEN_CONDITIONAL,

@@ -24,6 +24,7 @@ class Budget:
     nudge: str | None = None
     grace_tokens: int | str | None = None
     suppress: str | None = None
+    alpha_tokens: int | None = None
 
     def as_json(self) -> dict[str, int | str]:
         pairs = {
@@ -33,6 +34,7 @@ class Budget:
             "nudge": self.nudge,
             "grace_tokens": self.grace_tokens,
             "suppress": self.suppress,
+            "alpha_tokens": self.alpha_tokens,
         }
         return {name: value for name, value in pairs.items() if value is not None}
 
