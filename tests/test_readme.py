@@ -9,6 +9,7 @@ import pytest
 from server.budget.efforts import EFFORTS
 from server.budget.request import describe_spellings
 from server.reasoning.families import FAMILIES
+from server.scaling.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -46,3 +47,11 @@ def test_every_effort_and_family_is_named() -> None:
         f"`{word}` {tokens if tokens >= 0 else 'unlimited'}" in README for word, tokens in EFFORTS.items()
     )
     assert all(f"`{name}`" in README for name in FAMILIES)
+
+
+def test_every_method_of_scaling_is_named_with_its_fields() -> None:
+    text = (ROOT / "server" / "scaling" / "README.md").read_text()
+    for name, method in METHODS.items():
+        assert f"`{name}`" in text
+        for field in method.fields.model_fields:
+            assert f"`{field}`" in text, f"{name}: {field}"

@@ -15,6 +15,9 @@ from training.ablation.table import draw_all, lines_of
 from training.errors import TrainingError
 from training.nano.sft import teacher_samples
 
+ROOT = Path(__file__).parents[2]
+STORED = ROOT / "training" / "results" / "ablation"
+
 
 def train_file(path: Path, samples: int, seed: int) -> Path:
 
@@ -139,3 +142,22 @@ def test_two_small_sets_through_training_server_and_evals_and_not_twice(tmp_path
     assert main(told) == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert (asked.out / "table.md").read_text() == table
+
+
+def test_the_stored_results_give_the_stored_table_and_the_readmes(tmp_path: Path) -> None:
+    told = json.loads((STORED / "ablation.json").read_text())
+    ablation = Ablation(
+        base=tmp_path,
+        sets=dict.fromkeys(told["sets"], tmp_path),
+        out=tmp_path,
+        seeds=tuple(told["seeds"]),
+        steps=told["steps"],
+        waits=tuple(told["waits"]),
+        problems=told["problems"],
+        threads=1,
+    )
+    for name in ("ablation.json", "results"):
+        (tmp_path / name).symlink_to(STORED / name)
+    table = draw_all(ablation)
+    assert table == (STORED / "table.md").read_text()
+    assert table in (ROOT / "README.md").read_text()

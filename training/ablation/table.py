@@ -151,6 +151,7 @@ def _draw(lines: Sequence[Line], path: Path) -> None:
     """Accuracy against thinking tokens, a line a set; bars span the seeds."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     figure = Figure(figsize=(8, 5.2), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
@@ -166,6 +167,12 @@ def _draw(lines: Sequence[Line], path: Path) -> None:
         places = [one.mean_thinking_tokens for one in mine]
         axes.errorbar(places, heights, bars, marker=marker, linestyle=style, capsize=3, label=name)
     axes.set_xscale("log", base=2)
+    most = max(one.mean_thinking_tokens for one in lines)
+    axes.xaxis.set_major_locator(
+        FixedLocator([2 ** (half / 2) for half in range(40) if 2 ** (half / 2) < 2 * most])
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: f"{tokens:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("mean thinking tokens: natural stop, then with Waits")
     axes.set_ylabel("accuracy, % (bars: lowest and highest seed)")
     axes.grid(alpha=0.3)
