@@ -22,8 +22,14 @@ TITLES = {
     "step": "Step-conditional",
     "class": "Class-conditional",
     "reject": "Rejection sampling",
+    "grace": "Maximum, soft landing",
+    "no-wait": "NoWait",
+    "alpha": "AlphaOne",
 }
-MARKERS = "DvP<>X"
+MARKERS = "DvP<>Xph8dH^s"
+COLOURS = ("#444444", "#8e44ad", "#117a65", "#c0392b", "#2471a3", "#7d6608")
+FEW = 6
+"""Lines whose legend has room in the upper left corner, above the curve; that of more stands beside it."""
 DPI = 150
 # Pixels of the natural stop's star.
 STAR = 30.0
@@ -48,10 +54,10 @@ def draw(group: Group, path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 5.2), dpi=DPI, layout="constrained")
+    lines = _lines(group)
+    figure = Figure(figsize=(8 if len(lines) <= FEW else 10, 5.2), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    lines = _lines(group)
     zero_at = _place_of_zero([p.tokens for _, points in lines for p in points if p.tokens > 0])
     for style, points in lines:
         _line(axes, style, points, zero_at)
@@ -80,24 +86,33 @@ def _lines(group: Group) -> list[Line]:
         (VOTES, [Point(v.tokens, v.majority, v.low, v.high, f"k={v.k}") for v in group.votes]),
     ]
     others = [name for name in group.lines if name not in (NATURAL.method, "max", "waits")]
-    for name, marker in zip(others, cycle(MARKERS), strict=False):
-        found.append(((TITLES.get(name, name), marker, "-.", "#444444", ""), _points(group.line(name))))
+    for name, marker, colour in zip(others, cycle(MARKERS), cycle(COLOURS), strict=False):
+        found.append(((TITLES.get(name, name), marker, "-.", colour, ""), _points(group.line(name))))
     return [(style, sorted(points, key=lambda p: p.tokens)) for style, points in found if points]
 
 
 def _points(arms: Sequence[Measured], unit: str = "") -> list[Point]:
-    """The natural stop has its star, and no label."""
+    """The natural stop has its star, and no label; nor has the only point of a method of the server's."""
     return [
         Point(
             tokens=one.tokens,
             accuracy=one.accuracy,
             low=one.low,
             high=one.high,
-            label="" if one.arm is NATURAL else one.arm.name.partition("=")[2] + unit,
+            label=_label(one, unit) if len(arms) > 1 or one.arm.scaling is None else "",
         )
         for one in arms
         if one.tokens is not None
     ]
+
+
+def _label(one: Measured, unit: str) -> str:
+    """The setting alone; of several that of the last, as the others are mostly the same."""
+    if one.arm is NATURAL:
+        return ""
+    if one.arm.scaling is not None:
+        return one.arm.name.rpartition(":")[2]
+    return one.arm.name.partition("=")[2] + unit
 
 
 def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:
@@ -169,4 +184,7 @@ def _frame(axes: Any, group: Group, zero_at: float, points: list[Point]) -> None
     n = max((one.problems for one in group.arms), default=0)
     axes.set_title(f"{group.task}, {group.model}: {n:,} problems a point, 95% intervals", fontsize=11)
     axes.grid(True, color="#dddddd", linewidth=0.6)
-    axes.legend(loc="upper left", frameon=False)
+    if len(axes.get_legend_handles_labels()[0]) <= FEW + 1:  # the natural stop is one
+        axes.legend(loc="upper left", frameon=False)
+    else:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)

@@ -58,9 +58,13 @@ def _run(out: Path, name: str, cell: dict[str, Any]) -> CellRun:
     )
 
 
+UNNAMED = {"sample": "1", "no-wait": "none"}
+"""The setting of an arm whose name has none."""
+
+
 def _arm(method: str, name: str) -> Arm:
     """The arm of a stored cell, made again from its name: the method's own row says what it promised."""
     if method == NATURAL.method:
         return NATURAL
-    value = name if method == SCALING else name.partition("=")[2] or "1"
+    value = name if method == SCALING else name.partition("=")[2] or UNNAMED[method]
     return METHODS[method].arm(value)

@@ -9,24 +9,53 @@ import pytest
 from evals.report.measured import Group, groups_of
 from evals.report.read import read_runs
 from evals.report.table import csv_of, tables_of
+from server.scaling.methods import METHODS
 
-RESULTS = Path(__file__).parents[2] / "evals" / "results" / "nano"
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "evals" / "results"
+SWEEPS = pytest.mark.parametrize("name", ["nano", "methods"])
+
+
+def stored(name: str) -> Group:
+    [found] = groups_of(read_runs(RESULTS / name))
+    return found
 
 
 @pytest.fixture(scope="module")
 def group() -> Group:
-    [found] = groups_of(read_runs(RESULTS))
-    return found
+    return stored("nano")
 
 
-def test_the_stored_tables_come_from_the_stored_rows(group: Group) -> None:
-    assert (RESULTS / "report.md").read_text(encoding="utf-8") == tables_of(group) + "\n"
-    assert (RESULTS / "scaling.csv").read_text(encoding="utf-8") == csv_of([group])
+@SWEEPS
+def test_the_stored_tables_come_from_the_stored_rows(name: str) -> None:
+    group, out = stored(name), RESULTS / name
+    assert (out / "report.md").read_text(encoding="utf-8") == tables_of(group) + "\n"
+    assert (out / "scaling.csv").read_text(encoding="utf-8") == csv_of([group])
 
 
-def test_every_point_has_a_thousand_problems_and_no_failure(group: Group) -> None:
+@SWEEPS
+def test_every_point_has_a_thousand_problems_and_no_failure(name: str) -> None:
+    group = stored(name)
     assert all(one.graded == one.problems >= 1000 and one.errors == 0 for one in group.arms)
     assert all(vote.problems >= 1000 for vote in group.votes)
+
+
+def test_the_readmes_table_of_methods_is_the_stored_one() -> None:
+    text = (ROOT / "README.md").read_text()
+    table = text[text.index("| method | accuracy % (95% interval) | thinking tokens") :].partition("\n\n")[0]
+    told = {tuple(line.split("|")[2:4]) for line in table.splitlines()[2:]}
+    known = {
+        (f" {one.accuracy:.1f} ({one.low:.1f} to {one.high:.1f}) ", f" {one.tokens:.1f} ")
+        for one in stored("methods").arms
+    }
+    assert len(told) >= 20
+    assert told <= known
+
+
+def test_every_method_of_the_server_is_among_the_arms() -> None:
+    measured = {one.line for one in stored("methods").arms}
+    asked_by_words = {"token_conditional", "step_conditional", "class_conditional"}  # arms of their own
+    assert METHODS.keys() - asked_by_words <= measured
 
 
 def test_accuracy_rises_with_the_maximum_budget(group: Group) -> None:
