@@ -14,7 +14,7 @@ from evals.methods.no_wait import NO_WAIT
 from evals.methods.rejection import REJECTION
 from evals.methods.scaling import METHOD as SCALING
 from evals.methods.scaling import SCALED
-from evals.methods.step_conditional import STEP_CONDITIONAL
+from evals.methods.step_conditional import STEP_CONDITIONAL, STEP_CONDITIONAL_FORCED
 from evals.methods.token_conditional import TOKEN_CONDITIONAL, TOKEN_CONDITIONAL_FORCED
 from evals.methods.waits import WAITS
 
@@ -30,6 +30,7 @@ METHODS: dict[str, Method] = {
     "token": TOKEN_CONDITIONAL,
     "token+max": TOKEN_CONDITIONAL_FORCED,
     "step": STEP_CONDITIONAL,
+    "step+max": STEP_CONDITIONAL_FORCED,
     "class": CLASS_CONDITIONAL,
     "reject": REJECTION,
     "sample": MAJORITY,

@@ -25,6 +25,7 @@ class Budget:
     grace_tokens: int | str | None = None
     suppress: str | None = None
     alpha_tokens: int | None = None
+    max_steps: int | None = None
 
     def as_json(self) -> dict[str, int | str]:
         pairs = {
@@ -35,6 +36,7 @@ class Budget:
             "grace_tokens": self.grace_tokens,
             "suppress": self.suppress,
             "alpha_tokens": self.alpha_tokens,
+            "max_steps": self.max_steps,
         }
         return {name: value for name, value in pairs.items() if value is not None}
 

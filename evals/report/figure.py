@@ -20,6 +20,7 @@ TITLES = {
     "token": "Token-conditional",
     "token+max": "Token-conditional, closed",
     "step": "Step-conditional",
+    "step+max": "Step-conditional, counted down",
     "class": "Class-conditional",
     "reject": "Rejection sampling",
     "grace": "Maximum, soft landing",

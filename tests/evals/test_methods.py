@@ -19,6 +19,7 @@ def test_the_natural_stop_sends_nothing_and_promises_nothing() -> None:
         ("grace", "128:64", {"max_tokens": 128, "grace_tokens": 64}),
         ("no-wait", "none", {"suppress": "nowait"}),
         ("alpha", "64", {"alpha_tokens": 64}),
+        ("step+max", "8", {"max_steps": 8}),
         ("no-wait", "64", {"max_tokens": 64, "suppress": "nowait"}),
         ("waits", "2", {"num_waits": 2}),
         ("waits", "2:Hmm", {"num_waits": 2, "nudge": "Hmm"}),
