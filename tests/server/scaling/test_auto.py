@@ -128,6 +128,17 @@ async def test_no_step_has_waits_of_its_own() -> None:
             assert ask.budget == ThinkingBudget(max_tokens=-1)
 
 
+async def test_a_probe_waits_for_a_sentence_end_behind_so_many_tokens() -> None:
+    sampler = script(["a\n", "b!"], trials=["1"])
+    await run(sampler, every=40)
+    step = sampler.asks[0].step
+    assert step is not None
+    assert step.least == 40
+    assert step.most is not None
+    assert step.most > 40
+    assert "\n" in step.stops
+
+
 async def test_waits_are_bounded() -> None:
     sampler = script(["a!"], trials=["1", "2", "3", "4", "5"])
     sampler.budget = ThinkingBudget(num_waits=2, nudge=("Hm", "So"))

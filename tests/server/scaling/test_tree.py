@@ -125,6 +125,14 @@ async def test_the_scorer_sees_a_line_step_by_step() -> None:
     assert scorer.saw == [("a\n\n",), ("b\n\n",), ("a\n\n", "x\n\n"), ("b\n\n", "y\n\n")]
 
 
+async def test_at_the_depth_limit_the_best_beam_is_closed_and_answered() -> None:
+    sampler = grows(["ab", "ba", "aaaa"])
+    outcome = await searched(BeamFields(width=2, depth=2), sampler)
+    assert outcome.chosen.end == "depth"
+    assert outcome.said["rounds"] == 2
+    assert prefixes(sampler, Kind.ANSWER) == ["aa"]
+
+
 async def test_at_the_depth_limit_the_open_lines_are_closed_and_answered() -> None:
     sampler = grows(["ab", "ab", "ab"], {"aa": "1"})
     outcome = await searched(RebaseFields(width=2, depth=2, temperature=1e-6), sampler)
