@@ -10,6 +10,7 @@ const ENDS = {
   max_tokens: "Closed at the maximum.",
   context: "Closed early: the rest of the tokens is for the answer.",
   requested: "Closed by you.",
+  quota: "Closed: the quota of this key is spent.",
   loop: "Closed: it was repeating itself.",
   max_steps: "Closed behind its last step.",
   alpha: "Closed: it went back to slow thinking.",
