@@ -8,6 +8,7 @@ from pydantic import Field
 
 from server.budget.budget import BudgetError
 from server.budget.follower import Follower
+from server.budget.plan import End
 from server.scaling.method import Fields, Means, Method, Outcome
 from server.scaling.sampler import Ask, Kind, Sample, abortable
 from server.scaling.share import capped
@@ -39,8 +40,10 @@ async def rejection(fields: RejectionFields, means: Means) -> Outcome:
 
 
 def _outcome(sample: Sample, limit: int) -> Outcome:
-    forced = sample.end == "max_tokens" and sample.thinking_tokens >= limit
-    return Outcome(sample, {"tries": sample.index + 1, "accepted": not forced})
+    """Accepted is what fits by its own doing: neither closed at the limit, nor from outside."""
+    is_closed_at_limit = sample.end == End.MAX_TOKENS and sample.thinking_tokens >= limit
+    is_closed = is_closed_at_limit or sample.end in (End.QUOTA, End.REQUESTED)
+    return Outcome(sample, {"tries": sample.index + 1, "accepted": not is_closed})
 
 
 REJECTION = Method(RejectionFields, rejection, draws=True, needs_thinking=True)

@@ -43,6 +43,14 @@ async def test_a_last_try_that_fits_by_itself_is_accepted() -> None:
     assert outcome.said == {"tries": 2, "accepted": True}
 
 
+@pytest.mark.parametrize("end", ["quota", "requested"])
+async def test_a_try_that_was_closed_from_outside_is_the_answer_but_not_accepted(end: str) -> None:
+    sampler = ScriptedSampler(lambda _, __: Told("Final Answer: 7", turns=5, end=end))
+    outcome = await rejection(RejectionFields(accept_up_to=20), means(sampler))
+    assert outcome.chosen.answer == "Final Answer: 7"
+    assert outcome.said == {"tries": 1, "accepted": False}
+
+
 async def test_the_clients_own_maximum_holds_too() -> None:
     sampler = samples(50)
     sampler.budget = ThinkingBudget(max_tokens=8)
