@@ -1,7 +1,6 @@
 """The command `s1-curate`: run a recipe on a pool, show a finished run, list the sources."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -12,23 +11,12 @@ from curation.pipeline import run
 from curation.recipes import RECIPES
 from curation.settings import add_flags, settings_from
 from curation.sources import SOURCES
+from server.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    try:
-        status = int(given.run(given))
-        sys.stdout.flush()
-        return status
-    except CurationError as error:
-        print(f"s1-curate: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("s1-curate: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_status("s1-curate", lambda: int(given.run(given)), CurationError)
 
 
 def _parser() -> argparse.ArgumentParser:

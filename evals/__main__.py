@@ -2,30 +2,18 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from pathlib import Path
 
 from evals.errors import EvalError
 from evals.settings import add_flags, settings_from
 from evals.tasks import TASKS
+from server.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
-    try:
-        status = int(given.run(given))
-        sys.stdout.flush()
-        return status
-    except EvalError as error:
-        print(f"s1-eval: {error}", file=sys.stderr)
-        return 1
-    except BrokenPipeError:  # `| head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except KeyboardInterrupt:
-        print("s1-eval: stopped; the same command goes on from here", file=sys.stderr)
-        return 130
+    return exit_status("s1-eval", lambda: int(given.run(given)), EvalError)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from server.command import exit_status
 from server.reasoning.records import RecordError
 from training.ablation.plan import ablation_of
 from training.ablation.plan import add_flags as add_ablation_flags
@@ -44,11 +45,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    try:
-        return run(parser().parse_args(arguments))
-    except (TrainingError, RecordError) as error:
-        print(f"s1-train: {error}", file=sys.stderr)
-        return 1
+    parsed = parser().parse_args(arguments)
+    return exit_status("s1-train", lambda: run(parsed), TrainingError, RecordError)
 
 
 def run(parsed: argparse.Namespace) -> int:
