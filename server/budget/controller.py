@@ -194,9 +194,11 @@ class Controller:
     # -- the rules -----------------------------------------------------------------------------
 
     def _may_close(self) -> bool:
-        """In thinking, a nudge's own tokens included: the maximum holds to the token."""
+        """In thinking, a nudge's own tokens included: the maximum holds to the token. A close that has not
+        begun may still be another's: a control request can come behind the decision.
+        """
         if self.phase is Phase.FORCING:
-            return self._script[0][1] in (Kind.NUDGE, Kind.STEP)
+            return self._reason is not None or self._script[0][1] in (Kind.NUDGE, Kind.STEP)
         return self.phase is Phase.THINKING
 
     def _close_or_nudge(self) -> None:
@@ -280,7 +282,6 @@ class Controller:
     def _close(self, reason: End) -> None:
         plan = self.plan
         if reason is End.STEPS:  # the delimiter's first token stands; no cue, as in the paper
-            self.course.give_back(1)
             self._force([(token, Kind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
             return
         needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
@@ -302,6 +303,8 @@ class Controller:
             self.waits_at.append(at)
         elif self._reason is not None:
             self.end = self._reason
+            if self.end is End.STEPS:
+                self.course.give_back(1)
         self._reason = None
         if not self._script:
             self._end_script()

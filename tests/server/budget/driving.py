@@ -13,12 +13,20 @@ from tests.server.budget.plans import END, STOP, TOOL, VOCABULARY
 
 
 def drive(
-    the_plan: Plan, sample: Sample, requested_at: int = NEVER, is_likely: IsLikely = never_likely
+    the_plan: Plan,
+    sample: Sample,
+    requested_at: int = NEVER,
+    is_likely: IsLikely = never_likely,
+    is_late: bool = False,
 ) -> tuple[list[int], Controller]:
-    """Let a controller govern a sampler, the way an engine does: action, sample, replace, observe."""
-    controller = Controller(the_plan, requested_at)
+    """Let a controller govern a sampler, the way an engine does: action, sample, replace, observe.
+    `is_late`: the request comes when the controller has already said what must happen at `requested_at`."""
+    controller = Controller(the_plan, NEVER if is_late else requested_at)
     out: list[int] = []
     while len(out) < the_plan.room:
+        if is_late and len(out) == requested_at:
+            controller.next_action()
+            controller.requested_at = requested_at
         action = controller.next_action()
         token, ended = action.force, NONE
         if token == NONE or action.spare != NONE:

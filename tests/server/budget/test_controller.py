@@ -263,6 +263,22 @@ def test_follower_reads_off_the_output_what_the_controller_did(
     assert report.end == (controller.end.value if controller.end else None)
 
 
+@settings(max_examples=600, deadline=None)
+@given(ANY_PLAN, MODELS, st.integers(0, 40))
+def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
+    the_plan: Plan, model: Model, anywhere: int
+) -> None:
+    _, alone = drive(the_plan, model.sample, is_likely=model.is_likely)
+    closes = [at for at, kind in alone.forced.items() if kind is Kind.END]
+    for requested_at in {anywhere, *closes[:1]}:
+        in_time, late = (
+            drive(the_plan, model.sample, requested_at, model.is_likely, is_late) for is_late in (False, True)
+        )
+        assert late[0] == in_time[0]
+        for what in ("end", "forced", "waits_at", "sampled_ends", "tokens"):
+            assert getattr(late[1], what) == getattr(in_time[1], what), what
+
+
 @settings(max_examples=300, deadline=None)
 @given(ANY_PLAN, MODELS, REQUESTED_AT, st.data())
 def test_replay_stands_where_the_controller_stood(
