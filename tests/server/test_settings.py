@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from server.__main__ import main
 from server.budget.budget import ThinkingBudget
 from server.engine.arguments import make_parser, refuse_other_launchers
 from server.settings import Settings
@@ -111,12 +112,25 @@ def test_flag_for_another_launcher_of_vllms_is_refused(flags: list[str]) -> None
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )
-def test_wrong_flag_ends_the_command_before_the_engine_loads(flags: list[str], said: str) -> None:
+def test_wrong_flag_ends_the_command_before_the_engine_loads(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(flags)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_wrong_flag_is_one_line_on_the_terminal() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "server", *flags], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "server", "--max-thinking-budget", "many"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert ended.returncode == 2
-    assert said in ended.stderr
+    assert ended.stderr.splitlines()[-1].endswith("'many' is not an integer")
     assert "Traceback" not in ended.stderr
 
 
