@@ -44,6 +44,8 @@ def run(recipe: Recipe, manifest: Manifest, out: Path, tell: Tell) -> list[Stage
                 count = _done(stage, number, ledger, counts[-1].kept, stage.name in recipe.skipped)
             counts.append(count)
             tell(count)
+        if counts[-1].kept == 0:
+            raise CurationError(f"no row is left; {out / 'dropped'} has each with its reason")
         recipe.export(ledger.kept(len(recipe.stages)), out)
         write_whole(out / "funnel.json", funnel_json(counts))
     return counts

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 
 from curation.errors import CurationError
-from curation.reader import Raw, files_of, read_hub, read_raw
+from curation.reader import Raw, files_of, read_hub, read_raw, stem_of
 from curation.row import Dropped, Outcome, Row
 from curation.sources import SOURCES
 from curation.sources.sample import sampled
@@ -124,7 +124,7 @@ def _row(source: Source, raw: Raw, draft: Draft) -> Row:
 def _place_name(place: str) -> str:
     """Without folders, so that the same file elsewhere gives the same ids."""
     path, _, number = place.rpartition(":")
-    return f"{Path(path).name.split('.')[0]}-{number}"
+    return f"{stem_of(Path(path))}-{number}"
 
 
 def _metadata(columns: Columns) -> str:

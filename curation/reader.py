@@ -2,9 +2,12 @@
 go on.
 """
 
+import codecs
 import csv
 import gzip
 import json
+import sys
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,15 +39,25 @@ def read_raw(path: Path) -> Iterator[Raw]:
         raise CurationError(f"{path}: cannot read this kind of file; give one of {', '.join(READERS)}")
     try:
         yield from reader(path)
-    except OSError as error:
-        raise CurationError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except (OSError, EOFError, zlib.error, csv.Error) as error:
+        why = getattr(error, "strerror", None) or error
+        raise CurationError(f"{path}: cannot be read ({why})") from error
 
 
 def files_of(path: Path) -> list[Path]:
-    """A file, or the readable files of a folder, in order."""
+    """A file, or the readable files of a folder, in order; a folder without any is an error."""
     if not path.is_dir():
         return [path]
-    return sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() in SUFFIXES)
+    found = sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() in SUFFIXES)
+    if not found:
+        raise CurationError(f"{path}: no file in this folder that can be read, of {', '.join(READERS)}")
+    return found
+
+
+def stem_of(path: Path) -> str:
+    """The file's name without the ending that says how it is read: train.part.1 of train.part.1.jsonl."""
+    ending = next((one for one in READERS if path.name.lower().endswith(one)), "")
+    return path.name[: len(path.name) - len(ending)]
 
 
 def _json_lines(path: Path) -> Iterator[Raw]:
@@ -59,8 +72,9 @@ def _zipped_lines(path: Path) -> Iterator[Raw]:
 
 def _lines(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[Raw]:
     for number, line in enumerate(file, 1):
-        if line.strip():
-            yield _line(f"{path}:{number}", line)
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if text.strip():
+            yield _line(f"{path}:{number}", text)
 
 
 def _line(place: str, line: bytes) -> Raw:
@@ -78,7 +92,7 @@ def _line(place: str, line: bytes) -> Raw:
 
 def _json(path: Path) -> Iterator[Raw]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise CurationError(f"{path}: not JSON: {error}") from error
     if not isinstance(value, list):
@@ -91,7 +105,8 @@ def _json(path: Path) -> Iterator[Raw]:
 
 
 def _csv(path: Path) -> Iterator[Raw]:
-    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+    csv.field_size_limit(sys.maxsize)  # a passage, or all tests of a program, is one field
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
             yield Raw(f"{path}:{reader.line_num}", {str(name): value for name, value in row.items()})

@@ -69,6 +69,9 @@ class Settings:
     def __post_init__(self) -> None:
         if self.generate.partition(":")[0] not in ("", "nano", "reasoning_gym"):
             raise CurationError(f"--generate {self.generate}: there is nano, and reasoning_gym[:task,task]")
+        made = self.generate or self.recipe == "nano"
+        if made and (given := next(filter(None, (self.pool, *self.source, *self.hub)), None)):
+            raise CurationError(f"{given}: this run makes its pool; --pool, --source, --hub are for others")
         if self.keep < 1 or self.generated < 1 or self.concurrency < 1 or self.tries < 1:
             raise CurationError("--keep, --generated, --concurrency and --tries must be at least 1")
 

@@ -76,6 +76,13 @@ def test_a_skipped_stage_passes_every_row_and_says_so(tmp_path: Path) -> None:
     assert (counts[1].kept, counts[1].note) == (10, "skipped")
 
 
+def test_a_run_that_keeps_no_row_says_so_and_writes_nothing_to_train_on(tmp_path: Path) -> None:
+    with pytest.raises(CurationError, match=r"no row is left; .*dropped has each with its reason"):
+        run(a_recipe(filter_stage("none", lambda _: Fault("all"))), MANIFEST, tmp_path, quiet)
+    assert not (tmp_path / "train.jsonl").exists()
+    assert len(list(read_dropped(tmp_path / "dropped" / "01-none.jsonl"))) == 10
+
+
 def test_two_runs_give_the_same_bytes_in_every_file(tmp_path: Path) -> None:
     for name in ("one", "two"):
         run(a_recipe(), MANIFEST, tmp_path / name, quiet)

@@ -91,6 +91,45 @@ def test_every_kind_of_file_gives_the_same_problem(tmp_path: Path, suffix: str) 
     assert (row.problem.question, row.problem.answer) == ("What is $1+1$?", "2")
 
 
+def test_parts_whose_names_differ_behind_a_dot_keep_all_their_rows(tmp_path: Path) -> None:
+    parts = [tmp_path / "train.1.jsonl", tmp_path / "train.2.jsonl.gz"]
+    parts[0].write_text(json.dumps(GOOD))
+    parts[1].write_bytes(gzip.compress(json.dumps(GOOD).encode()))
+    assert kept(collected(*parts)) == ["math/train.1-1", "math/train.2-1"]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv"])
+def test_a_byte_order_mark_costs_no_row(tmp_path: Path, suffix: str) -> None:
+    text = {".jsonl": json.dumps(GOOD), ".json": json.dumps([GOOD]), ".csv": "problem,answer\nWhat?,2\n"}
+    path = tmp_path / f"math{suffix}"
+    path.write_text(text[suffix], encoding="utf-8-sig")
+    assert kept(collected(path)) == ["math/math-2" if suffix == ".csv" else "math/math-1"]
+
+
+def test_a_field_of_a_csv_may_be_long(tmp_path: Path) -> None:
+    path = tmp_path / "math.csv"
+    path.write_text(f"problem,answer\n{'long ' * 40_000},2\n")
+    assert kept(collected(path)) == ["math/math-2"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbled"])
+def test_a_damaged_archive_ends_the_run_by_name(tmp_path: Path, damage: str) -> None:
+    whole = gzip.compress(b"".join(json.dumps(GOOD | {"at": at}).encode() + b"\n" for at in range(9999)))
+    half = len(whole) // 2
+    rest = b"" if damage == "cut" else bytes(byte ^ 255 for byte in whole[half:])
+    path = tmp_path / "math.jsonl.gz"
+    path.write_bytes(whole[:half] + rest)
+    with pytest.raises(CurationError, match=r"math\.jsonl\.gz: cannot be read \("):
+        collected(path)
+
+
+def test_a_source_folder_without_a_readable_file_is_refused_not_empty(tmp_path: Path) -> None:
+    (tmp_path / "math" / "train").mkdir(parents=True)
+    (tmp_path / "math" / "train" / "a.jsonl").write_text(json.dumps(GOOD))
+    with pytest.raises(CurationError, match=r"math: no file in this folder that can be read, of \.jsonl"):
+        find_files(tmp_path, [])
+
+
 def test_a_pool_folder_holds_a_file_or_a_folder_for_each_source(tmp_path: Path) -> None:
     (tmp_path / "aime.json").write_text("[]")
     (tmp_path / "math").mkdir()
