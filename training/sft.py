@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -41,7 +42,9 @@ def sft(settings: SftSettings) -> None:
     plan.check(settings.out)
     if settings.only_plan or settings.out is None:
         return
-    train(plan, Run(settings.out), tokenizer, rows, lengths)
+    run = Run(settings.out)
+    with run.held() if is_first() else nullcontext():
+        train(plan, run, tokenizer, rows, lengths)
     if is_first():
         print(_serve(settings.out, recipe, tokenizer))
 

@@ -63,16 +63,15 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """The objects of a JSONL (or .jsonl.gz) file with their line numbers from 1; blank lines are passed
     over.
     """
-    with (
-        gzip.open(path, "rt", encoding="utf-8")
-        if path.suffix == ".gz"
-        else path.open(encoding="utf-8") as file
-    ):
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                value = json.loads(line)
+                # The first line may begin with a byte order mark.
+                value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            except UnicodeDecodeError as error:
+                raise RecordError(path, number, f"broken UTF-8 at byte {error.start}") from error
             except json.JSONDecodeError as error:
                 raise RecordError(path, number, f"not JSON: {error.msg}") from error
             if not isinstance(value, dict):

@@ -28,6 +28,7 @@ from training.base import load_tokenizer
 from training.data import read_data
 from training.lesson import Writer
 from training.recipes import RECIPES
+from training.run import Run
 from training.sft import rows_of
 from training.trainer import StepOrder
 
@@ -159,6 +160,24 @@ def test_a_finished_run_and_another_run_and_a_strangers_folder_are_left_alone(
 
 
 # -- kill -9 ---------------------------------------------------------------------------------------------
+
+
+def test_two_runs_in_one_folder_refuse_each_other(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ckpt"
+    with Run(out).held():
+        assert main(flags(base, data, out, *TWELVE)) == 1
+    assert f"--out: another run is working in {out}" in capsys.readouterr().err
+    assert not any(out.iterdir())
+
+
+def test_a_folder_that_cannot_be_made_is_named(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert main(flags(base, data, tmp_path / "file" / "ckpt", *TWELVE)) == 1
+    assert "ckpt cannot be written to (Not a directory)" in capsys.readouterr().err
 
 
 def start(told: Sequence[str]) -> subprocess.Popen[bytes]:

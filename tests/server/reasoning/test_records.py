@@ -63,6 +63,22 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, complain
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+def test_broken_utf8_is_named_by_line_and_byte(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"x{suffix}"
+    data = b'{"a": 1}\n{"a": "caf\xe9"}\n'
+    path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    with pytest.raises(RecordError) as caught:
+        list(read_objects(path))
+    assert str(caught.value) == f"{path}:2: broken UTF-8 at byte 10"
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
+    assert [value for _, value in read_objects(path)] == [{"a": 1}, {"a": 2}]
+
+
 def test_a_truth_value_is_no_count(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text(
