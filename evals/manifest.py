@@ -48,8 +48,8 @@ def read(out: Path) -> dict[str, Any] | None:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except json.JSONDecodeError as error:
         raise ManifestError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA_VERSION:
-        raise ManifestError(f"{path}:1: not a manifest of schema {SCHEMA_VERSION}")
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA_VERSION or "cells" not in manifest:
+        raise ManifestError(f"{path}:1: not a sweep's manifest of schema {SCHEMA_VERSION}")
     return manifest
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from evals.journal import write_whole
 from evals.report.figure import draw
 from evals.report.measured import groups_of
-from evals.report.read import read_runs
+from evals.report.read import read_runs, unfinished
 from evals.report.table import csv_of, tables_of
 
 
@@ -14,7 +14,10 @@ def report(out: Path) -> str:
     markdown.
     """
     groups = groups_of(read_runs(out))
-    text = "\n\n".join(tables_of(group) for group in groups)
+    parts = [tables_of(group) for group in groups]
+    if missing := unfinished(out):
+        parts.append(f"Not finished, and so not in these tables: {', '.join(missing)}.")
+    text = "\n\n".join(parts)
     write_whole(out / "report.md", text + "\n")
     write_whole(out / "scaling.csv", csv_of(groups))
     for group in groups:

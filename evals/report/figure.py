@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.methods import NATURAL
-from evals.report.labels import Box, Label, along, joined, placed
+from evals.report.labels import MARKER, Box, Label, along, joined, placed
 from evals.report.measured import Group, Measured
 
 # Told apart by marker, line and hatch; colour only helps.
@@ -120,6 +120,8 @@ def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:
     title, marker, dashes, colour, hatch = style
     xs = [p.tokens or zero_at for p in points]
     low, high = [p.low for p in points], [p.high for p in points]
+    if len(points) == 1:  # no width for a band
+        axes.vlines(xs, low, high, colors=colour, linewidth=1.2, zorder=2)
     axes.fill_between(xs, low, high, facecolor=colour, alpha=0.18, hatch=hatch, edgecolor=colour, linewidth=0)
     axes.plot(
         xs, [p.accuracy for p in points], marker=marker, linestyle=dashes, color=colour, label=title,
@@ -137,6 +139,7 @@ def _labels(axes: Any, lines: Sequence[Line], zero_at: float, natural: Measured 
         at = [axes.transData.transform((p.tokens or zero_at, p.accuracy)) for p in points]
         own = [Label(p.label, float(x), float(y)) for p, (x, y) in zip(points, at, strict=True)]
         obstacles += [box for a, b in pairwise(own) for box in along(a, b)]
+        obstacles += [Box(one.x, one.y, MARKER, MARKER) for one in own if not one.text]
         texts += [(label, colour) for label in joined(own)]
     frame = _box(axes.get_window_extent())
     obstacles.append(_box(axes.get_legend().get_window_extent()))

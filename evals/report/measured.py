@@ -11,7 +11,7 @@ from evals.methods import NATURAL, Arm
 from evals.report.read import CellRun
 from evals.row import Row
 from evals.stats.escape import Ending, escape_rate, longest_answer
-from evals.stats.intervals import paired_bootstrap, wilson
+from evals.stats.intervals import paired_bootstrap, wilson, worth
 from evals.stats.scaling import Run, control, kept, performance, scaling
 from evals.stats.votes import Sample, majority, pass_at
 
@@ -21,12 +21,14 @@ BOOTSTRAP_SEED = 0
 @dataclass(frozen=True, slots=True)
 class Measured:
     """An arm over its problems and repeats. Accuracies are percent of the graded; tokens are means per
-    problem.
+    answer.
     """
 
     arm: Arm
     temperature: float
     problems: int
+    answers: int
+    """`problems` times the repeats."""
     graded: int
     right: int
     accuracy: float
@@ -130,20 +132,22 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
     rows = [row for cell in cells for row in cell.rows]
     graded = [row for row in rows if row.score is not None]
     right = sum(row.score == 1.0 for row in graded)
-    low, high = wilson(right, len(graded))
+    accuracy = right / len(graded) if graded else 0.0
+    independent = worth(list(_by_problem(rows).values()))
+    low, high = wilson(accuracy * independent, independent)
     arm = cells[0].arm
     tokens = _mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
     stops = [row for cell in natural or () for row in cell.rows]
     at_least, at_most = _limits(arm, _mean(row.thinking_tokens for row in stops))
-    accuracy = 100 * right / len(graded) if graded else 0.0
     ends = [_ending(row) for row in rows]
     return Measured(
         arm=arm,
         temperature=cells[0].temperature,
-        problems=len(rows),
+        problems=len({row.problem_id for row in rows}),
+        answers=len(rows),
         graded=len(graded),
         right=right,
-        accuracy=accuracy,
+        accuracy=100 * accuracy,
         low=100 * low,
         high=100 * high,
         tokens=tokens,
@@ -156,7 +160,7 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         against_natural=_difference(rows, natural) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),
         errors=sum(bool(row.error) for row in rows),
-        run=Run(tokens or 0.0, accuracy, at_least, at_most, _held(arm, rows)),
+        run=Run(tokens or 0.0, 100 * accuracy, at_least, at_most, _held(arm, rows)),
         domains=_domains(graded),
     )
 
@@ -223,11 +227,15 @@ def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple
 
 def _scores(rows: Sequence[Row]) -> dict[str, float]:
     """Mean score of each problem over its repeats."""
+    return {name: fmean(scores) for name, scores in _by_problem(rows).items()}
+
+
+def _by_problem(rows: Sequence[Row]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
         if row.score is not None:
             found.setdefault(row.problem_id, []).append(row.score)
-    return {name: fmean(scores) for name, scores in found.items()}
+    return found
 
 
 def _votes(cells: Sequence[CellRun]) -> list[Vote]:

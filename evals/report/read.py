@@ -38,6 +38,12 @@ def read_runs(out: Path) -> list[CellRun]:
     return runs
 
 
+def unfinished(out: Path) -> list[str]:
+    """The cells that the manifest names and that are not sealed."""
+    stored = manifest.read(out)
+    return [name for name in stored["cells"] if not _file(out, name)] if stored else []
+
+
 def _file(out: Path, name: str) -> Path | None:
     """A sealed cell's file, as the sweep left it or trimmed."""
     names = (out / "cells" / f"{name}.jsonl", out / "cells" / f"{name}.jsonl.gz")

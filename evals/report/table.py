@@ -43,7 +43,7 @@ def _arm(one: Measured) -> Cells:
     difference = one.against_natural
     return (
         one.arm.name,
-        str(one.problems),
+        str(one.answers),
         f"{one.accuracy:.1f}",
         f"{one.low:.1f} to {one.high:.1f}",
         _number(one.tokens),

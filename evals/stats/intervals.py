@@ -9,7 +9,7 @@ import numpy as np
 Z95 = 1.959963984540054
 
 
-def wilson(right: float, n: int) -> tuple[float, float]:
+def wilson(right: float, n: float) -> tuple[float, float]:
     """95% interval of a proportion, as fractions (Wilson 1927); `right` of `n`. (0, 1) when nothing was
     seen.
     """
@@ -20,6 +20,18 @@ def wilson(right: float, n: int) -> tuple[float, float]:
     half = Z95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
     # At 0 and n right the bound is exactly 0 or 1; rounding would leave it a hair outside.
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def worth(scores: Sequence[Sequence[float]]) -> float:
+    """How many independent answers these are, given by problem: as many as problems where a problem's repeats
+    agree, at most as many as answers (Kish's effective sample size).
+    """
+    n, problems = float(sum(map(len, scores))), float(sum(map(bool, scores)))
+    share = sum(map(sum, scores)) / n if n else 0.0
+    if share in (0.0, 1.0):  # how much repeats differ has not been seen
+        return problems
+    spread = sum((sum(one) - share * len(one)) ** 2 for one in scores)
+    return max(problems, min(n, n * n * share * (1 - share) / spread)) if spread else n
 
 
 def paired_bootstrap(

@@ -3,6 +3,7 @@ domains.
 """
 
 from evals.tasks.scorers import score_integer
+from evals.tasks.source import distinct
 from evals.tasks.task import Load, Task, TaskError, bare_question
 from server.reasoning.nano_problems import problems
 from server.reasoning.records import Problem, RecordError, read_problems
@@ -13,7 +14,7 @@ DEFAULT_PROBLEMS = 1000
 def load(load: Load) -> list[Problem]:
     if load.data:
         try:
-            return list(read_problems(load.data))[: load.limit]
+            return distinct(list(read_problems(load.data))[: load.limit], str(load.data))
         except (OSError, RecordError) as error:
             raise TaskError(str(error)) from error
     limit = DEFAULT_PROBLEMS if load.limit is None else load.limit

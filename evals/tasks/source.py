@@ -5,6 +5,7 @@ from.
 import csv
 import json
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -43,13 +44,17 @@ class Place:
 def load_rows(task: str, hub: Hub, load: Load, problem: Callable[[Row, Place], Problem]) -> list[Problem]:
     """The problems of the file or of the hub; ids are distinct."""
     rows = _file_rows(load.data) if load.data else _hub_rows(task, hub)
-    found = [problem(row, place) for place, row in islice(rows, load.limit)]
+    return distinct([problem(row, place) for place, row in islice(rows, load.limit)], str(load.data or hub))
+
+
+def distinct(found: list[Problem], origin: str) -> list[Problem]:
+    """The same; `TaskError` when there are none, or two of one id."""
     if not found:
-        raise TaskError(f"{load.data or hub}: no problems in it")
+        raise TaskError(f"{origin}: no problems in it")
     seen: set[str] = set()
     for one in found:
         if one.id in seen:
-            raise TaskError(f"{load.data or hub}: two problems have the id {one.id!r}")
+            raise TaskError(f"{origin}: two problems have the id {one.id!r}")
         seen.add(one.id)
     return found
 
@@ -75,13 +80,14 @@ def _file_rows(path: Path) -> Iterator[tuple[Place, Row]]:
     try:
         for number, row in reader(path):
             yield Place(str(path), number), row
-    except (OSError, UnicodeDecodeError, RecordError) as error:
+    except (OSError, UnicodeDecodeError, csv.Error, RecordError) as error:
         text = str(error)
         raise TaskError(text if text.startswith(str(path)) else f"{path}: {text}") from error
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8", newline="") as file:
+    csv.field_size_limit(sys.maxsize)  # a long question is one field
+    with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
             yield reader.line_num, {str(k): v for k, v in row.items()}
@@ -89,7 +95,7 @@ def _csv(path: Path) -> Iterator[tuple[int, Row]]:
 
 def _json(path: Path) -> Iterator[tuple[int, Row]]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(path.read_text(encoding="utf-8-sig"))
     except json.JSONDecodeError as error:
         raise RecordError(path, error.lineno, f"not JSON: {error.msg}") from error
     if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):

@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,6 +65,29 @@ def test_the_table_has_a_line_a_set_and_compares_with_the_first(tmp_path: Path) 
     assert second.startswith("| random | 20 |") and "| 31.5 (" in second and "; -30.0 (" in second
     assert (asked.out / "ablation.png").stat().st_size > 10_000
     assert (asked.out / "table.md").read_text() == text
+
+
+def test_the_bars_of_the_figure_are_the_intervals_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.axes import Axes
+
+    drawn: list[Any] = []
+    real: Any = Axes.errorbar
+
+    def errorbar(*told: Any, **how: Any) -> Any:
+        drawn.append(told)
+        return real(*told, **how)
+
+    monkeypatch.setattr(Axes, "errorbar", errorbar)
+    asked = ablation(tmp_path)
+    claim(asked)
+    store(asked, {"selected": 0.6, "random": 0.3})
+    draw_all(asked)
+    _, _, heights, (below, above) = drawn[0]
+    lines = [one for one in lines_of(asked) if one.set_name == "selected"]
+    assert [a - b for a, b in zip(heights, below, strict=True)] == pytest.approx([one.low for one in lines])
+    assert [a + b for a, b in zip(heights, above, strict=True)] == pytest.approx([one.high for one in lines])
 
 
 def test_an_interval_covers_the_seeds_as_well_as_the_problems(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."), ("v", (0, (1, 1))), 
 
 
 def _draw(lines: Sequence[Line], path: Path) -> None:
-    """Accuracy against thinking tokens, a line a set; bars span the seeds."""
+    """Accuracy against thinking tokens, a line a set; bars are the table's intervals."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -160,10 +160,7 @@ def _draw(lines: Sequence[Line], path: Path) -> None:
         mine = [one for one in lines if one.set_name == name]
         marker, style = STYLES[number % len(STYLES)]
         heights = [one.accuracy for one in mine]
-        bars = (
-            [one.accuracy - one.lowest_seed for one in mine],
-            [one.highest_seed - one.accuracy for one in mine],
-        )
+        bars = ([one.accuracy - one.low for one in mine], [one.high - one.accuracy for one in mine])
         places = [one.mean_thinking_tokens for one in mine]
         axes.errorbar(places, heights, bars, marker=marker, linestyle=style, capsize=3, label=name)
     axes.set_xscale("log", base=2)
@@ -174,7 +171,7 @@ def _draw(lines: Sequence[Line], path: Path) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: f"{tokens:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel("mean thinking tokens: natural stop, then with Waits")
-    axes.set_ylabel("accuracy, % (bars: lowest and highest seed)")
+    axes.set_ylabel("accuracy, % (bars: 95% intervals)")
     axes.grid(alpha=0.3)
     axes.legend()
     figure.savefig(path)

@@ -5,21 +5,23 @@ picture.
 import csv
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from evals.cell import Cell, Sampling
 from evals.journal import Journal
-from evals.manifest import write
+from evals.manifest import ManifestError, write
 from evals.methods import METHODS, NATURAL, Arm
 from evals.report import report
-from evals.report.measured import Group, groups_of
+from evals.report.measured import Group, Measured, groups_of
 from evals.report.read import ReportError, read_runs
 from evals.row import Row, RowError
 from evals.settings import SweepSettings
+from evals.stats.intervals import wilson
 from evals.tasks import TASKS
 from evals.trim import TrimError, trim
 from server.reasoning.records import Problem
@@ -84,6 +86,34 @@ def test_accuracy_tokens_and_intervals_are_those_of_the_rows(group: Group) -> No
     assert found["max=16"] == (20.0, 16.0)
     assert found["waits=2"] == (100.0, 200.0)
     assert all(one.low <= one.accuracy <= one.high for one in group.arms)
+
+
+def test_repeats_that_agree_make_no_interval_narrower(tmp_path: Path) -> None:
+    def measured(tell: Callable[[int, int], bool]) -> Measured:
+        cells: dict[Cell, Sequence[Row]] = {
+            cell_of(NATURAL, repeat): [row(n, tell(n, repeat), 50) for n in range(20)] for repeat in range(4)
+        }
+        [found] = groups_of(read_runs(store(tmp_path / str(len(list(tmp_path.iterdir()))), cells)))
+        return found.arms[0]
+
+    agreeing, drawn = measured(lambda n, _: n < 10), measured(lambda n, repeat: (n + repeat) % 2 == 0)
+    assert (agreeing.problems, agreeing.answers) == (20, 80)
+    assert (agreeing.low, agreeing.high) == pytest.approx([100 * end for end in wilson(10, 20)])
+    assert (drawn.low, drawn.high) == pytest.approx([100 * end for end in wilson(40, 80)])
+
+
+def test_what_is_not_finished_is_named_in_the_report(out: Path) -> None:
+    assert "Not finished" not in report(out)
+    sealed = out / "cells" / f"{cell_of(arm('max', '64')).name}.jsonl"
+    sealed.rename(sealed.with_suffix(".part.jsonl"))
+    last = (report(out), (out / "report.md").read_text())
+    assert all(text.strip().endswith(f"not in these tables: {sealed.stem}.") for text in last)
+
+
+def test_a_manifest_of_something_else_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"schema": 1, "recipe": "nano"}')
+    with pytest.raises(ManifestError, match=r"manifest\.json:1: not a sweep's manifest"):
+        report(tmp_path)
 
 
 def test_differences_are_paired_with_the_natural_stop(group: Group) -> None:
@@ -184,6 +214,25 @@ def test_the_csv_has_one_line_a_point(out: Path) -> None:
     ]
     assert float(lines[3]["accuracy"]) == 75.0
     assert float(lines[3]["thinking_tokens"]) == 100.0
+
+
+def test_a_method_of_one_point_has_its_interval_in_the_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
+    cells: dict[Cell, Sequence[Row]] = {
+        cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)],
+        cell_of(arm("alpha", "64")): [row(n, n < 5, 70) for n in range(20)],
+    }
+    report(store(tmp_path / "out", cells))
+    low, high = (100 * end for end in wilson(5, 20))
+    ends = [
+        np.asarray(one.vertices).tolist() for each in drawn[0].axes[0].collections for one in each.get_paths()
+    ]
+    assert ends[-2] == [[70, pytest.approx(low)], [70, pytest.approx(high)]]
 
 
 def test_the_picture_is_drawn_at_the_size_of_a_page(out: Path) -> None:

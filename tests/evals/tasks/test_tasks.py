@@ -104,6 +104,22 @@ def test_two_rows_of_one_id_are_refused(tmp_path: Path) -> None:
         loaded("aime24", write(tmp_path / "x.jsonl", row, row))
 
 
+@pytest.mark.parametrize(
+    ("ids", "complaint"), [("", "no problems in it"), ("aa", "two problems have the id 'a'")]
+)
+def test_a_file_for_nano_is_held_to_the_same(ids: str, complaint: str, tmp_path: Path) -> None:
+    rows = [{"id": one, "question": "How many?", "answer": "2"} for one in ids]
+    with pytest.raises(TaskError, match=complaint):
+        loaded("nano", write(tmp_path / "x.jsonl", *rows))
+
+
+def test_a_spreadsheets_byte_order_mark_and_a_long_field_are_no_mistakes(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"problem,answer\n{'How many? ' * 20_000},204\n", encoding="utf-8-sig")
+    [problem] = loaded("aime24", path)
+    assert (problem.answer, len(problem.question)) == ("204", 199_999)
+
+
 def test_json_csv_and_parquet_files_read_like_jsonl(tmp_path: Path) -> None:
     from pyarrow import Table, parquet
 
