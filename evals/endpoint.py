@@ -21,6 +21,8 @@ from evals.errors import EvalError
 # Worth another try: busy, overloaded, or a gateway between.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 LONGEST_PAUSE_S = 30.0
+# What reading an answer of another shape raises.
+MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 
 
 class EndpointError(EvalError):
@@ -129,7 +131,10 @@ class Endpoint:
     async def models(self) -> list[dict[str, Any]]:
         """The endpoint's own list of models."""
         response = await self._get(f"{self.base_url}/models")
-        return list(response.json().get("data", []))
+        try:
+            return [dict(one) for one in response.json().get("data", [])]
+        except MALFORMED as error:
+            raise self._stranger(response.text) from error
 
     async def version(self) -> str | None:
         """What vLLM-like servers say of themselves at /version; None elsewhere."""
@@ -182,12 +187,12 @@ class Endpoint:
         try:
             body = response.json()
             choice = body["choices"][0]
-            message = choice["message"]
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            raise EndpointError(
-                f"{self.base_url} does not answer as OpenAI does: {response.text[:200]!r}"
-            ) from error
-        return _reply(message, choice, body, latency_s)
+            return _reply(choice["message"], choice, body, latency_s)
+        except MALFORMED as error:
+            raise self._stranger(response.text) from error
+
+    def _stranger(self, said: str) -> EndpointError:
+        return EndpointError(f"{self.base_url} does not answer as OpenAI does: {said[:200]!r}")
 
     async def _streamed(self, ask: Ask) -> Reply:
         body = ask.body() | {"stream": True, "stream_options": {"include_usage": True}}
@@ -199,10 +204,16 @@ class Endpoint:
                 await response.aread()
                 response.raise_for_status()
             async for event in _events(response):
-                parts.add(event)
+                try:
+                    parts.add(json.loads(event))
+                except MALFORMED as error:
+                    raise self._stranger(event) from error
         if parts.choice.get("finish_reason") is None:
             raise httpx.RemoteProtocolError("the stream broke off")
-        return parts.reply()
+        try:
+            return parts.reply()
+        except MALFORMED as error:
+            raise self._stranger(str(parts.choice)) from error
 
 
 class _Parts:
@@ -223,7 +234,7 @@ class _Parts:
         for choice in event.get("choices", []):
             delta = choice.pop("delta", None) or {}
             self.choice |= {key: value for key, value in choice.items() if value is not None}
-            thinking, answer = _thinking_of(delta), delta.get("content") or ""
+            thinking, answer = _thinking_of(delta), _text(delta.get("content"))
             if (thinking or answer) and self._first_s is None:
                 self._first_s = now_s
             if answer and self._first_answer_s is None:
@@ -237,14 +248,20 @@ class _Parts:
         return _reply(message, self.choice, self._body, latency_s, self._first_s, self._first_answer_s)
 
 
-async def _events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+async def _events(response: httpx.Response) -> AsyncIterator[str]:
     async for line in response.aiter_lines():
         if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
-            yield json.loads(data)
+            yield data
 
 
 def _thinking_of(message: dict[str, Any]) -> str:
-    return message.get("reasoning_content") or message.get("reasoning") or ""
+    return _text(message.get("reasoning_content") or message.get("reasoning"))
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str | None):
+        raise TypeError(f"{type(value).__name__} instead of text")
+    return value or ""
 
 
 def _reply(
@@ -265,7 +282,7 @@ def _reply(
     is_one = written is not None and thinking_tokens is not None and scaling is None
     return Reply(
         thinking=_thinking_of(message),
-        answer=message.get("content") or "",
+        answer=_text(message.get("content")),
         thinking_tokens=thinking_tokens,
         answer_tokens=(written or 0) - (thinking_tokens or 0) if is_one else None,
         finish_reason=choice.get("finish_reason"),

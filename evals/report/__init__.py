@@ -15,12 +15,16 @@ def report(out: Path) -> str:
     """
     groups = groups_of(read_runs(out))
     parts = [tables_of(group) for group in groups]
-    if missing := unfinished(out):
-        parts.append(f"Not finished, and so not in these tables: {', '.join(missing)}.")
+    parts += [
+        f"Not finished, and so not in the tables of {where}: {', '.join(arms)}."
+        for where, arms in unfinished(out).items()
+    ]
     text = "\n\n".join(parts)
     write_whole(out / "report.md", text + "\n")
     write_whole(out / "scaling.csv", csv_of(groups))
     for group in groups:
+        if not group.counts_tokens:
+            continue
         name = "scaling.png" if len(groups) == 1 else f"scaling-{group.file_name}.png"
         draw(group, out / name)
     return text

@@ -9,7 +9,7 @@ from typing import Any
 
 from evals.methods import NATURAL
 from evals.report.labels import MARKER, Box, Label, along, joined, placed
-from evals.report.measured import Group, Measured
+from evals.report.measured import Group, Measured, Vote
 
 # Told apart by marker, line and hatch; colour only helps.
 MAXIMUM = ("Maximum budget", "o", "-", "#1b4f72", "")
@@ -84,7 +84,7 @@ def _lines(group: Group) -> list[Line]:
     found = [
         (MAXIMUM, _points(group.line("max"))),
         (WAITS, _points(natural + group.line("waits"), "×")),
-        (VOTES, [Point(v.tokens, v.majority, v.low, v.high, f"k={v.k}") for v in group.votes]),
+        (VOTES, _vote_points(group.votes)),
     ]
     others = [name for name in group.lines if name not in (NATURAL.method, "max", "waits")]
     for name, marker, colour in zip(others, cycle(MARKERS), cycle(COLOURS), strict=False):
@@ -107,6 +107,10 @@ def _points(arms: Sequence[Measured], unit: str = "") -> list[Point]:
     ]
 
 
+def _vote_points(votes: Sequence[Vote]) -> list[Point]:
+    return [Point(v.tokens, v.majority, v.low, v.high, f"k={v.k}") for v in votes if v.tokens is not None]
+
+
 def _label(one: Measured, unit: str) -> str:
     """The setting alone; of several that of the last, as the others are mostly the same."""
     if one.arm is NATURAL:
@@ -126,6 +130,7 @@ def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:
     axes.plot(
         xs, [p.accuracy for p in points], marker=marker, linestyle=dashes, color=colour, label=title,
         markersize=6, markerfacecolor="white", markeredgewidth=1.4, zorder=3,
+        clip_on=False,  # at 0 and 100 a marker is half outside
     )  # fmt: skip
 
 

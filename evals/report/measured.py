@@ -67,7 +67,7 @@ class Vote:
 
     k: int
     problems: int
-    tokens: float
+    tokens: float | None
     majority: float
     low: float
     high: float
@@ -108,6 +108,12 @@ class Group:
         return list(dict.fromkeys(one.line for one in self.arms))
 
     @property
+    def counts_tokens(self) -> bool:
+        """Whether the endpoint said of anything how much was thought: else there is nothing to draw."""
+        counts = [*(one.tokens for one in self.arms), *(vote.tokens for vote in self.votes)]
+        return any(one is not None for one in counts)
+
+    @property
     def natural(self) -> Measured | None:
         return next(iter(self.line(NATURAL.method)), None)
 
@@ -139,6 +145,8 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
     tokens = _mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
     stops = [row for cell in natural or () for row in cell.rows]
     at_least, at_most = _limits(arm, _mean(row.thinking_tokens for row in stops))
+    if tokens is None:  # what was not counted can't be held to a limit
+        at_least = at_most = None
     ends = [_ending(row) for row in rows]
     return Measured(
         arm=arm,
@@ -213,6 +221,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
+def _sum(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None
+
+
 def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple[float, float, float] | None:
     """Points above the natural stop and their interval, over the problems that both have graded."""
     ours, theirs = _scores(rows), _scores([row for cell in natural or () for row in cell.rows])
@@ -244,7 +257,7 @@ def _votes(cells: Sequence[CellRun]) -> list[Vote]:
     for cell in sorted(cells, key=lambda one: one.repeat):
         for row in cell.rows:
             samples.setdefault(row.problem_id, []).append(
-                Sample(row.extracted, row.score, row.thinking_tokens or 0)
+                Sample(row.extracted, row.score, row.thinking_tokens)
             )
     n = min((len(one) for one in samples.values()), default=0)
     steps = sorted({k for k in (2**power for power in range(20)) if k <= n} | ({n} if n else set()))
@@ -257,7 +270,7 @@ def _vote(k: int, n: int, samples: Sequence[Sequence[Sample]]) -> Vote:
     return Vote(
         k=k,
         problems=len(samples),
-        tokens=fmean(sum(s.tokens for s in one[:k]) for one in samples),
+        tokens=_mean(_sum(s.tokens for s in one[:k]) for one in samples),
         majority=100 * fmean(scores) if scores else 0.0,
         low=100 * low,
         high=100 * high,

@@ -38,10 +38,14 @@ def read_runs(out: Path) -> list[CellRun]:
     return runs
 
 
-def unfinished(out: Path) -> list[str]:
-    """The cells that the manifest names and that are not sealed."""
-    stored = manifest.read(out)
-    return [name for name in stored["cells"] if not _file(out, name)] if stored else []
+def unfinished(out: Path) -> dict[str, list[str]]:
+    """The arms with a cell that the manifest names and that is not sealed, by task and model."""
+    found: dict[str, list[str]] = {}
+    for name, cell in (manifest.read(out) or {"cells": {}})["cells"].items():
+        arms = found.setdefault(f"{cell['task']}, {cell['model']}", [])
+        if not _file(out, name) and cell["arm"] not in arms:
+            arms.append(cell["arm"])
+    return {group: arms for group, arms in found.items() if arms}
 
 
 def _file(out: Path, name: str) -> Path | None:

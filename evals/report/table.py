@@ -28,6 +28,10 @@ def tables_of(group: Group) -> str:
             "doubling of thinking tokens, over all pairs. Performance: the best accuracy, %.",
             _methods(group),
         ]
+    if not group.counts_tokens:
+        parts.append(
+            "The endpoint does not count thinking tokens: there is no figure, and no Control or Scaling."
+        )
     return "\n\n".join(parts + _plainly(group))
 
 
@@ -99,12 +103,12 @@ def _plainly(group: Group) -> list[str]:
         )
         verdict = "the intervals part" if last.high < best.low else "the intervals overlap"
         said.append(f"Beyond the peak: {fall} ({verdict}).")
-    at_equal = [vote for vote in group.votes if best.tokens and vote.tokens <= best.tokens]
+    at_equal = [vote for vote in group.votes if best.tokens and vote.tokens and vote.tokens <= best.tokens]
     if at_equal and best.tokens:
         vote = at_equal[-1]
         said.append(
             f"Majority voting for no more thinking tokens than {best.arm.name} ({best.tokens:.0f}): "
-            f"{vote.majority:.1f}% with k={vote.k} ({vote.tokens:.0f} tokens)."
+            f"{vote.majority:.1f}% with k={vote.k} ({_number(vote.tokens, 0)} tokens)."
         )
     return [" ".join(said)]
 
@@ -125,7 +129,7 @@ def csv_of(groups: Sequence[Group]) -> str:
         for vote in group.votes:
             writer.writerow(
                 (group.task, group.model, "majority", f"majority={vote.k}", vote.problems,
-                 f"{vote.majority:.3f}", f"{vote.low:.3f}", f"{vote.high:.3f}", f"{vote.tokens:.3f}", "")
+                 f"{vote.majority:.3f}", f"{vote.low:.3f}", f"{vote.high:.3f}", _number(vote.tokens, 3), "")
             )  # fmt: skip
     return out.getvalue()
 

@@ -10,11 +10,11 @@ from server.reasoning.answers import integer, normal_string
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One sample of a problem: what it answered (None: nothing), whether it was right, what it cost."""
+    """A sample of a problem: what it answered (None: nothing), whether it was right, its tokens if told."""
 
     extracted: str | None
     score: float | None
-    tokens: int
+    tokens: int | None
 
 
 def majority(samples: Sequence[Sample]) -> float | None:

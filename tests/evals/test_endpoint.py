@@ -4,7 +4,9 @@ answering.
 
 import time
 from typing import Any
+from unittest.mock import AsyncMock
 
+import httpx
 import pytest
 
 from evals.endpoint import Ask, Endpoint, EndpointDownError, EndpointError, Reply, RequestRefusedError
@@ -108,7 +110,17 @@ async def test_the_pause_that_an_endpoint_asks_for_is_kept(
     assert time.monotonic() - start > 0.95
 
 
-@pytest.mark.parametrize("body", [{}, {"choices": []}, {"choices": [{}]}])
+STRANGE: list[Body] = [
+    {},
+    {"choices": []},
+    {"choices": [{}]},
+    {"choices": [{"message": None}]},
+    {"choices": [{"message": {"content": [{"type": "text", "text": "7"}]}}]},
+    {"choices": [{"message": {"content": "7"}}], "usage": "much"},
+]
+
+
+@pytest.mark.parametrize("body", STRANGE)
 async def test_an_answer_that_is_not_openais_is_named(fake: FakeEndpoint, body: Body) -> None:
     fake.behave = lambda _body, _before: Answered(body)
     with pytest.raises(EndpointError, match="does not answer as OpenAI does"):
@@ -147,6 +159,23 @@ async def test_a_stream_that_breaks_off_is_tried_again(fake: FakeEndpoint) -> No
     fake.behave = lambda _body, before: Answered({}, stream=chunks(finish=None if before == 0 else "stop"))
     assert (await ask(fake, stream=True)).answer == "Final Answer: 7"
     assert len(fake.requests) == 2
+
+
+@pytest.mark.parametrize("strange", [{"choices": None}, {"choices": [{"delta": {"content": [7]}}]}])
+async def test_a_stream_that_is_not_openais_is_named(fake: FakeEndpoint, strange: Body) -> None:
+    fake.behave = lambda _body, _before: Answered({}, stream=[strange, *chunks()])
+    with pytest.raises(EndpointError, match=r"does not answer as OpenAI does: '.*choices"):
+        await ask(fake, stream=True)
+
+
+async def test_a_page_instead_of_the_models_is_named(
+    fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = httpx.Response(200, text="<html>")
+    monkeypatch.setattr(Endpoint, "_get", AsyncMock(return_value=page))
+    async with Endpoint(fake.url, "", 5.0, 1, False) as endpoint:
+        with pytest.raises(EndpointError, match="does not answer as OpenAI does: '<html>'"):
+            await endpoint.models()
 
 
 async def test_a_refused_stream_is_said_like_a_refused_request(fake: FakeEndpoint) -> None:

@@ -107,7 +107,20 @@ def test_what_is_not_finished_is_named_in_the_report(out: Path) -> None:
     sealed = out / "cells" / f"{cell_of(arm('max', '64')).name}.jsonl"
     sealed.rename(sealed.with_suffix(".part.jsonl"))
     last = (report(out), (out / "report.md").read_text())
-    assert all(text.strip().endswith(f"not in these tables: {sealed.stem}.") for text in last)
+    assert all(text.strip().endswith("not in the tables of nano, m: max=64.") for text in last)
+
+
+def test_an_endpoint_that_counts_no_thinking_has_tables_without_figure_and_control(tmp_path: Path) -> None:
+    cells: dict[Cell, Sequence[Row]] = {
+        cell_of(one, repeat): [replace(row(n, n < 10, 0), thinking_tokens=None) for n in range(20)]
+        for one, repeats in ((NATURAL, 1), (arm("max", "16"), 1), (arm("sample", "2"), 2))
+        for repeat in range(repeats)
+    }
+    text = report(store(tmp_path / "out", cells))
+    assert "does not count thinking tokens: there is no figure" in text
+    assert "| max | 1 |  |  |  | 50.0 |" in text
+    assert "| 1 | 20 | 50.0 | 29.9 to 70.1 |  | 50.0 |" in text
+    assert not (tmp_path / "out" / "scaling.png").exists()
 
 
 def test_a_manifest_of_something_else_is_refused(tmp_path: Path) -> None:
