@@ -258,8 +258,13 @@ def test_follower_reads_off_the_output_what_the_controller_did(
         if follower.phase is Phase.ANSWER:
             assert follower.is_free == (at not in controller.forced or at < cue_at)
         follower.feed(token)
-    assert follower.tokens == controller.tokens
     report = ThinkingReport.of(follower, Ledger(end=controller.end))
+    if controller.phase is Phase.FORCING and controller.end is End.NATURAL and not the_plan.end_is_distinct:
+        # The room ended within a delimiter that stands for an end: what came of it is text like any other.
+        began = sum(kind is Kind.END for kind in controller.forced.values())
+        assert (follower.tokens, report.end) == (controller.tokens + began, None)
+        return
+    assert follower.tokens == controller.tokens
     assert report.end == (controller.end.value if controller.end else None)
 
 
