@@ -47,7 +47,7 @@ class Samples:
         fields: Json,
         call: Call,
         marks: Marks | None,
-        response_id: str,
+        request_id: str,
         tell: Callable[[Json], None] | None,
     ) -> None:
         self._app = app
@@ -55,11 +55,16 @@ class Samples:
         self._fields = {key: value for key, value in fields.items() if key not in _OF_THE_WHOLE}
         self._call = call
         self._marks = marks
-        self.response_id = response_id
+        self._request_id = request_id
         self._tell = tell
         self.bill = Bill()
         self.refused: str | None = None
         """The field of a budget that the engine refused."""
+
+    @property
+    def response_id(self) -> str:
+        """As vLLM makes it of a request's."""
+        return f"chatcmpl-{self._request_id}"
 
     @property
     def budget(self) -> ThinkingBudget:
@@ -105,6 +110,7 @@ class Samples:
             budget=budget,
             asked=self._call.asked or ask.budget is not None,
             line=line,
+            whole=self._call,
             reports={},
             progress={},
         )
@@ -122,7 +128,7 @@ class Samples:
                 shown.end()
 
     def _body(self, ask: Ask, index: int) -> Json:
-        body = dict(self._fields)
+        body = {**self._fields, "request_id": f"{self._request_id}-{index}"}
         if isinstance(seed := body.get("seed"), int):
             body["seed"] = seed + index
         if ask.temperature is not None:
@@ -171,7 +177,8 @@ class Samples:
 
 
 def _inner(scope: Scope, body: bytes) -> Scope:
-    """A scope of its own: routing writes into it. The client's request id would be every sample's."""
+    """A scope of its own: routing writes into it. The client's request id stands in the bodies, with each
+    sample's number."""
     headers = [
         (name, value)
         for name, value in scope["headers"]

@@ -7,9 +7,11 @@ running. How samples make an answer is the methods' affair.
 import asyncio
 import uuid
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,19 +40,23 @@ News = Mapping[str, Any] | None
 
 @dataclass(frozen=True, slots=True)
 class ScalingMeans:
-    """What the server has for scaling; `marks` None: the model's family is unknown."""
+    """What the server has for scaling; `marks` None: the model's family is unknown. `answering`: the
+    engine's."""
 
     defaults: ScalingDefaults
     marks: Marks | None
     judge: Judge
     scorers: Scorers
+    answering: Callable[[str, Call], AbstractContextManager[None]]
 
     def scorer(self, scaled: Scaled) -> Scorer | None:
         """For one request; None where its method needs none."""
         name = scaled.wanted.scorer
         if name is None:
             return None
-        return Likelihood() if name == LIKELIHOOD else self.scorers.scorer(name, scaled.fields["messages"])
+        if name == LIKELIHOOD:
+            return Likelihood()
+        return self.scorers.scorer(name, scaled.fields.get("messages") or ())  # the first ask refuses none
 
 
 class ScalingEdge:
@@ -79,16 +85,15 @@ class ScalingEdge:
     async def _answer(self, scope: Scope, receive: Receive, send: Send, call: Call, scaled: Scaled) -> None:
         told: asyncio.Queue[News] = asyncio.Queue()
         streams = bool(scaled.fields.get("stream"))
-        response_id = f"chatcmpl-{uuid.uuid4().hex}"
+        request_id = _request_id(scope, scaled.fields)
         tell: Tell | None = told.put_nowait if streams else None
-        samples = Samples(self._app, scope, scaled.fields, call, self._means.marks, response_id, tell)
-        run = asyncio.ensure_future(self._watched(samples, scaled, tell))
+        samples = Samples(self._app, scope, scaled.fields, call, self._means.marks, request_id, tell)
+        run = asyncio.ensure_future(self._watched(samples, call, scaled, tell))
         run.add_done_callback(lambda _: told.put_nowait(None))
         try:
             if streams:
-                await self._stream(
-                    Chunks(send, scaled, response_id, self._reasoning), told, run, scope, receive, send
-                )
+                chunks = Chunks(send, scaled, samples.response_id, self._reasoning)
+                await self._stream(chunks, told, run, scope, receive, send)
             else:
                 await (await _result(run))(scope, receive, send)
         finally:
@@ -113,9 +118,10 @@ class ScalingEdge:
         else:
             await response(*connection)
 
-    async def _watched(self, samples: Samples, scaled: Scaled, tell: Tell | None) -> Json:
+    async def _watched(self, samples: Samples, call: Call, scaled: Scaled, tell: Tell | None) -> Json:
         try:
-            return await self._run(samples, scaled, tell)
+            with self._means.answering(samples.response_id, call):
+                return await self._run(samples, scaled, tell)
         except BudgetError as error:
             self._watch.refuse(CHAT_PATH, error.field)
             raise
@@ -174,6 +180,12 @@ class _Passed(JSONResponse):
 
     def render(self, content: bytes) -> bytes:
         return content
+
+
+def _request_id(scope: Scope, fields: Mapping[str, Any]) -> str:
+    """As vLLM's own routes find one."""
+    said: str | None = Headers(scope=scope).get("x-request-id") or fields.get("request_id")
+    return said or uuid.uuid4().hex
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -130,7 +130,7 @@ def _scaling_means(
         knows_family=engine.family is not None,
         scorers=tuple(settings.scorers),
     )
-    return ScalingMeans(defaults, engine.marks, judge, scorers)
+    return ScalingMeans(defaults, engine.marks, judge, scorers, engine.answering)
 
 
 def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:

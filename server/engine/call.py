@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.budget.budget import ThinkingBudget
-from server.budget.plan import Opening
+from server.budget.plan import End, Opening
 from server.budget.report import ThinkingReport
 from server.engine.line import Line
 from server.keys.meter import Meter
@@ -33,6 +33,10 @@ class Call:
     """Whether reports are detailed, and a stream has them on the way."""
     line: Line | None = None
     """Where the server asks for itself."""
+    whole: "Call | None" = None
+    """The client's call that the server asks for, then."""
+    ended_by: End | None = None
+    """What ended the thinking of everything that is asked for it, of what is still to be asked, too."""
     refused: str | None = None
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None

@@ -4,8 +4,8 @@ All endpoints of vLLM's serving layer come through `generate`, so a budget holds
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from functools import lru_cache, partial
 from random import getrandbits
 from typing import Any, NoReturn
@@ -50,6 +50,7 @@ class ThinkingLLM(AsyncLLM):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tickets: dict[str, Governed] = {}
+        self._wholes: dict[str, tuple[str, Call]] = {}
 
     async def govern(self, family: Family | None, watch: Watch) -> None:
         """Put the budget's sampler into every worker, learn the family's marks, and tell `watch` of all
@@ -125,8 +126,7 @@ class ThinkingLLM(AsyncLLM):
         plan = self._plan(prompt, sampling_params, call)
         subject = self._subject(prompt, plan, request_id, sampling_params.n, call, kwargs.get("lora_request"))
         account = Account(subject, self._watch, self._is_blank, self._end_of_turn)
-        self._issued += 1  # a request id may be the client's own, and come twice
-        ticket = str(self._issued)
+        ticket = self._ticket()
         params = sampling_params.clone()
         params.extra_args = {**(params.extra_args or {}), TICKET_KEY: ticket}
         governed = Governed(account, call, first_choice)
@@ -228,7 +228,8 @@ class ThinkingLLM(AsyncLLM):
             state = self.output_processor.request_states[request.request_id]
             governed.admit(request, state, self._is_blank)
             await self._send(request)
-            meter, why = governed.call.meter, governed.ended_by  # ended while its siblings were sent
+            meter, whole = governed.call.meter, governed.call.whole
+            why = governed.ended_by or (whole.ended_by if whole else None)  # while its siblings were sent
             if why is None and meter is not None and meter.is_spent:
                 why = End.QUOTA
             if why is not None and governed.rows:
@@ -236,18 +237,38 @@ class ThinkingLLM(AsyncLLM):
             return
         await self._send(request)
 
+    def _ticket(self) -> str:
+        """A name of our own: a request's id may be the client's, and come twice."""
+        self._issued += 1
+        return str(self._issued)
+
+    @contextmanager
+    def answering(self, response_id: str, call: Call) -> Iterator[None]:
+        """While a response is put together from several requests that are made for `call`: it can be ended
+        between two of them, too."""
+        ticket = self._ticket()
+        self._wholes[ticket] = (response_id, call)
+        try:
+            yield
+        finally:
+            del self._wholes[ticket]
+
     async def end_thinking(self, request_id: str, owner: str | None) -> bool | None:
         """End the thinking of a running request, all its choices, at their next token.
 
         False: all of them answer already. None: this owner has no such request running.
         """
         asked = (request_id, owner)
+        wholes = [call for whole_id, call in self._wholes.values() if (whole_id, call.owner) == asked]
+        for call in wholes:
+            call.ended_by = End.REQUESTED
         found = [
             each
             for each in self._tickets.values()
             if (each.call.request_id, each.call.owner) == asked and each.account.subject.is_planned
         ]
-        return await self._end(found, End.REQUESTED) if found else None
+        ended = await self._end(found, End.REQUESTED) if found else None
+        return True if wholes else ended
 
     def end_all_thinking(self, meter: Meter) -> None:
         """Of a key whose quota is spent: its running requests answer from their next token on."""

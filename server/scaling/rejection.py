@@ -42,8 +42,8 @@ async def rejection(fields: RejectionFields, means: Means) -> Outcome:
 def _outcome(sample: Sample, limit: int) -> Outcome:
     """Accepted is what fits by its own doing: neither closed at the limit, nor from outside."""
     is_closed_at_limit = sample.end == End.MAX_TOKENS and sample.thinking_tokens >= limit
-    is_closed = is_closed_at_limit or sample.end in (End.QUOTA, End.REQUESTED)
-    return Outcome(sample, {"tries": sample.index + 1, "accepted": not is_closed})
+    accepted = not (is_closed_at_limit or sample.is_ended_from_outside)
+    return Outcome(sample, {"tries": sample.index + 1, "accepted": accepted})
 
 
 REJECTION = Method(RejectionFields, rejection, draws=True, needs_thinking=True)

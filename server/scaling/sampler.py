@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from server.budget.budget import ThinkingBudget
 from server.budget.follower import Follower
-from server.budget.plan import TokenIds
+from server.budget.plan import End, TokenIds
 from server.budget.report import ThinkingReport
 from server.budget.step import Step
 from server.scaling.marks import Marks
@@ -83,6 +83,11 @@ class Sample:
     def end(self) -> str | None:
         """Why thinking ended."""
         return self.report.end if self.report else None
+
+    @property
+    def is_ended_from_outside(self) -> bool:
+        """By its key's quota or a control request, both of which end what comes behind it, too."""
+        return self.end in (End.QUOTA, End.REQUESTED)
 
 
 class Sampler(Protocol):

@@ -39,12 +39,14 @@ async def draw(means: Means, n: int | None, total: int | None) -> list[Sample]:
 
 async def _draw_until_spent(means: Means, total: int) -> list[Sample]:
     """The first sample may take it all. Then as many at once as the rest pays for at the mean length so
-    far, the rest shared out among them; again, until it pays for none."""
+    far, the rest shared out among them; again, until it pays for none, or thinking was ended from outside."""
     samples: list[Sample] = []
     count, left = 1, total
     while count:
         shares = equal_shares(means.sampler.budget, count, left)
         samples += await together(means.sampler.ask(Ask(Kind.SAMPLE, budget=share)) for share in shares)
+        if any(sample.is_ended_from_outside for sample in samples):
+            break
         spent = sum(sample.thinking_tokens for sample in samples)
         left = total - spent
         count = min(floor(left * len(samples) / max(spent, 1)), means.most_samples - len(samples))

@@ -53,6 +53,13 @@ async def test_a_total_is_shared_out_to_the_last_token() -> None:
     assert [entry.thinking_tokens for entry in sampler.bill.entries] == [34, 33, 33]
 
 
+@pytest.mark.parametrize("end", ["quota", "requested"])
+async def test_a_total_buys_no_more_samples_once_thinking_was_ended(end: str) -> None:
+    sampler = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=5, end=end))
+    outcome = await majority(MajorityFields(total_tokens=100), means(sampler))
+    assert outcome.said["n"] == 1
+
+
 async def test_a_total_does_not_lengthen_the_clients_own_maximum() -> None:
     sampler = answers("1", "1", thinking_tokens=99)
     sampler.budget = ThinkingBudget(max_tokens=10)
