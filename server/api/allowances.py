@@ -27,11 +27,10 @@ class Allowance:
     """By the key itself: no way around may be left open."""
 
     def check(self, call: Call) -> None:
-        """Raises BudgetError on a request whose thinking could not be counted."""
-        if self.is_limited and call.has_beams:
-            raise BudgetError(
-                "use_beam_search", f"the key {self.owner} has a limit on thinking: it takes no beam search"
-            )
+        """Raises BudgetError on a request whose thinking could be neither counted nor cut."""
+        if call.has_beams and (self.is_limited or self.defaults.ceiling is not None):
+            whose = f"the key {self.owner}" if self.is_limited else "this server"
+            raise BudgetError("use_beam_search", f"{whose} has a limit on thinking: it takes no beam search")
 
     @property
     def is_spent(self) -> bool:

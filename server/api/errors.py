@@ -1,6 +1,8 @@
 """Errors as clients expect them: OpenAI's envelope, and Anthropic's on its endpoint."""
 
+import json
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import JSONResponse
 
@@ -23,4 +25,11 @@ def error_response(
         envelope = {"type": "error", "error": {"type": anthropic_type, "message": message}}
     else:
         envelope = {"error": {"message": message, "type": openai_type, "param": param, "code": status}}
-    return JSONResponse(envelope, status, headers)
+    return _PlainJSON(envelope, status, headers)
+
+
+class _PlainJSON(JSONResponse):
+    """In ASCII: what a client wrote, and an error quotes, may be no valid Unicode."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, separators=(",", ":")).encode()

@@ -153,13 +153,14 @@ def test_request_that_is_over_or_never_was_is_said_so(server_url: str) -> None:
         ({"id": "chatcmpl-1"}, "action"),
         ({"id": "chatcmpl-1", "action": "stop"}, "action"),
         ({"id": "chatcmpl-1", "action": "end_thinking", "choice": 1}, "choice"),
+        ({"\ud800": 1}, "\ud800"),
         ([], None),
     ],
 )
 def test_what_is_no_control_request_is_a_400_that_names_the_field(
     server_url: str, body: Any, field: str | None
 ) -> None:
-    response = httpx.post(server_url + CONTROL, json=body)
+    response = httpx.post(server_url + CONTROL, content=json.dumps(body))
     assert response.status_code == 400
     assert response.json()["error"]["param"] == field
 

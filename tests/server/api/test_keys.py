@@ -11,6 +11,10 @@ import httpx
 import openai
 import pytest
 
+from server.api.allowances import Allowance
+from server.budget.budget import BudgetError
+from server.budget.efforts import BudgetDefaults
+from server.engine.call import Call
 from tests.conftest import ServerProcess
 
 CHAT = "/v1/chat/completions"
@@ -173,6 +177,13 @@ def test_beam_search_is_refused_to_a_key_with_limits(keyed: ServerProcess) -> No
         refused = ask(keyed, key, **beams)
         assert refused.status_code == 400
         assert refused.json()["error"]["param"] == "use_beam_search"
+
+
+def test_beam_search_is_refused_under_a_ceiling_of_the_servers() -> None:
+    Allowance(None, BudgetDefaults()).check(Call(has_beams=True))
+    with pytest.raises(BudgetError) as caught:
+        Allowance(None, BudgetDefaults(ceiling=50)).check(Call(has_beams=True))
+    assert caught.value.field == "use_beam_search"
 
 
 METHODS: list[dict[str, Any]] = [

@@ -328,14 +328,16 @@ async def test_gauges_hold_those_that_think_and_return_to_zero(watched: Watched)
     assert {line["end"] for line in watched.lines()[before:]} == {ABORTED}
 
 
-async def test_beam_search_is_left_alone(watched: Watched) -> None:
+async def test_beam_search_is_left_alone_but_under_a_ceiling(watched: Watched, server: ServerProcess) -> None:
     """It asks the engine for one token at a time: no line of thinking, and no choice that ended."""
-    before = len(watched.lines())
     body: Json = {"model": "s1-nano", "use_beam_search": True, "n": 2, "max_tokens": 5}
     body["messages"] = [{"role": "user", "content": "17"}]
-    choices = (await watched.client.post(CHAT, json=body)).json()["choices"]
+    before = server.log.read_text().count("ended id=")
+    choices = httpx.post(server.url + CHAT, json=body, timeout=60).json()["choices"]
     assert [("thinking" in choice) for choice in choices] == [False, False]
-    assert len(watched.lines()) == before
+    assert server.log.read_text().count("ended id=") == before
+    refused = await watched.client.post(CHAT, json=body)
+    assert refused.json()["error"]["param"] == "use_beam_search"
 
 
 async def test_log_has_lines_of_json_and_no_prompt(watched: Watched, mixed: Mixed) -> None:
