@@ -8,7 +8,6 @@ from typing import Any
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.request import DEFAULT_SOURCE, BudgetDefaults, read_budget
 from server.engine.call import Call
-from server.scaling.request import FIELD as SCALING
 from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(
@@ -50,7 +49,7 @@ def read_request(
         return None
     wanted = read_scaling(body, scaling)
     if wanted is not None and path != CHAT_PATH:
-        raise BudgetError(SCALING, f"{SCALING} is for {CHAT_PATH} only.")
+        raise BudgetError(wanted.said_in, f"{wanted.said_in}: {wanted.name} is for {CHAT_PATH} only.")
     read = read_budget(budget_body(body), defaults)
     if wanted is not None:
         refuse_budget(wanted, read)

@@ -67,7 +67,7 @@ _tokens_or_unlimited = integer(UNLIMITED, MAX_TOKENS, " (0: no thinking, -1: unl
 def tokens_or_unlimited(field: str, raw: object) -> int:
     """A maximum: whole, -1 for unlimited."""
     if raw == "auto":
-        raise BudgetError(field, f'{field} must be an integer: "auto" is not supported yet.')
+        raise BudgetError(field, f'{field} must be an integer: "auto" is asked for as thinking_budget only.')
     return _tokens_or_unlimited(field, raw)
 
 

@@ -52,7 +52,8 @@ class Lines:
             Kind.STEP,
             prefix=line.tokens,
             step=replace(step, most=most, reserve=max(step.reserve, self.reserve)),
-            budget=ThinkingBudget(max_tokens=UNLIMITED),  # what the budget asks is seen to here
+            # What the budget asks over the whole of a line is seen to here.
+            budget=ThinkingBudget(max_tokens=UNLIMITED, suppress=self._sampler.budget.suppress),
             max_completion_tokens=self._completion_left(line),
             logprobs=logprobs,
         )
@@ -105,6 +106,7 @@ class Lines:
             steps=(*line.steps, self._sampler.marks.text_of(got.tokens)),
             thinking_tokens=line.thinking_tokens + got.thinking_tokens,
             is_closed=got.is_ended,
+            forced_tokens=line.forced_tokens + (got.report.forced_tokens if got.report else 0),
             written=line.written + len(got.tokens),
             logprobs=got.logprobs,
         )

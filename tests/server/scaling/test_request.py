@@ -10,7 +10,7 @@ from server.budget.efforts import BudgetDefaults
 from server.budget.request import read_budget
 from server.scaling.method import Fields
 from server.scaling.methods import METHODS
-from server.scaling.request import ScalingDefaults, Wanted, read_scaling, refuse_budget
+from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
 
 MAJORITY = {"method": "majority", "n": 4}
 
@@ -21,13 +21,33 @@ def refused(body: dict[str, Any], defaults: ScalingDefaults | None = None) -> Bu
     return caught.value
 
 
-@pytest.mark.parametrize("field", ["num_waits", "min_tokens", "max_steps"])
-def test_thinking_in_pieces_takes_no_budget_that_counts_over_the_whole_of_it(field: str) -> None:
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_waits", 2),
+        ("min_tokens", 2),
+        ("max_steps", 2),
+        ("grace_tokens", 2),
+        ("alpha_tokens", 0),
+        ("on_loop", "close"),
+    ],
+)
+def test_thinking_in_pieces_takes_no_budget_that_counts_over_the_whole_of_it(field: str, value: Any) -> None:
     method = replace(METHODS["majority"], in_pieces=True)
-    read = read_budget({"thinking_budget": {field: 2}}, BudgetDefaults())
+    read = read_budget({"thinking_budget": {"max_tokens": 9, field: value}}, BudgetDefaults())
     with pytest.raises(BudgetError) as caught:
         refuse_budget(Wanted("tree", method, Fields()), read)
     assert caught.value.field == f"thinking_budget.{field}"
+
+
+@pytest.mark.parametrize("field", ["enable_thinking", "think"])
+def test_a_method_of_thinking_and_no_thinking_contradict_each_other(field: str) -> None:
+    body = {"thinking_budget": "auto", field: False}
+    wanted = read_scaling(body, ScalingDefaults())
+    assert wanted is not None
+    with pytest.raises(BudgetError, match="switched off") as caught:
+        refuse_budget(wanted, read_budget(budget_body(body), BudgetDefaults()))
+    assert caught.value.field == "thinking_budget"
 
 
 def test_a_request_without_scaling_is_none_of_ours() -> None:
@@ -82,6 +102,17 @@ def test_n_above_the_ceiling_is_refused_and_the_ceiling_is_named() -> None:
         ({"use_beam_search": True}, "use_beam_search"),
         ({"temperature": 0}, "temperature"),
         ({"temperature": 0.0}, "temperature"),
+        ({"temperature": "0"}, "temperature"),
+        ({"seed": "5"}, "seed"),
+        ({"max_tokens": -5}, "max_tokens"),
+        ({"max_completion_tokens": "50"}, "max_completion_tokens"),
+        ({"stream": "false"}, "stream"),
+        ({"stream": True, "stream_options": 5}, "stream_options"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        (
+            {"stream": True, "stream_options": {"continuous_usage_stats": True}},
+            "stream_options.continuous_usage_stats",
+        ),
         ({"tools": [{"type": "function"}]}, "tools"),
     ],
 )
@@ -90,8 +121,30 @@ def test_what_cannot_be_kept_beside_it_is_named(beside: dict[str, Any], field: s
 
 
 @pytest.mark.parametrize(
+    "body",
+    [
+        {"scalling": MAJORITY},
+        {"Scaling": MAJORITY},
+        {"beyond_context": "summarize"},
+        {"extra_body": {"scaling": MAJORITY}},
+    ],
+)
+def test_a_field_that_was_meant_to_be_ours_is_not_ignored(body: dict[str, Any]) -> None:
+    error = refused(body)
+    assert error.field.partition(".")[0] in body
+    assert "Did you mean" in str(error)
+
+
+@pytest.mark.parametrize(
     "beside",
-    [{"n": 1}, {"n": None}, {"temperature": 0.6}, {"tools": [{}], "tool_choice": "none"}, {"tools": []}],
+    [
+        {"n": 1},
+        {"n": None},
+        {"temperature": 0.6},
+        {"tools": [{}], "tool_choice": "none"},
+        {"tools": []},
+        {"rope_scaling": 2},
+    ],
 )
 def test_what_can_be_kept_beside_it_is_kept(beside: dict[str, Any]) -> None:
     assert read_scaling({"scaling": MAJORITY, **beside}, ScalingDefaults()) is not None
