@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     # vLLM reads its environment when it is imported.
     from server.api.serve import bind, serve
     from server.engine.arguments import budget_flags, log_flags, make_parser, parse, refuse_other_launchers
-    from server.engine.family import find_family
+    from server.engine.family import check_defaults, find_family
 
     given = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)
@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_other_launchers(arguments)
         settings = Settings.read(arguments)
         family, found = find_family(settings.family, arguments)
+        check_defaults(settings.budget_defaults, family, arguments)
         given += log_flags(settings.log_format, arguments)
         if family is not None:
             given += budget_flags(family, arguments)
@@ -50,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         keys = all_keys(settings.api_keys_file, arguments.api_key, os.environ.get("VLLM_API_KEY"))
         _check_keys(keys, settings, family)
         address, listener = bind(arguments)
-    except (argparse.ArgumentTypeError, ValueError, OSError) as error:
+    except (argparse.ArgumentTypeError, ValueError, OSError, LookupError, OverflowError) as error:
         parser.error(str(error))
     found = f"{family.name} ({found})" if family else f"none: no thinking budgets ({found})"
     _announce(

@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from server.engine.reasoning_parser import parser_name
@@ -71,11 +72,11 @@ def refuse_other_launchers(given: Namespace) -> None:
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:
     """Parse and validate. Wrong flags end the program with vLLM's own message."""
-    arguments = parser.parse_args(list(argv))
-    if arguments.model_tag:
-        arguments.model = arguments.model_tag
     try:
+        arguments = parser.parse_args(list(argv))
+        if arguments.model_tag:
+            arguments.model = arguments.model_tag
         validate_parsed_serve_args(arguments)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OSError, VLLMClientError) as error:
         parser.error(str(error))
     return arguments

@@ -9,8 +9,11 @@ import pytest
 
 from server.__main__ import main
 from server.budget.budget import ThinkingBudget
-from server.engine.arguments import make_parser, refuse_other_launchers
-from server.settings import Settings
+from server.budget.efforts import BudgetDefaults
+from server.engine.arguments import make_parser, parse, refuse_other_launchers
+from server.engine.family import check_defaults
+from server.reasoning.families import FAMILIES
+from server.settings import EMBEDDED_MODEL_PATH, Settings
 
 
 def read(*flags: str, **environment: str) -> Settings:
@@ -98,6 +101,37 @@ def test_flag_for_another_launcher_of_vllms_is_refused(flags: list[str]) -> None
     refuse_other_launchers(parser.parse_args(["--api-server-count", "1"]))
 
 
+@pytest.mark.parametrize("flag", ["--chat-template", "--config"])
+def test_file_that_is_not_there_is_no_traceback(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse(make_parser("s1-serve", "s1-nano"), [flag, "/no/such/file.yaml"])
+    assert "/no/such/file.yaml" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("default", "family", "said"),
+    [
+        (ThinkingBudget(nudge=("</think>",)), "think", "end-of-thinking mark"),
+        (ThinkingBudget(suppress=("zzzzzz",)), "think", "not one token"),
+        (ThinkingBudget(max_steps=3), "think", "don't count steps"),
+        (ThinkingBudget(max_tokens=3), None, "no known family"),
+    ],
+)
+def test_default_budget_that_the_model_cannot_keep_is_refused_at_start(
+    default: ThinkingBudget, family: str | None, said: str
+) -> None:
+    arguments = make_parser("s1-serve", str(EMBEDDED_MODEL_PATH)).parse_args([])
+    with pytest.raises(ValueError, match=said):
+        check_defaults(BudgetDefaults(default), FAMILIES[family] if family else None, arguments)
+
+
+def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
+    arguments = make_parser("s1-serve", str(EMBEDDED_MODEL_PATH)).parse_args([])
+    default = ThinkingBudget(max_tokens=90, num_waits=2, answer_reserve_tokens=10_000, suppress=("wait",))
+    check_defaults(BudgetDefaults(default), FAMILIES["think"], arguments)
+    check_defaults(BudgetDefaults(), None, arguments)
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -121,16 +155,23 @@ def test_wrong_flag_ends_the_command_before_the_engine_loads(
     assert said in capsys.readouterr().err
 
 
-def test_wrong_flag_is_one_line_on_the_terminal() -> None:
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("--max-thinking-budget", "many", "'many' is not an integer"),
+        ("--port", "99999", "port must be 0-65535."),
+    ],
+)
+def test_wrong_flag_is_one_line_on_the_terminal(flag: str, value: str, said: str) -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "server", "--max-thinking-budget", "many"],
+        [sys.executable, "-m", "server", flag, value],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].endswith("'many' is not an integer")
+    assert ended.stderr.splitlines()[-1].endswith(said)
     assert "Traceback" not in ended.stderr
 
 
