@@ -32,6 +32,8 @@ def refused(body: Json, defaults: BudgetDefaults | None = None) -> BudgetError:
         ({"thinking_budgets": 5}, "thinking_budgets", "thinking_budget"),
         ({"reasoning_efort": "low"}, "reasoning_efort", "reasoning_effort"),
         ({"num_waits": 2}, "num_waits", "thinking_budget.num_waits"),
+        ({"waits": 2}, "waits", "thinking_budget.num_waits"),
+        ({"suppress": "nowait"}, "suppress", "thinking_budget.suppress"),
         ({"end_message": "So"}, "end_message", "thinking_budget.end_message"),
         ({"max_thoughts": 3}, "max_thoughts", ""),
         ({"thinking_config": {"thinking_budget": 3}}, "thinking_config", "google.thinking_config"),
