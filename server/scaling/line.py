@@ -36,25 +36,30 @@ class Lines:
         self._sampler = sampler
         budget = sampler.budget
         self._most = UNLIMITED if budget.max_tokens is None else budget.max_tokens
+        closing = len(sampler.marks.closed((), budget))
         reserve = budget.answer_reserve_tokens
-        self.reserve = DEFAULT_ANSWER_RESERVE_TOKENS if reserve is None else reserve
-        """Tokens kept for the answer."""
-        if sampler.max_completion_tokens is not None:
-            self.reserve = min(self.reserve, sampler.max_completion_tokens // 2)
+        if reserve is None:
+            most = sampler.max_completion_tokens
+            reserve = DEFAULT_ANSWER_RESERVE_TOKENS
+            reserve = reserve if most is None else min(reserve, max(0, most - closing) // 2)
+        self.reserve = reserve + closing
+        """Tokens kept for the close and the answer."""
 
     async def grow(self, line: Line, step: Step, logprobs: int | None = None) -> Line:
         """One step more, or as much of it as the budget leaves."""
-        left = self._left(line)
+        left, completion_left = self._left(line), self._completion_left(line)
         if left == 0:
             return replace(line, end=End.MAX_TOKENS.value)
+        if completion_left is not None and completion_left <= self.reserve:
+            return replace(line, end=End.CONTEXT.value)
         most = step.most if left is None else min(left, step.most or left)
         ask = Ask(
             Kind.STEP,
             prefix=line.tokens,
             step=replace(step, most=most, reserve=max(step.reserve, self.reserve)),
             # What the budget asks over the whole of a line is seen to here.
-            budget=ThinkingBudget(max_tokens=UNLIMITED, suppress=self._sampler.budget.suppress),
-            max_completion_tokens=self._completion_left(line),
+            budget=replace(self._of_a_piece(line), max_tokens=UNLIMITED),
+            max_completion_tokens=completion_left,
             logprobs=logprobs,
         )
         return self._grown(line, await self._sampler.ask(ask))
@@ -120,12 +125,12 @@ class Lines:
         """The answer behind a line; one that is open is closed first. `end`: why, if the line does not
         say."""
         sampler = self._sampler
-        budget = sampler.budget
+        budget, piece = sampler.budget, self._of_a_piece(line)
         got = await sampler.ask(
             Ask(
                 Kind.ANSWER,
                 prefix=line.tokens,
-                budget=budget if line.is_closed else replace(budget, max_tokens=0),
+                budget=piece if line.is_closed else replace(piece, max_tokens=0),
                 max_completion_tokens=self._completion_left(line),
             )
         )
@@ -142,6 +147,15 @@ class Lines:
             )
         thinking = sampler.marks.text_of(line.tokens)
         return replace(got, thinking=thinking, thinking_tokens=line.thinking_tokens, report=report)
+
+    def _of_a_piece(self, line: Line) -> ThinkingBudget:
+        """What of the client's budget each piece keeps by itself. The reserve is the line's: the first piece
+        says whether there is room for it."""
+        own = self._sampler.budget
+        reserve = None if line.tokens else own.answer_reserve_tokens
+        return ThinkingBudget(
+            suppress=own.suppress, end_message=own.end_message, answer_reserve_tokens=reserve
+        )
 
     def _left(self, line: Line) -> int | None:
         return None if self._most == UNLIMITED else max(0, self._most - line.thinking_tokens)

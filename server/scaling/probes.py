@@ -7,6 +7,7 @@ at the answer's first token and waits for its entropy to stand still (EAT, arXiv
 from math import exp, log
 from typing import Protocol
 
+from server.budget.budget import ThinkingBudget
 from server.budget.plan import TokenIds
 from server.scaling.equality import Equality, ballot
 from server.scaling.sampler import Ask, Kind, Sampler
@@ -46,6 +47,7 @@ class Trial:
                 Kind.PROBE,
                 prefix=sampler.marks.closed(line, sampler.budget),
                 stop=("\n",),
+                budget=ThinkingBudget(),  # thinking is closed: nothing of it is left to keep
                 temperature=0.0,
                 max_completion_tokens=TRIAL_TOKENS,
             )
@@ -72,6 +74,7 @@ class Entropy:
             Ask(
                 Kind.PROBE,
                 prefix=sampler.marks.closed(line, sampler.budget),
+                budget=ThinkingBudget(),
                 temperature=0.0,
                 logprobs=LIKELIEST,
                 max_completion_tokens=BLANKS + 1,

@@ -390,14 +390,26 @@ def test_what_pieces_cannot_keep_is_refused(server_url: str, changes: dict[str, 
     assert error["param"] == field
 
 
-def test_the_answers_reserve_is_kept_when_thinking_is_asked_for_in_steps(server_url: str) -> None:
-    wanted = {"method": "auto", "every": 12, "patience": 99}
-    whole = ask(server_url, wanted, temperature=0, max_completion_tokens=80)
-    (choice,) = whole["choices"]
+@pytest.mark.parametrize(("reserve", "most"), [(None, 80), (100, 200), (50, 60), (0, 60), (None, 5)])
+def test_the_answers_reserve_is_kept_when_thinking_is_asked_for_in_steps(
+    server_url: str, reserve: int | None, most: int
+) -> None:
+    changes: dict[str, Any] = {"temperature": 0, "max_completion_tokens": most}
+    if reserve is not None:
+        changes["thinking_budget"] = {"answer_reserve_tokens": reserve}
+    whole = ask(server_url, {"method": "auto", "every": 12, "patience": 99}, **changes)
+    (choice,), (alone,) = whole["choices"], plain(server_url, 1, **changes)["choices"]
+    assert choice["thinking"] == alone["thinking"]
     assert choice["thinking"]["end"] == "context"
-    assert "Final Answer:" in choice["message"]["content"]
+    assert choice["message"]["content"] == alone["message"]["content"]
     tokens = whole["scaling"]["tokens"]
-    assert tokens["step"]["tokens"] + tokens["answer"]["tokens"] <= 80
+    assert sum(kind["tokens"] for name, kind in tokens.items() if name != "probe") <= most
+
+
+def test_a_reserve_that_cannot_be_had_is_refused_in_pieces_too(server_url: str) -> None:
+    budget = {"answer_reserve_tokens": 100}
+    error = ask(server_url, {"method": "auto"}, 400, thinking_budget=budget, max_tokens=80)["error"]
+    assert error["param"] == "thinking_budget.answer_reserve_tokens"
 
 
 STEP = "yet.\n"

@@ -8,7 +8,10 @@ from server.scaling.beyond_context import GO_ON, SUM_UP, BeyondContextFields, be
 from server.scaling.method import Outcome
 from server.scaling.request import ScalingDefaults, budget_body, read_scaling
 from server.scaling.sampler import Ask, Kind
-from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
+from tests.server.scaling.scripted import FAMILY, ScriptedSampler, Told, decode, means
+
+CLOSE = 1 + len(FAMILY.family.cue)
+"""The delimiter and the cue, one token a character."""
 
 
 def script(*steps: str) -> ScriptedSampler:
@@ -72,7 +75,7 @@ async def test_room_is_kept_for_the_sum_and_the_answer() -> None:
     await run(sampler, summary_tokens=50)
     step = sampler.asks[0].step
     assert step is not None
-    assert step.reserve == 100 + 50 + len(SUM_UP)
+    assert step.reserve == 100 + CLOSE + 50 + len(SUM_UP)
 
 
 async def test_the_sum_is_bounded_and_has_only_the_answers_reserve_behind_it() -> None:
@@ -81,7 +84,7 @@ async def test_the_sum_is_bounded_and_has_only_the_answers_reserve_behind_it() -
     await run(sampler, summary_tokens=50)
     step = sampler.asks[1].step
     assert step is not None
-    assert (step.most, step.reserve) == (50, 100)
+    assert (step.most, step.reserve) == (50, 100 + CLOSE)
 
 
 async def test_a_window_can_be_smaller_than_the_context() -> None:
