@@ -66,7 +66,7 @@ def _domains(domains: Counter[str]) -> Any:
     ordered = sorted(domains.items(), key=lambda one: (-one[1], one[0]))[:MOST_BARS]
     figure = _figure(8, 0.3 * len(ordered) + 1.0)
     axes = figure.add_subplot()
-    names = [_title(name) for name, _ in ordered]
+    names = [titled(name) for name, _ in ordered]
     bars = axes.barh(names, [number for _, number in ordered], color=_INK)
     axes.bar_label(bars, padding=3)
     axes.margins(x=0.06, y=0.01)
@@ -76,7 +76,8 @@ def _domains(domains: Counter[str]) -> Any:
     return figure
 
 
-def _title(domain: str) -> str:
+def titled(domain: str) -> str:
+    """An MSC code with its title; any other domain as it is."""
     from curation.domains.msc import MSC
 
     title = MSC.get(domain)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from curation.errors import CurationError
 from curation.export import PROBLEMS, TRAIN
-from curation.figures import draw
+from curation.figures import draw, titled
 from curation.funnel import funnel_text, read_funnel
 from server.reasoning.records import Problem, Trace, read_objects
 
@@ -32,7 +32,7 @@ def show(out: Path) -> str:
     parts = [
         funnel_text(counts),
         _table("source", chosen.sources),
-        _table("domain", chosen.domains),
+        _table("domain", Counter({titled(code): number for code, number in chosen.domains.items()})),
         _lengths(chosen),
         "figures: " + ", ".join(str(path) for path in figures),
     ]

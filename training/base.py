@@ -1,5 +1,6 @@
 """The base that a run trains: is it there, what is its shape, how many parameters. No weight is read here."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +34,12 @@ class Base:
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     _check_directory(model)
+    # It retries for half a minute when there is no network, and would print each try.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"--model {model}: no tokenizer: {_first_line(error)}") from error
+        raise TrainingError(f"--model {model}: no tokenizer: {_first_line(error)}{_remedy(model)}") from error
     return tokenizer
 
 
@@ -48,7 +51,9 @@ def describe(model: str) -> Base:
         with torch.device("meta"):
             net = AutoModelForCausalLM.from_config(config)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"--model {model}: no model of a known kind: {_first_line(error)}") from error
+        raise TrainingError(
+            f"--model {model}: no model of a known kind: {_first_line(error)}{_remedy(model)}"
+        ) from error
     text = config.get_text_config()
     heads = text.num_attention_heads
     head = getattr(text, "head_dim", None) or text.hidden_size // heads
@@ -81,6 +86,10 @@ def _check_directory(model: str) -> None:
         raise TrainingError(f"--model {model}: not a model directory: no config.json in it")
     if not any((*path.glob("*.safetensors"), *path.glob("pytorch_model*.bin"))):
         raise TrainingError(f"--model {model}: not a model directory: no weights (*.safetensors) in it")
+
+
+def _remedy(model: str) -> str:
+    return "" if Path(model).is_dir() else " (give network, or a directory with the model: --model DIRECTORY)"
 
 
 def _first_line(error: Exception) -> str:

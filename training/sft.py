@@ -19,7 +19,7 @@ from server.reasoning.families import FAMILIES, detect_family
 from training.base import Base, describe, load_tokenizer
 from training.data import Data, read_data
 from training.lesson import Writer
-from training.machine import is_first, world_size
+from training.machine import Machine, is_first, world_size
 from training.metrics import Record
 from training.plan import KEPT, Plan, make_plan
 from training.recipes import Recipe
@@ -46,7 +46,7 @@ def sft(settings: SftSettings) -> None:
     with run.held() if is_first() else nullcontext():
         train(plan, run, tokenizer, rows, lengths)
     if is_first():
-        print(_serve(settings.out, recipe, tokenizer))
+        print(_serve(settings.out, recipe, tokenizer, settings.machine))
 
 
 def rows_of(data: Data, recipe: Recipe) -> tuple[Dataset, list[int]]:
@@ -222,13 +222,15 @@ def marked(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> str:
     return f"{{#- It thinks between {family.start} and {family.end}. -#}}{template}"
 
 
-def _serve(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase) -> str:
+def _serve(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, machine: Machine) -> str:
     """The command with which the server loads what came out."""
+    # On a CPU vLLM wants nine tenths of the memory, and they must be free.
+    room = " --kv-cache-memory-bytes 1G" if machine.is_cpu else ""
     if recipe.rank:
-        return f"s1-serve --model {recipe.model} --enable-lora --lora-modules {out.name}={out}"
+        return f"s1-serve --model {recipe.model} --enable-lora --lora-modules {out.name}={out}{room}"
     found = detect_family("", str(tokenizer.chat_template), tokenizer.get_vocab())[0]
     family = "" if found is FAMILIES[recipe.family] else f" --family {recipe.family}"
-    return f"s1-serve --model {out}{family}"
+    return f"s1-serve --model {out}{family}{room}"
 
 
 def making_of(trainer: Trainer, plan: Plan, record: Record) -> dict[str, Any]:

@@ -119,6 +119,17 @@ def test_show_prints_the_funnel_and_draws_the_figures(
         assert (tmp_path / name).stat().st_size > 5000
 
 
+def test_show_gives_a_code_its_title(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"problem": f"What is {at} and {at * at}?", "answer": "7", "type": "Geometry"} for at in range(9)]
+    path = tmp_path / "math.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    skips = ("--skip=decontaminate", "--skip=duplicates", "--skip=quality")
+    out = str(tmp_path / "out")
+    assert main(["run", "--recipe", "diverse", f"--source=math={path}", *skips, "--out", out]) == 0
+    assert main(["show", out]) == 0
+    assert "| Geometry (51) | 9 |" in capsys.readouterr().out
+
+
 def test_sources_lists_all_sixteen_with_their_hub_ids(capsys: pytest.CaptureFixture[str]) -> None:
     main(["sources"])
     text = capsys.readouterr().out

@@ -109,6 +109,14 @@ def test_the_card_says_how_it_was_made(whole: Path) -> None:
     assert made["tokens"] == curve(whole)[-1]["tokens"]
 
 
+def test_the_command_that_serves_it_is_printed_with_room_for_others_on_a_cpu(
+    base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ckpt"
+    assert main(flags(base, data, out, "--steps", "1")) == 0
+    assert f"\ns1-serve --model {out} --kv-cache-memory-bytes 1G\n" in capsys.readouterr().out
+
+
 def test_the_plan_is_printed_and_nothing_is_done_with_plan_alone(
     base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -352,6 +360,18 @@ def test_what_is_no_model_directory_is_refused(
     assert main(flags(model, data, tmp_path / "ckpt")) == 1
     assert f"--model {model}: {complaint}" in capsys.readouterr().err
     assert not (tmp_path / "ckpt").exists()
+
+
+def test_a_model_that_cannot_be_fetched_says_both_ways(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_network(*_: object, **__: object) -> None:
+        raise OSError("cannot reach the hub")
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", no_network)
+    assert main(flags(Path("somebody/model"), data, tmp_path / "ckpt")) == 1
+    told = capsys.readouterr().err
+    assert "no tokenizer: cannot reach the hub (give network, or a directory with the model: --model" in told
 
 
 @pytest.mark.parametrize(
