@@ -125,6 +125,20 @@ def test_a_folder_of_another_ablation_is_left_alone_but_seeds_may_be_added(tmp_p
         claim(ablation(tmp_path, steps=3))
 
 
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    asked = ablation(tmp_path)
+    asked.out.mkdir()
+    (asked.out / "thesis.txt").touch()
+    with pytest.raises(TrainingError, match="out is not empty and holds no ablation"):
+        claim(asked)
+
+
+def test_a_base_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ["--base", str(tmp_path), "--set", "a=b.jsonl", "--out", str(tmp_path / "out")]
+    assert main(["ablation", *told]) == 1
+    assert f"--base {tmp_path}: not an s1-nano: no model.safetensors in it" in capsys.readouterr().err
+
+
 def test_the_manifest_says_what_each_set_is(tmp_path: Path) -> None:
     asked = ablation(tmp_path)
     claim(asked)

@@ -78,6 +78,9 @@ def ablation_of(given: argparse.Namespace) -> Ablation:
     sets = dict(_named(one) for one in given.sets)
     if len(sets) < len(given.sets):
         raise TrainingError("--set: a name stands twice")
+    for name in ("model.safetensors", "tokenizer.json"):
+        if not (given.base / name).is_file():
+            raise TrainingError(f"--base {given.base}: not an s1-nano: no {name} in it")
     for name, path in sets.items():
         if not path.is_file():
             raise TrainingError(f"--set {name}: {path}: no such file")

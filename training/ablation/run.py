@@ -53,6 +53,8 @@ def claim(ablation: Ablation) -> None:
         other = [name for name in told if name != "seeds" and told[name] != kept.get(name)]
         if other:
             raise TrainingError(f"--out: {ablation.out} holds another ablation: {', '.join(other)} differ")
+    elif ablation.out.exists() and any(ablation.out.iterdir()):
+        raise TrainingError(f"--out: {ablation.out} is not empty and holds no ablation")
     ablation.out.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2) + "\n")
 
