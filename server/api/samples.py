@@ -108,7 +108,7 @@ class Samples:
         call = replace(
             self._call,
             budget=budget,
-            asked=self._call.asked or ask.budget is not None,
+            asked=self._call.asked or budget != self._call.budget,
             line=line,
             whole=self._call,
             reports={},

@@ -146,6 +146,19 @@ def test_unknown_family_is_served_and_refuses_a_budget(doomed: ServerProcess) ->
     assert "--family" in refused.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    "method", [{"method": "majority", "n": 3}, {"method": "best_of_n", "n": 3, "scorer": "likelihood"}]
+)
+def test_samples_of_an_unknown_family_are_drawn_where_no_budget_is_asked_for(
+    doomed: ServerProcess, method: dict[str, Any]
+) -> None:
+    whole = httpx.post(doomed.url + CHAT, json=body(scaling=method, temperature=1), timeout=60)
+    assert whole.status_code == 200, whole.text
+    assert len(whole.json()["scaling"]["samples"]) == 3
+    total = body(scaling={**method, "total_tokens": 90}, temperature=1)
+    assert httpx.post(doomed.url + CHAT, json=total, timeout=60).status_code == 400
+
+
 def test_engine_that_dies_ends_the_server_non_zero(doomed: ServerProcess) -> None:
     (engine,) = _children(doomed.process.pid)
     os.kill(engine, signal.SIGKILL)
