@@ -187,9 +187,11 @@ async def test_results_of_other_settings_are_not_overwritten(
 async def test_force_throws_the_old_results_away(settings: SweepSettings, fake: FakeEndpoint) -> None:
     await sweep(settings)
     fake.requests.clear()
+    (settings.out / "cells" / "notes.txt").write_text("mine")
     done = await sweep(replace(settings, problems=3, wanted={"sample": "0"}, force=True))
     assert done.asked == len(fake.requests) == 3
-    assert len(list((settings.out / "cells").iterdir())) == 1
+    assert {path.suffix for path in (settings.out / "cells").iterdir()} == {".jsonl", ".txt"}
+    assert len(list((settings.out / "cells").iterdir())) == 2
 
 
 async def test_a_folder_of_something_else_is_left_alone(settings: SweepSettings, fake: FakeEndpoint) -> None:
