@@ -32,7 +32,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     set_engine_environment()
     # vLLM reads its environment when it is imported.
     from server.api.serve import bind, serve
-    from server.engine.arguments import budget_flags, log_flags, make_parser, parse, refuse_other_launchers
+    from server.engine.arguments import (
+        budget_flags,
+        log_flags,
+        make_parser,
+        parse,
+        refuse_other_launchers,
+        refuse_unreachable,
+    )
     from server.engine.family import check_defaults, find_family
 
     given = list(sys.argv[1:] if argv is None else argv)
@@ -41,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _fill_in(parse(parser, given))
     try:
         refuse_other_launchers(arguments)
+        refuse_unreachable(arguments)
         settings = Settings.read(arguments)
         family, found = find_family(settings.family, arguments)
         check_defaults(settings.budget_defaults, family, arguments)

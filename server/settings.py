@@ -66,8 +66,10 @@ def _efforts(text: str) -> Mapping[str, int]:
         word, given, tokens = pair.partition("=")
         if not given or not word:
             raise argparse.ArgumentTypeError(f"{pair!r} is not of the form effort=tokens")
-        table[word.strip()] = _integer(tokens)
-        if table[word.strip()] < -1:
+        if (word := word.strip()) in table:
+            raise argparse.ArgumentTypeError(f"{word} is there twice")
+        table[word] = _integer(tokens)
+        if table[word] < -1:
             raise argparse.ArgumentTypeError(f"{pair!r} is negative (only -1, unlimited, may be)")
     return {**BudgetDefaults().efforts, **table}
 

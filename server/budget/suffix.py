@@ -8,7 +8,7 @@ from server.budget.quantities import quoted
 SUFFIX_KEYS = ("think", "max", "min", "waits", "nudge", "grace", "effort")
 
 # The first ":" that a `key=` follows; "qwen3:8b" has none. A model's own name keeps its other colons.
-_SUFFIX = re.compile(r"(.+?):([A-Za-z_]\w*=.*)", re.DOTALL)
+SUFFIX = re.compile(r"(.+?):([A-Za-z_]\w*=.*)", re.DOTALL)
 _INTEGER = re.compile(r"-?[0-9]{1,18}")
 _STRINGS = ("nudge", "effort")
 
@@ -18,7 +18,7 @@ def split_model(model: object) -> tuple[object, dict[str, object]]:
 
     A value runs to the next comma: a nudge with a comma needs the object in the body.
     """
-    found = _SUFFIX.fullmatch(model) if isinstance(model, str) else None
+    found = SUFFIX.fullmatch(model) if isinstance(model, str) else None
     if found is None:
         return model, {}
     values: dict[str, object] = {}

@@ -30,6 +30,8 @@ class Subject:
     is_clamped: bool
     prompt_tokens: int
     prompt: str | None
+    key: str | None = None
+    """The name of the key that asked."""
 
 
 @dataclass(slots=True)
@@ -114,6 +116,7 @@ class Account:
             shows_answer=progress.shows_answer,
             times=progress.times(),
             prompt=subject.prompt,
+            key=subject.key,
         )
         self.watch.end(ended)
         if progress.also_tell is not None:

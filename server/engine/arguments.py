@@ -8,6 +8,7 @@ from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed
 from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
+from server.budget.suffix import SUFFIX
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import Family
 
@@ -68,6 +69,16 @@ def refuse_other_launchers(given: Namespace) -> None:
                 f"{flag}: s1-serve is one HTTP server in front of all its engines: quotas, metrics and the"
                 " control of running requests are kept in it"
             )
+
+
+def refuse_unreachable(given: Namespace) -> None:
+    """Raises ValueError on a model's name that no request can say, and on a time that is none."""
+    names = given.served_model_name or [given.model]
+    for name in (*names, *(lora.name for lora in given.lora_modules or ())):
+        if SUFFIX.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a model's name: its end reads as a thinking budget")
+    if given.shutdown_timeout < 0:
+        raise ValueError(f"--shutdown-timeout: {given.shutdown_timeout} is negative")
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:

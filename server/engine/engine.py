@@ -168,6 +168,7 @@ class ThinkingLLM(AsyncLLM):
             is_clamped=call.is_clamped,
             prompt_tokens=len(ids or ()),
             prompt=text if self._watch.keeps_prompts else None,
+            key=call.owner,
         )
 
     def _plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:

@@ -33,16 +33,21 @@ async def beyond_context(fields: BeyondContextFields, means: Means) -> Outcome:
     sum_tokens = len(encode(SUM_UP)) + fields.summary_tokens
     step = Step(most=fields.window, reserve=lines.reserve + sum_tokens)
     line, rounds = await lines.grow(Line(), step), 1
-    while (
-        line.end in (None, End.CONTEXT.value) and rounds < fields.rounds and lines.has_room(line, sum_tokens)
-    ):
-        line = await lines.grow(await _summed_up(line, lines, fields.summary_tokens, means), step)
-        rounds += 1
+    thought = line.thinking_tokens
+    while _goes_on(line, thought) and rounds < fields.rounds and lines.has_room(line, sum_tokens):
+        begun = await _summed_up(line, lines, fields.summary_tokens, means)
+        line = await lines.grow(begun, step)
+        thought, rounds = line.thinking_tokens - begun.thinking_tokens, rounds + 1
         means.tell(
             {"round": rounds, "thinking_tokens": line.thinking_tokens, "thinking": "".join(line.steps)}
         )
     answer = await lines.answer(line, End.CONTEXT.value)
     return Outcome(replace(answer, thinking="".join(line.steps)), {"rounds": rounds})
+
+
+def _goes_on(line: Line, thought: int) -> bool:
+    """Not where a window is full with its first token: it has no room for more than a sum."""
+    return line.end is None or (line.end == End.CONTEXT.value and thought > 1)
 
 
 async def _summed_up(line: Line, lines: Lines, most: int, means: Means) -> Line:

@@ -53,6 +53,8 @@ class Ended:
     times: Times
     prompt: str | None = None
     """Only where the operator wants prompts in the log."""
+    key: str | None = None
+    """The name of the API key that asked; None: the server has none."""
 
     @property
     def is_response(self) -> bool:

@@ -52,6 +52,7 @@ def _fields(ended: Ended) -> Fields:
         "choice": ended.choice,
         "model": ended.model,
         "family": ended.family,
+        "key": ended.key,
         "end": ended.end,
         "prompt_tokens": ended.prompt_tokens,
         "thinking_tokens": thinking.tokens,

@@ -73,6 +73,7 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_DEFAULT_THINKING_BUDGET", '{"min_tokens": 9, "max_tokens": 3}'),
         ("S1_EFFORT_TOKENS", "low"),
         ("S1_EFFORT_TOKENS", "low=-4"),
+        ("S1_EFFORT_TOKENS", "low=1,low=2"),
         ("S1_REASONING_FIELD", "nowhere"),
         ("S1_MAX_THINKING_BUDGTE", "9"),
         ("S1_API_KEYS_FILE", "/no/such/file"),
@@ -143,6 +144,9 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
         (["--api-keys-file", "/no/such/file"], "/no/such/file"),
         (["--open-endpoints", "none"], "there are no keys"),
+        (["--served-model-name", "mine", "mine:think=5"], "'mine:think=5' cannot be a model's name"),
+        (["--lora-modules", '{"name": "own:max=5", "path": "/no"}'], "'own:max=5' cannot be"),
+        (["--shutdown-timeout", "-5"], "--shutdown-timeout: -5 is negative"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

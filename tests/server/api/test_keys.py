@@ -361,5 +361,6 @@ def test_key_without_limits_is_told_of_none(keyed: ServerProcess) -> None:
 def test_keys_are_named_at_start_and_never_logged(keyed: ServerProcess) -> None:
     said = keyed.log.read_text()
     assert f"keys     {', '.join(NAMES)}, --api-key 1, --api-key 2" in said
+    assert "family=think key=exact end=" in said
     for secret in (FIRST, SECOND, *(f"sk-{name}" for name in NAMES)):
         assert secret not in said

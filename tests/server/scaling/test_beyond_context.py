@@ -95,6 +95,13 @@ async def test_a_window_can_be_smaller_than_the_context() -> None:
     assert bounds == [4, 512, 4, 512, 4]
 
 
+async def test_a_window_that_is_full_with_its_first_token_is_the_last() -> None:
+    sampler = script("1|")
+    assert (await run(sampler)).said == {"rounds": 1}
+    sampler = script("one|", "sum", "2|")
+    assert (await run(sampler)).said == {"rounds": 2}
+
+
 async def test_the_maximum_is_of_all_windows_together() -> None:
     sampler = script("one|", "sum", "two|")
     sampler.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum" + "two"))

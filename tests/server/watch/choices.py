@@ -25,6 +25,7 @@ def ended(**changes: Any) -> Ended:
         "is_clamped": False,
         "shows_answer": True,
         "times": TIMES,
+        "key": "alice",
     }
     return Ended(**{**given, **changes})
 

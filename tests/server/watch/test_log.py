@@ -29,6 +29,7 @@ def test_json_line_says_what_became_of_the_request() -> None:
         "choice": 0,
         "model": "s1-nano",
         "family": "think",
+        "key": "alice",
         "end": "natural",
         "prompt_tokens": 21,
         "thinking_tokens": 30,
@@ -49,7 +50,9 @@ def test_json_line_says_what_became_of_the_request() -> None:
 
 def test_text_line_says_the_same_in_pairs() -> None:
     (line,) = lines("text")
-    assert line.startswith("INFO:     ended id=chatcmpl-1 choice=0 model=s1-nano family=think end=natural ")
+    assert line.startswith(
+        "INFO:     ended id=chatcmpl-1 choice=0 model=s1-nano family=think key=alice end=natural "
+    )
     pairs = dict(pair.split("=") for pair in line.split()[2:])
     said = json.loads(lines("json")[0])
     assert {key: str(value).lower() for key, value in said.items() if key in pairs} == {
