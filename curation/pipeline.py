@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from curation.errors import CurationError
-from curation.folder import locked, write_whole
+from curation.folder import FolderError, write_whole
 from curation.funnel import funnel_json
 from curation.ledger import Ledger, StageCount
 from curation.manifest import Manifest, claim
 from curation.progress import watched
 from curation.row import Outcome, RowFile
 from curation.stage import Stage
+from server.command import held
 
 Tell = Callable[[StageCount], None]
 
@@ -33,7 +34,7 @@ class Recipe:
 
 def run(recipe: Recipe, manifest: Manifest, out: Path, tell: Tell) -> list[StageCount]:
     """The funnel. `CurationError` where the folder is in use or holds another run."""
-    with locked(out):
+    with held(out, FolderError):
         claim(out, manifest)
         ledger = Ledger(out)
         counts = [_collected(recipe, ledger)]

@@ -5,10 +5,10 @@ order of
 the problems. A line that a kill tore in half is dropped when the sweep goes on.
 """
 
-import fcntl
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -16,6 +16,7 @@ from typing import IO, Self
 from evals.cell import Cell
 from evals.errors import EvalError
 from evals.row import Row, read_rows
+from server.command import held
 
 # Written lines survive a kill at once; they survive a power cut once they are synced, which costs too
 # much per line.
@@ -33,21 +34,16 @@ class Journal:
         self.out = out
         self.cells = out / "cells"
         self._files: dict[str, IO[str]] = {}
-        self._lock: int | None = None
+        self._held = ExitStack()
         self._synced_at = 0.0
 
     def __enter__(self) -> Self:
+        self._held.enter_context(held(self.out, FolderError))
         try:
-            self.cells.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.out, os.O_RDONLY)
+            self.cells.mkdir(exist_ok=True)
         except OSError as error:
-            raise FolderError(f"{self.out}: cannot be written to ({error.strerror})") from error
-        try:
-            # The folder itself is locked: no lock file is left behind, and a killed process lets go.
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._lock)
-            raise FolderError(f"{self.out}: another sweep is writing to this folder") from error
+            self._held.close()
+            raise FolderError(f"{self.cells} cannot be made ({error.strerror})") from error
         return self
 
     def __exit__(
@@ -57,8 +53,7 @@ class Journal:
             _sync(file)
             file.close()
         self._files.clear()
-        if self._lock is not None:
-            os.close(self._lock)
+        self._held.close()
 
     def empty(self) -> None:
         """Throw away every cell (--force), and nothing else."""

@@ -3,12 +3,10 @@
 OUT/run/ holds the claim, the curve and the checkpoints; the model itself appears in OUT when it is finished.
 """
 
-import fcntl
 import json
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
+from server.command import held
 from training.errors import TrainingError
 
 WHOLE = "whole"
@@ -36,25 +35,9 @@ class Run:
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Nobody else trains here meanwhile; a killed process lets go. For the first process only."""
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.out, os.O_RDONLY)
-        except OSError as error:
-            raise TrainingError(f"--out: {self.out} cannot be written to ({error.strerror})") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(handle)
-            raise TrainingError(f"--out: another run is working in {self.out}") from error
-        except OSError:
-            pass  # a file system without locks, as some clusters have
-        try:
-            yield
-        finally:
-            os.close(handle)
+    def held(self) -> AbstractContextManager[None]:
+        """Nobody else trains here meanwhile. For the first process only."""
+        return held(self.out, lambda text: TrainingError(f"--out: {text}"))
 
     def claim(self, identity: Mapping[str, Any]) -> None:
         """Begin, or go on with the same run; never touch another's. For the first process only."""

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from curation.errors import CurationError
-from curation.folder import FolderError, locked, write_whole
+from curation.folder import FolderError, write_whole
 from curation.funnel import read_funnel
 from curation.manifest import Manifest
 from curation.pipeline import Recipe, run
 from curation.row import Dropped, Outcome, Row, RowFile, read_dropped
 from curation.stage import Fault, Stage, filter_stage
+from server.command import held
 from tests.curation.rows import a_row
 
 MANIFEST = Manifest("test", {"seed": 0}, (), {})
@@ -95,7 +96,7 @@ def test_two_runs_give_the_same_bytes_in_every_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    with locked(tmp_path), pytest.raises(FolderError, match="another run is working"):
+    with held(tmp_path, FolderError), pytest.raises(FolderError, match="another run is working"):
         run(a_recipe(), MANIFEST, tmp_path, quiet)
 
 

@@ -163,7 +163,7 @@ def test_a_sweep_killed_at_any_moment_goes_on_and_ends_the_same(fake: FakeEndpoi
 async def test_two_sweeps_in_one_folder_refuse_each_other(settings: SweepSettings) -> None:
     from evals.journal import Journal
 
-    with Journal(settings.out), pytest.raises(FolderError, match="another sweep is writing"):
+    with Journal(settings.out), pytest.raises(FolderError, match="another run is working"):
         await sweep(settings)
 
 

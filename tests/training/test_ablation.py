@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from server.command import held
 from tests.training.test_nano import CHECKPOINT
 from training.__main__ import main
 from training.ablation.plan import Ablation
-from training.ablation.run import claim
+from training.ablation.run import ablate, claim
 from training.ablation.table import draw_all, lines_of
 from training.errors import TrainingError
 from training.nano.sft import teacher_samples
@@ -131,6 +132,13 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (asked.out / "thesis.txt").touch()
     with pytest.raises(TrainingError, match="out is not empty and holds no ablation"):
         claim(asked)
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
+    asked = ablation(tmp_path)
+    in_use = pytest.raises(TrainingError, match=f"--out: {asked.out}: another run is working")
+    with held(asked.out, TrainingError), in_use:
+        ablate(asked)
 
 
 def test_a_base_that_is_none_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
+from server.command import held
 from server.reasoning.nano_problems import WANDERING, problems, split_of, trace
 from server.reasoning.records import Problem, Sample, Trace
 from training.__main__ import main
@@ -183,6 +184,9 @@ def test_the_command_fine_tunes_a_base_on_curations_file_and_never_twice_into_on
     made = json.loads((out / "making.json").read_text())
     assert made["stages"]["sft"]["steps"] == 2 and made["stages"]["sft"]["recipe"]["samples"] == 6
     before = (out / "model.safetensors").read_bytes()
+    with held(Path(f"{other}.work"), TrainingError):
+        assert main([*flags, "--out", str(other)]) == 1
+    assert f"--work: {other}.work: another run is working" in capsys.readouterr().err
     assert main([*flags, "--out", str(out)]) == 1
     assert main([*flags, "--seed", "2", "--out", str(other), "--work", f"{out}.work"]) == 1
     refused = capsys.readouterr().err

@@ -176,7 +176,7 @@ def test_two_runs_in_one_folder_refuse_each_other(
     out = tmp_path / "ckpt"
     with Run(out).held():
         assert main(flags(base, data, out, *TWELVE)) == 1
-    assert f"--out: another run is working in {out}" in capsys.readouterr().err
+    assert f"--out: {out}: another run is working in this folder" in capsys.readouterr().err
     assert not any(out.iterdir())
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from server.command import held
 from training.ablation.plan import Ablation, Checkpoint
 from training.ablation.score import score
 from training.ablation.table import draw_all
@@ -18,6 +19,11 @@ from training.nano.sft import SftRecipe, lesson, samples_of
 
 def ablate(ablation: Ablation) -> None:
     """Leaves ablation.json, models/, results/, and from them table.md, table.json and ablation.png."""
+    with held(ablation.out, lambda text: TrainingError(f"--out: {text}")):
+        _ablate(ablation)
+
+
+def _ablate(ablation: Ablation) -> None:
     claim(ablation)
     todo = [one for one in ablation.checkpoints() if not one.scored]
     for number, one in enumerate(todo, 1):

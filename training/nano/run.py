@@ -8,7 +8,9 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
+from server.command import held
 from server.reasoning.nano_problems import problems
+from training.errors import TrainingError
 from training.nano.base import BaseRecipe, make_base
 from training.nano.claim import claim
 from training.nano.export import export, load
@@ -27,6 +29,11 @@ def make_nano(settings: NanoSettings) -> None:
 
 def make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
     """The whole recipe. Leaves `making.json` beside the checkpoint: recipe, seed, tokens, seconds."""
+    with held(settings.work, lambda text: TrainingError(f"--work: {text}")):
+        _make(settings, base_recipe, sft_recipe)
+
+
+def _make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
     torch.set_num_threads(settings.threads)
     # Compiled, the embedding's gradient would be summed in whatever order the threads come.
     torch.use_deterministic_algorithms(True)
