@@ -37,10 +37,10 @@ methods: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" evals/methods.sh $(or $(OUT),build/methods) $(ARGS)
 
 bench: $(READY)
-	$(BIN)/python tests/bench_throughput.py $(ARGS)
+	$(BIN)/python -m tests.bench_throughput $(ARGS)
 
 bench-train: $(READY)
-	$(BIN)/python tests/bench_training.py $(ARGS)
+	$(BIN)/python -m tests.bench_training $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "s1-server needs Python 3.11 or newer"'

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from evals.errors import EvalError
 from evals.methods import METHODS
@@ -123,8 +123,9 @@ def _variable(name: str) -> str:
 
 def _type(one: Field[Any]) -> type:
     """The type of a field, without its "or None"."""
-    choices: Sequence[type] = getattr(one.type, "__args__", None) or (one.type,)  # type: ignore[assignment]
-    return choices[0]
+    choices: Sequence[Any] = get_args(one.type) or (one.type,)
+    kind: type = choices[0]
+    return kind
 
 
 def _parsed(one: Field[Any], text: str) -> Any:

@@ -5,6 +5,7 @@ the budget.
 """
 
 from dataclasses import fields
+from typing import Any
 
 from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
 
@@ -30,11 +31,11 @@ def arm(value: str) -> Arm:
         if not key or not text or key in said:
             raise ArmError(f"--method: {part!r} in {value!r} is neither n nor field=value")
         said[key] = _value(text)
-    budget = {key: said.pop(key) for key in BUDGET & said.keys()}
+    budget: dict[str, Any] = {key: said.pop(key) for key in BUDGET & said.keys()}  # checked by the server
     return Arm(
         METHOD,
         value,
-        Budget(**budget),  # type: ignore[arg-type]  # the server checks them
+        Budget(**budget),
         promise=_promise(said),
         sampled=name not in GREEDY,
         scaling={"method": name, **said},

@@ -88,6 +88,7 @@ class AnswerStops(IncrementalDetokenizer):
         if free and not self._armed and not self._is_blank(token):
             self._arm()
         if free and token in self._stop_token_ids:
+            # It becomes `stop_reason`, which may be a token, though the signature has no room for one.
             return self._inner.update([token], True) or token  # type: ignore[return-value]
         return self._inner.update([token], stop_terminated)
 

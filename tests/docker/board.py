@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
 BOARD = DOCKER / "grafana" / "dashboards" / "s1-server.json"

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from tests.conftest import ServerProcess
 from tests.docker.board import CONFIG, DOCKER, RULES, Json, Query, panel_queries, rule_queries

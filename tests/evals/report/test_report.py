@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,10 +38,10 @@ def cell_of(arm: Arm, repeat: int = 0) -> Cell:
     return Cell(TASKS["nano"], "m", arm, Sampling(1.0 if arm.sampled else 0.0, 1.0, 0, None), repeat)
 
 
-def row(n: int, right: bool, tokens: int, **more: object) -> Row:
+def row(n: int, right: bool, tokens: int, **more: Any) -> Row:
     said = "7" if right else "5"
     made = replace(ROW, problem_id=f"p{n}", domain="ab"[n % 2], score=float(right), extracted=said)
-    return replace(made, thinking_tokens=tokens, **more)  # type: ignore[arg-type]
+    return replace(made, thinking_tokens=tokens, **more)
 
 
 def store(out: Path, cells: dict[Cell, Sequence[Row]]) -> Path:
