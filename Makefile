@@ -34,7 +34,7 @@ nano: $(READY)
 	$(BIN)/s1-train nano --out $(or $(OUT),build/nano)
 
 methods: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" evals/methods.sh $(or $(OUT),build/methods) $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" evals/run_all_methods.sh $(or $(OUT),build/methods) $(ARGS)
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench_throughput $(ARGS)

@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from curation.errors import CurationError
-from curation.inputs import manifest_for
-from curation.ledger import StageCount
-from curation.pipeline import run
 from curation.recipes import RECIPES
+from curation.run.inputs import manifest_for
+from curation.run.ledger import StageCount
+from curation.run.pipeline import run
 from curation.settings import add_flags, settings_from
 from curation.sources import SOURCES
-from server.command import exit_status
+from server.reasoning.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,7 +47,7 @@ def _tell(count: StageCount) -> None:
 
 
 def _show(given: argparse.Namespace) -> int:
-    from curation.show import show
+    from curation.report.show import show
 
     print(show(given.out))
     return 0

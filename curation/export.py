@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from curation.folder import whole_file
 from curation.row import Row
+from curation.run.folder import whole_file
 from server.reasoning.records import SCHEMA_VERSION, Problem, Trace
 
 TRAIN = "train.jsonl"

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from curation.ask.desk import Desk
 from curation.ask.request import place_from
-from curation.cluster import on_cluster
 from curation.decontaminate.contamination import Contamination
 from curation.decontaminate.duplicates import Duplicates
 from curation.decontaminate.overlap import Overlap
@@ -22,14 +21,15 @@ from curation.errors import CurationError
 from curation.export import export
 from curation.generate.nano import NanoTeacher, held_out, nano_rows
 from curation.generate.reasoning_gym import gym_rows
-from curation.pipeline import Recipe
 from curation.pool import PoolSpec, collect, find_files
 from curation.quality import garbled, questions, traces
 from curation.row import Outcome
+from curation.run.cluster import on_cluster
+from curation.run.pipeline import Recipe
+from curation.run.stage import Stage, filter_stage
 from curation.select.candidate import length_in
 from curation.select.stage import SELECTIONS, Select
 from curation.settings import Settings, named_paths
-from curation.stage import Stage, filter_stage
 from curation.traces.brought import Brought
 from curation.traces.teacher import Sampling, Teacher
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from evals.errors import EvalError
 from evals.settings import add_flags, settings_from
 from evals.tasks import TASKS
-from server.command import exit_status
+from server.reasoning.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:

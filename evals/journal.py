@@ -16,7 +16,7 @@ from typing import IO, Self
 from evals.cell import Cell
 from evals.errors import EvalError
 from evals.row import Row, read_rows
-from server.command import held
+from server.reasoning.command import held
 
 # Written lines survive a kill at once; they survive a power cut once they are synced, which costs too
 # much per line.

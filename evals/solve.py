@@ -8,10 +8,10 @@ from typing import Any
 
 from evals.cell import Cell
 from evals.endpoint import Ask, Endpoint, EndpointError, Reply
-from evals.escape import thinks_on
 from evals.methods import Arm, Budget
 from evals.row import Row
 from evals.tasks.task import Judge, Score
+from evals.thinks_on import thinks_on
 from server.reasoning.records import Problem
 
 

@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from server.api.allowances import allowances
+from server.api.rate_limits import allowances
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
 from server.keys.key import Key, all_keys
@@ -31,8 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse, say what will be done, serve. Exits non-zero on a wrong setting and on a dead engine."""
     set_engine_environment()
     # vLLM reads its environment when it is imported.
-    from server.api.serve import bind, serve
-    from server.engine.arguments import (
+    from server.api.app import bind, serve
+    from server.engine.launch.arguments import (
         budget_flags,
         log_flags,
         make_parser,
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_other_launchers,
         refuse_unreachable,
     )
-    from server.engine.family import check_defaults, find_family
+    from server.engine.launch.find_family import check_defaults, find_family
 
     given = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)

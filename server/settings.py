@@ -11,7 +11,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.request import BudgetDefaults, read_budget
+from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
 from server.reasoning.families import FAMILIES

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from server.budget.efforts import EFFORTS
-from server.budget.request import describe_spellings
+from server.budget.parsing.defaults import EFFORTS
+from server.budget.parsing.read import describe_spellings
 from server.reasoning.families import FAMILIES
-from server.scaling.methods import METHODS
+from server.scaling.methods.table import METHODS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from server.command import exit_status
+from server.reasoning.command import exit_status
 from server.reasoning.records import RecordError
 from training.ablation.plan import ablation_of
 from training.ablation.plan import add_flags as add_ablation_flags

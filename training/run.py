@@ -14,7 +14,7 @@ from typing import Any
 from accelerate import PartialState
 from transformers import TrainerCallback
 
-from server.command import held
+from server.reasoning.command import held
 from training.errors import TrainingError
 
 WHOLE = "whole"

@@ -13,7 +13,7 @@ from curation.ask.request import Place, Request, UnansweredError
 from curation.ask.window import in_window
 from curation.domains.msc import MSC
 from curation.row import Dropped, Outcome, Row
-from curation.stage import Fault
+from curation.run.stage import Fault
 
 SYSTEM = """\
 You sort questions into fields of knowledge.

@@ -1,6 +1,6 @@
 """The problems of s1-nano, and their teacher as a stage: the pool and the traces of the miniature.
 
-Problems are of the train split only; what evals measure on is never drawn (`server.reasoning.nano_problems`).
+Problems are of the train split only; what evals measure on is never drawn (`server.reasoning.nano.problems`).
 """
 
 import json
@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from curation.row import Outcome, Row
-from curation.stage import Fault
-from server.reasoning.nano_problems import NanoProblem, problem_from, problems, split_of, trace
+from curation.run.stage import Fault
+from server.reasoning.nano.problems import NanoProblem, problem_from, problems, split_of, trace
 from server.reasoning.records import Problem, Trace
 
 SOURCE = "nano"

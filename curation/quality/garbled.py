@@ -3,7 +3,7 @@
 import re
 
 from curation.row import Row
-from curation.stage import Fault
+from curation.run.stage import Fault
 
 _WRONG = re.compile(
     "\ufffd"  # the mark of a failed decoding

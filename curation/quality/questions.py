@@ -3,7 +3,7 @@
 import re
 
 from curation.row import Row
-from curation.stage import Fault
+from curation.run.stage import Fault
 
 # "p1." to "p999.": numbered parts of a sheet of problems that were cut into one.
 _PART = re.compile(r"p[1-9]\d{0,2}\.")

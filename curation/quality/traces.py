@@ -6,7 +6,7 @@ import re
 
 from curation.quality.repetition import find_loop
 from curation.row import Row
-from curation.stage import Fault
+from curation.run.stage import Fault
 from server.reasoning.families import FAMILIES
 
 # The marks of every family the server knows, and the chat's own: a text that still holds one was split

@@ -5,7 +5,7 @@ domains.
 from evals.tasks.scorers import score_integer
 from evals.tasks.source import distinct
 from evals.tasks.task import Load, Task, TaskError, bare_question
-from server.reasoning.nano_problems import problems
+from server.reasoning.nano.problems import problems
 from server.reasoning.records import Problem, RecordError, read_problems
 
 DEFAULT_PROBLEMS = 1000

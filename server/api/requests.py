@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.request import DEFAULT_SOURCE, BudgetDefaults, read_budget
-from server.engine.call import Call
+from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, read_budget
+from server.engine.client.call import Call
 from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from server.budget.report import ThinkingReport
-from server.engine.call import Call
+from server.budget.running.report import ThinkingReport
+from server.engine.client.call import Call
 from server.reasoning.families import Family
 
 Json = dict[str, Any]

@@ -1,33 +1,18 @@
 """Steering: how thinking is guided on its way: soft landing, loop breaker, NoWait, AlphaOne.
 
-Each is off unless asked for, but the loop breaker. What each does, and why so, its own function says.
+Each is off unless asked for, but the loop breaker. planning/make_steering.py says what each does, and why so.
 """
 
-import re
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from random import Random
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
-from server.budget.budget import (
-    NEVER,
-    NOWAIT_WORDS,
-    TENTH,
-    UNLIMITED,
-    BudgetError,
-    Encode,
-    ThinkingBudget,
-    TokenIds,
-)
-from server.budget.lexicon import Lexicon
+from server.budget.budget import NEVER, TokenIds
 from server.budget.loops import LoopRule
 
 LIKELY = 0.1
 """The probability from which on an end is likely."""
-SMALL_BUDGET_TOKENS = 1000
-"""Up to here a maximum breaks loops by itself."""
-LOOP_NUDGE = "Alternatively"
-_OTHER_LOOP_NUDGE = "Wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,118 +88,3 @@ class Steering:
 
 _SETS = ("sentence_ends", "points", "digits", "paragraph_ends")
 UNSTEERED = Steering()
-
-
-def make_steering(
-    budget: ThinkingBudget,
-    nudges: Sequence[str],
-    encode: Encode,
-    lexicon: Lexicon,
-    marks: Container[int] = (),
-    step_mark: str | None = None,
-) -> Steering:
-    """Settle it for one request. `marks`: the tokens without which thinking could not end. `step_mark`: the
-    family's.
-
-    Raises BudgetError for a word that this tokenizer has no token for.
-    """
-    return Steering(
-        **_landing(budget, lexicon),
-        **_loop_breaker(budget, nudges, encode),
-        **_countdown(budget, step_mark, encode),
-        **_no_wait(budget, lexicon, marks),
-        **_alpha_one(budget, nudges, lexicon),
-    )
-
-
-def _landing(budget: ThinkingBudget, lexicon: Lexicon) -> dict[str, Any]:
-    """In the last tokens below the maximum thinking is closed where a sentence or a line ends, or where the
-    end is likely anyway; Waits that are left are not used there. The hard cut stays behind it.
-
-    Off unless asked for: the hard cut is what the paper measured, and a landing spends fewer tokens than
-    the maximum, so that results with and without it are not of the same budget.
-    """
-    maximum = _maximum(budget)
-    if not budget.grace_tokens or maximum == UNLIMITED:
-        return {}
-    grace = maximum // 10 if budget.grace_tokens == TENTH else budget.grace_tokens
-    return {
-        "land_from": max(maximum - grace, budget.min_tokens or 0),
-        "sentence_ends": lexicon.sentence_ends,
-        "points": lexicon.points,
-        "digits": lexicon.digits,
-    }
-
-
-def _loop_breaker(budget: ThinkingBudget, nudges: Sequence[str], encode: Encode) -> dict[str, Any]:
-    """Thinking that repeats itself (the rule is in loops.py) is closed and answered; while Waits are left it
-    is nudged on, by another nudge than the ones that led there.
-
-    On where there is no maximum or one above 1,000 tokens, a request that asks for no budget included: else
-    one sentence can fill the window and no answer comes. A smaller maximum ends a loop soon enough.
-    """
-    is_small = 0 <= _maximum(budget) <= SMALL_BUDGET_TOKENS
-    if budget.breaks_loops is False or (budget.breaks_loops is None and is_small):
-        return {}
-    nudge = LOOP_NUDGE if set(nudges) != {LOOP_NUDGE} else _OTHER_LOOP_NUDGE
-    return {"loop_rule": LoopRule(), "loop_nudge": encode(nudge)}
-
-
-def _countdown(budget: ThinkingBudget, step_mark: str | None, encode: Encode) -> dict[str, Any]:
-    """Step-conditional control with budget forcing (s1, section 5.1): the first mark says how many steps are
-    left, and behind the last step thinking ends, without a cue, as in the paper.
-
-    Where the model goes on to another step, the mark that counts down is put in the place of whatever number
-    it would say. Sound only for models trained on such marks; s1-nano is not.
-    """
-    if budget.max_steps is None or step_mark is None:
-        return {}
-    marks = tuple(encode(step_mark.format(steps=left)) for left in range(1, budget.max_steps))
-    return {"max_steps": budget.max_steps, "step_marks": marks}
-
-
-def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) -> dict[str, Any]:
-    """The tokens that say certain words are never sampled inside thinking (arXiv 2506.08343).
-
-    As in the paper a word is one token, case and marks around it aside; of its own words those count that
-    the tokenizer has. A nudge of ours may say them all the same.
-    """
-    if not budget.suppress:
-        return {}
-    found = {word: lexicon.saying_in_any_case(word) for word in budget.suppress}
-    missing = [word for word, tokens in found.items() if not tokens]
-    if missing and (budget.suppress != NOWAIT_WORDS or len(missing) == len(NOWAIT_WORDS)):
-        _refuse("suppress", f"{missing[0]!r} is not one token in this model's vocabulary")
-    suppressed = sorted({token for tokens in found.values() for token in tokens})
-    if any(token in marks for token in suppressed):
-        _refuse("suppress", "without these words this model could not end its thinking")
-    return {"suppressed": tuple(suppressed)}
-
-
-def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], lexicon: Lexicon) -> dict[str, Any]:
-    """Behind a paragraph the nudge is put in, with a probability that falls from 1 at the beginning to 0 at
-    the moment alpha; from then on the model's own word for it ends thinking, without a cue.
-
-    arXiv 2505.24863 with linear annealing, as its code does it (NewlineWait). The paper's alpha is a factor;
-    `alpha_tokens` is the product, alpha times the model's usual thinking.
-    """
-    if budget.alpha_tokens is None:
-        return {}
-    words = dict.fromkeys(found[0] for nudge in nudges if (found := re.search(r"\w+", nudge)))
-    slow_words = [token for word in words for token in lexicon.saying(word)]
-    if not slow_words:
-        said = ", ".join(words) or "no word"
-        _refuse("alpha_tokens", f"no nudge ({said}) begins with a word of one token in this vocabulary")
-    return {
-        "alpha_tokens": budget.alpha_tokens,
-        "paragraph_ends": lexicon.paragraph_ends,
-        "slow_words": tuple(slow_words),
-    }
-
-
-def _maximum(budget: ThinkingBudget) -> int:
-    return UNLIMITED if budget.max_tokens is None else budget.max_tokens
-
-
-def _refuse(field: str, message: str) -> NoReturn:
-    raise BudgetError(f"thinking_budget.{field}", message)

@@ -12,10 +12,10 @@ from transformers import PreTrainedTokenizerBase
 from vllm.entrypoints.generate.base.protocol import DeltaMessage
 from vllm.reasoning import ReasoningParser, ReasoningParserManager
 
-from server.budget.follower import Follower
 from server.budget.plan import FamilyTokens, Opening, Plan
-from server.engine.call import CALL
-from server.engine.tokens import family_tokens
+from server.budget.running.tracker import Follower
+from server.engine.client.call import CALL
+from server.engine.family_tokens import family_tokens
 from server.reasoning.families import FAMILIES, Family
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from server.budget.budget import BudgetError
-from server.budget.quantities import integer, tokens
+from server.budget.parsing.values import integer, tokens
 from server.keys.key import Key, digest_of, refuse_twins
 from server.keys.meter import Quota
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from server.budget.budget import ThinkingBudget
-from server.budget.plan import Encode, FamilyTokens, TokenIds
+from server.budget.budget import Encode, ThinkingBudget, TokenIds
+from server.budget.plan import FamilyTokens
 
 
 @dataclass(frozen=True, slots=True)

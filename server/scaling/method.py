@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from server.scaling.equality import Equality
-from server.scaling.sampler import Sample, Sampler
+from server.scaling.samples import Sample, Sampler
 from server.scaling.scorers.scorer import Scorer
 
 Json = Mapping[str, Any]

@@ -7,10 +7,9 @@ at the answer's first token and waits for its entropy to stand still (EAT, arXiv
 from math import exp, log
 from typing import Protocol
 
-from server.budget.budget import ThinkingBudget
-from server.budget.plan import TokenIds
+from server.budget.budget import ThinkingBudget, TokenIds
 from server.scaling.equality import Equality, ballot
-from server.scaling.sampler import Ask, Kind, Sampler
+from server.scaling.samples import Ask, Kind, Sampler
 
 TRIAL_TOKENS = 48
 """A trial answer is short: it ends at a line's end, or here."""

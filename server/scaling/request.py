@@ -10,9 +10,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from server.budget.budget import BudgetError
-from server.budget.request import ReadBudget
+from server.budget.parsing.read import ReadBudget
 from server.scaling.method import Fields, Method
-from server.scaling.methods import METHODS
+from server.scaling.methods.table import METHODS
 from server.scaling.scorers.likelihood import LIKELIHOOD
 
 FIELD = "scaling"

@@ -5,7 +5,7 @@ from math import floor
 
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
 from server.scaling.method import Means
-from server.scaling.sampler import Ask, Kind, Sample, together
+from server.scaling.samples import Ask, Kind, Sample, together
 
 TOTAL = "scaling.total_tokens"
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import Field
 
-from server.budget.step import Step
-from server.scaling.line import Line, Lines
+from server.budget.running.step import Step
+from server.scaling.chain import Line, Lines
 from server.scaling.method import Fields, Means
-from server.scaling.sampler import Sample, together
+from server.scaling.samples import Sample, together
 from server.scaling.scorers.scorer import Candidate, Scorer, said
 
 DEPTH_REACHED = "depth"

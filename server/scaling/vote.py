@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.scaling.equality import Equality, ballot
-from server.scaling.sampler import Sample
+from server.scaling.samples import Sample
 
 
 @dataclass(slots=True)

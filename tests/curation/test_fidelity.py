@@ -17,11 +17,11 @@ import pytest
 from curation.ask.desk import Desk
 from curation.difficulty.filter import GradedTraces, Grading, TooEasy
 from curation.domains.msc import MSC
-from curation.ledger import Ledger, StageCount
 from curation.quality import questions, traces
 from curation.row import Attempt, Outcome, Row
+from curation.run.ledger import Ledger, StageCount
+from curation.run.stage import Stage, filter_stage
 from curation.select.stage import Select
-from curation.stage import Stage, filter_stage
 from tests.curation.rows import a_row
 
 POOL, WITH_FEATURES, AFTER_STRINGS, HARD, PRESELECTED, FINAL = 59_029, 54_116, 51_581, 24_496, 384, 1_000

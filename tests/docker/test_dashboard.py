@@ -14,8 +14,8 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from pydantic import ConfigDict, TypeAdapter
 
-from server.watch.ended import ENDS, KINDS
-from server.watch.metrics import METRICS
+from server.observability.metrics import METRICS
+from server.observability.record import ENDS, KINDS
 from tests.docker.board import BOARD, DOCKER, board, panel_queries, panels, rule_queries, rules
 
 README = (DOCKER.parent / "README.md").read_text()

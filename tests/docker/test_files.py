@@ -12,7 +12,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from server.engine.arguments import SHUTDOWN_TIMEOUT_S
+from server.engine.launch.arguments import SHUTDOWN_TIMEOUT_S
 from tests.docker.dockerfile import Stage, read_dockerfile
 
 ROOT = Path(__file__).parents[2]

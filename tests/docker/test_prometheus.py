@@ -17,7 +17,7 @@ import yaml
 
 from tests.conftest import ServerProcess
 from tests.docker.board import CONFIG, DOCKER, RULES, Json, Query, panel_queries, rule_queries
-from tests.server.watch.mix import CEILING, Mix
+from tests.server.observability.mix import CEILING, Mix
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,7 @@ import pytest
 from evals.report.measured import Group, groups_of
 from evals.report.read import read_runs
 from evals.report.table import csv_of, tables_of
-from server.scaling.methods import METHODS
+from server.scaling.methods.table import METHODS
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "evals" / "results"

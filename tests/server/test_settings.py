@@ -9,9 +9,9 @@ import pytest
 
 from server.__main__ import main
 from server.budget.budget import ThinkingBudget
-from server.budget.efforts import BudgetDefaults
-from server.engine.arguments import make_parser, parse, refuse_other_launchers
-from server.engine.family import check_defaults
+from server.budget.parsing.defaults import BudgetDefaults
+from server.engine.launch.arguments import make_parser, parse, refuse_other_launchers
+from server.engine.launch.find_family import check_defaults
 from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH, Settings
 

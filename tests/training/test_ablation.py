@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from server.command import held
+from server.reasoning.command import held
 from tests.training.test_nano import CHECKPOINT
 from training.__main__ import main
 from training.ablation.plan import Ablation

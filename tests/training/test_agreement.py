@@ -9,8 +9,9 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from server.budget.budget import ThinkingBudget
-from server.budget.plan import FamilyTokens, Occasion, Opening, Plan, make_plan
-from server.engine.tokens import Encoder, family_tokens, lexicon
+from server.budget.plan import FamilyTokens, Opening, Plan
+from server.budget.planning.make_plan import Occasion, make_plan
+from server.engine.family_tokens import Encoder, family_tokens, lexicon
 from server.reasoning.families import FAMILIES, detect_family
 from server.reasoning.records import Problem, Sample, Trace
 from tests.training import real_tokenizers

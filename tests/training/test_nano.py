@@ -12,8 +12,8 @@ import pytest
 import torch
 from tokenizers import Tokenizer
 
-from server.command import held
-from server.reasoning.nano_problems import WANDERING, problems, split_of, trace
+from server.reasoning.command import held
+from server.reasoning.nano.problems import WANDERING, problems, split_of, trace
 from server.reasoning.records import Problem, Sample, Trace
 from training.__main__ import main
 from training.errors import TrainingError

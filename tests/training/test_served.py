@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from server.reasoning.families import FAMILIES
-from server.reasoning.nano_problems import problems
+from server.reasoning.nano.problems import problems
 from server.reasoning.records import Problem, Sample, Trace
 from tests.conftest import ServerProcess
 from tests.training.tiny import tiny_model, train_file

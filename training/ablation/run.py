@@ -6,7 +6,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from server.command import held
+from server.reasoning.command import held
 from training.ablation.plan import Ablation, Checkpoint
 from training.ablation.score import score
 from training.ablation.table import draw_all

@@ -6,7 +6,7 @@ from math import sqrt
 import torch
 from tokenizers import Tokenizer
 
-from server.reasoning.nano_problems import NanoProblem
+from server.reasoning.nano.problems import NanoProblem
 from training.nano.decode import Thinking, answers, think
 from training.nano.model import Nano
 

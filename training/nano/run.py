@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from server.command import held
-from server.reasoning.nano_problems import problems
+from server.reasoning.command import held
+from server.reasoning.nano.problems import problems
 from training.errors import TrainingError
 from training.nano.base import BaseRecipe, make_base
 from training.nano.claim import claim

@@ -9,7 +9,7 @@ from random import Random
 import torch
 from tokenizers import Tokenizer
 
-from server.reasoning.nano_problems import ORDINARY, Habit, problems, trace
+from server.reasoning.nano.problems import ORDINARY, Habit, problems, trace
 from server.reasoning.records import Problem, Sample, Trace, read_samples
 from training.errors import TrainingError
 from training.nano.loop import Plan, Run, optimise

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from server.reasoning.nano_problems import DOMAINS, WANDERING, Habit, problem_from, split_of, trace
+from server.reasoning.nano.problems import DOMAINS, WANDERING, Habit, problem_from, split_of, trace
 from training.nano.tokenizer import THOUGHT, answer_text, prompt_text, token_id
 
 IGNORE = -100

@@ -8,7 +8,7 @@ from random import Random
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from server.reasoning.nano_problems import WANDERING, problems, trace
+from server.reasoning.nano.problems import WANDERING, problems, trace
 
 PAD, START, END, THINK, THOUGHT = "<|pad|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"
 ANSWER_CUE = "\n\nFinal Answer:"

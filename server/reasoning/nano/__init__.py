@@ -1,4 +1,4 @@
 """The problems of s1-nano, a file a domain, and their teacher.
 
-What others may use is named in `server.reasoning.nano_problems`.
+What others may use is named in `server.reasoning.nano.problems`.
 """

@@ -13,7 +13,7 @@ from curation.generate.nano import NanoTeacher, held_out, nano_rows, row_of
 from curation.generate.reasoning_gym import gym_rows, sound_tasks
 from curation.row import Row
 from server.reasoning.gym import UNSOUND_PROBLEMS
-from server.reasoning.nano_problems import Split, problem_from, problems, split_of, trace
+from server.reasoning.nano.problems import Split, problem_from, problems, split_of, trace
 
 
 def rows(count: int, seed: int = 0) -> list[Row]:

@@ -3,7 +3,7 @@
 import pytest
 
 from curation.quality import questions
-from curation.stage import EachRow
+from curation.run.stage import EachRow
 from tests.curation.rows import a_row
 
 RULES = EachRow(

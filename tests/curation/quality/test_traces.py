@@ -4,7 +4,7 @@ import pytest
 
 from curation.quality import garbled, traces
 from curation.row import Row
-from curation.stage import EachRow
+from curation.run.stage import EachRow
 from tests.curation.rows import a_row
 
 RULES = EachRow(

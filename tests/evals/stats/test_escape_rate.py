@@ -2,8 +2,8 @@
 
 import pytest
 
-from evals.escape import thinks_on
 from evals.stats.escape import Ending, escape_rate, longest_answer
+from evals.thinks_on import thinks_on
 
 NATURAL = [Ending("natural", False, 10)] * 100
 

@@ -10,7 +10,7 @@ from evals.tasks import TASKS, TaskError, task_named
 from evals.tasks.gpqa_diamond import problem as gpqa_problem
 from evals.tasks.source import Place
 from evals.tasks.task import Load
-from server.reasoning.nano_problems import problem_from, split_of
+from server.reasoning.nano.problems import problem_from, split_of
 from server.reasoning.records import Problem
 
 QUESTION = {"Question": "Which?", "Correct Answer": "right", "Record ID": "rec1"} | {

@@ -11,10 +11,10 @@ import httpx
 import openai
 import pytest
 
-from server.api.allowances import Allowance
+from server.api.rate_limits import Allowance
 from server.budget.budget import BudgetError
-from server.budget.efforts import BudgetDefaults
-from server.engine.call import Call
+from server.budget.parsing.defaults import BudgetDefaults
+from server.engine.client.call import Call
 from tests.conftest import ServerProcess
 
 CHAT = "/v1/chat/completions"

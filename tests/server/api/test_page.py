@@ -9,7 +9,7 @@ import pytest
 
 from server.api.page import FOLDER
 from server.budget.plan import End
-from server.reasoning.nano_problems import DOMAINS, problems, split_of
+from server.reasoning.nano.problems import DOMAINS, problems, split_of
 
 PROGRAM = "\n".join(path.read_text() for path in sorted(FOLDER.glob("*.js")))
 STYLE = (FOLDER / "page.css").read_text()

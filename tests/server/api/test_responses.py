@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from server.api.responses import Completion, ReasoningField, parted
-from server.budget.report import ThinkingReport
-from server.engine.call import Call
+from server.budget.running.report import ThinkingReport
+from server.engine.client.call import Call
 from server.reasoning.families import FAMILIES
 
 REPORT = ThinkingReport(7, 10, 0, 2, 1, 3, "natural")

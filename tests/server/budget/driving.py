@@ -6,8 +6,9 @@ from random import Random
 
 from hypothesis import strategies as st
 
-from server.budget.controller import LANDED, NONE, Controller
-from server.budget.plan import NEVER, Plan
+from server.budget.budget import NEVER
+from server.budget.plan import Plan
+from server.budget.running.controller import LANDED, NONE, Controller
 from tests.server.budget.obvious import IsLikely, Sample, never_likely
 from tests.server.budget.plans import END, STOP, TOOL, VOCABULARY
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from random import Random
 
+from server.budget.budget import NEVER
 from server.budget.loops import LoopRule
-from server.budget.plan import NEVER, Opening, Plan
+from server.budget.plan import Opening, Plan
 
 Sample = Callable[[Sequence[int], frozenset[int]], int]
 """(the output so far, what must not be sampled) to the next token."""

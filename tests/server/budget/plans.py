@@ -6,8 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from server.budget.budget import NEVER
 from server.budget.loops import LoopRule
-from server.budget.plan import NEVER, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.steering import Steering
 
 VOCABULARY = 16

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.budget.loops import LoopRule, LoopWatch
-from server.reasoning.nano_problems import problems, trace
+from server.reasoning.nano.problems import problems, trace
 from tests.server.budget.obvious import loops
 
 RULE = LoopRule()

@@ -13,9 +13,9 @@ from transformers import PreTrainedTokenizerFast
 from vllm.reasoning import ReasoningParserManager
 
 from server.budget.plan import Opening, Plan
-from server.engine.call import CALL, Call
+from server.engine.client.call import CALL, Call
+from server.engine.family_tokens import family_tokens
 from server.engine.reasoning_parser import parser_name
-from server.engine.tokens import family_tokens
 from server.reasoning.families import FAMILIES, Family, detect_family
 
 TURN_END = "<|im_end|>"

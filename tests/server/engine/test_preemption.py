@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.reasoning.nano_problems import problems
+from server.reasoning.nano.problems import problems
 from tests.conftest import ServerProcess
 
 # In float32 a token's logits do not depend on whether it was computed in a prefill or one by one.

@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from server.budget.budget import ThinkingBudget
-from server.budget.follower import Follower
-from server.budget.plan import FamilyTokens, Opening, Plan, TokenIds
-from server.budget.report import ThinkingReport
+from server.budget.budget import ThinkingBudget, TokenIds
+from server.budget.plan import FamilyTokens, Opening, Plan
+from server.budget.running.report import ThinkingReport
+from server.budget.running.tracker import Follower
 from server.reasoning.families import FAMILIES
 from server.reasoning.grading.pool import Verdict
-from server.scaling.bill import Bill, State
 from server.scaling.equality import Equality
 from server.scaling.marks import Marks
 from server.scaling.method import Means
-from server.scaling.sampler import Ask, Sample, Watch
+from server.scaling.samples import Ask, Sample, Watch
+from server.scaling.usage import Bill, State
 
 START, END = 900, 901
 """One token a character; these two are the marks."""

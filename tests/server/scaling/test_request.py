@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from server.budget.budget import BudgetError
-from server.budget.efforts import BudgetDefaults
-from server.budget.request import read_budget
+from server.budget.parsing.defaults import BudgetDefaults
+from server.budget.parsing.read import read_budget
 from server.scaling.method import Fields
-from server.scaling.methods import METHODS
+from server.scaling.methods.table import METHODS
 from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
 
 MAJORITY = {"method": "majority", "n": 4}

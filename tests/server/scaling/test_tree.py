@@ -7,10 +7,10 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from server.scaling.beam import BeamFields, beam
 from server.scaling.method import Fields, Means, Outcome
-from server.scaling.rebase import RebaseFields, rebase, shared
-from server.scaling.sampler import Ask, Kind
+from server.scaling.methods.beam import BeamFields, beam
+from server.scaling.methods.rebase import RebaseFields, rebase, shared
+from server.scaling.samples import Ask, Kind
 from server.scaling.scorers.scorer import Candidate, Spent
 from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
 

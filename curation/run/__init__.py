@@ -1,0 +1,1 @@
+"""The machinery of any run: stages, ledger, manifest, resuming, Ray."""

@@ -1,0 +1,173 @@
+"""Starts the engine and serves it: vLLM's launcher, with our engine client and one more middleware."""
+
+import asyncio
+import os
+import socket
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.middleware import Middleware
+from vllm import envs
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.entrypoints.launchers.api_server.app_state import init_app_state
+from vllm.entrypoints.launchers.app import build_app
+from vllm.entrypoints.launchers.launcher import serve_http, setup_server
+from vllm.entrypoints.launchers.utils.server_utils import get_uvicorn_log_config
+from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware
+from vllm.usage.usage_lib import UsageContext
+
+from server.api import control
+from server.api.authentication import KeyMiddleware
+from server.api.middleware import ThinkingMiddleware
+from server.api.page import add_page
+from server.api.rate_limits import allowances
+from server.api.scaling.edge import ScalingMeans
+from server.api.shutdown import Drain, DrainMiddleware
+from server.engine.client.engine import ThinkingLLM
+from server.engine.launch.orphans import bind_engines
+from server.keys.key import Key
+from server.observability.log import RequestLog
+from server.observability.metrics import Metrics
+from server.observability.telemetry import Watch
+from server.reasoning.families import Family
+from server.reasoning.grading.pool import GradingPool
+from server.scaling.request import ScalingDefaults
+from server.scaling.scorers.endpoint import Scorers
+from server.settings import Settings
+
+LAST_CONNECTIONS_TIMEOUT_S = 3
+ENGINE_EXIT_TIMEOUT_S = 5.0
+"""For the engine to abort what it runs and to let go of its device."""
+
+
+@asynccontextmanager
+async def run_engine(
+    arguments: Namespace, family: Family | None, watch: Watch | None = None
+) -> AsyncIterator[ThinkingLLM]:
+    """The engine, up and governed, told of to `watch` (None: to nobody); shut down at once at the end, since
+    it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when budgets cannot be
+    enforced on it."""
+    watch = watch or Watch(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
+    engine_args = AsyncEngineArgs.from_cli_args(arguments)
+    bind_engines()
+    config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    engine = ThinkingLLM.from_vllm_config(
+        vllm_config=config,
+        usage_context=UsageContext.OPENAI_API_SERVER,
+        enable_log_requests=engine_args.enable_log_requests,
+        aggregate_engine_logging=engine_args.aggregate_engine_logging,
+        disable_log_stats=engine_args.disable_log_stats,
+    )
+    try:
+        await engine.reset_mm_cache()
+        await engine.govern(family, watch)
+        yield engine
+    finally:
+        engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
+
+
+def bind(arguments: Namespace) -> tuple[str, socket.socket]:
+    """The address and the socket that listens there, before the engine is up. Imports vLLM's plugins."""
+    address, listener = setup_server(arguments, reuse_port=False)
+    return address, listener
+
+
+async def serve(
+    arguments: Namespace,
+    settings: Settings,
+    family: Family | None,
+    keys: Sequence[Key],
+    listener: socket.socket,
+) -> bool:
+    """Serve until told to stop, whoever has one of the keys, or all if there are none. Returns whether the
+    engine was still well then."""
+    log = RequestLog(settings.log_format, sys.stdout)
+    watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # we drain, the engine must not
+    graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
+    scorers = Scorers(settings.scorers)
+    async with graders, scorers, run_engine(arguments, family, watch) as engine:
+        drain = Drain(engine, limit_s)
+        tasks = await engine.get_supported_tasks()
+        app = build_app(arguments, tasks, engine.model_config)
+        add_page(app)
+        app.add_api_route(control.PATH, control.control, methods=["POST"])
+        allowed = allowances(keys, settings.budget_defaults)
+        for meter in (each.meter for each in allowed.values() if each.meter is not None):
+            meter.on_spent = partial(engine.end_all_thinking, meter)
+        budgets = Middleware(
+            ThinkingMiddleware,
+            settings=settings,
+            family=family,
+            watch=watch,
+            allowances=allowed,
+            scaling=_scaling_means(engine, settings, graders, scorers),
+        )
+        guard = Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints) if keys else None
+        _stack(app, budgets, guard, Middleware(DrainMiddleware, drain=drain))
+        await init_app_state(engine, app.state, arguments, tasks)
+        serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
+        await asyncio.sleep(0)  # it has set its handlers of signals: now ours
+        drain.listen(app.state.server)
+        shutdown = await serving
+        well = not engine.errored
+    await shutdown
+    return well
+
+
+def _scaling_means(
+    engine: ThinkingLLM, settings: Settings, judge: GradingPool, scorers: Scorers
+) -> ScalingMeans:
+    defaults = ScalingDefaults(
+        most_samples=settings.max_scaling_samples,
+        temperature=engine.model_config.get_diff_sampling_param().get("temperature"),
+        knows_family=engine.family is not None,
+        scorers=tuple(settings.scorers),
+    )
+    return ScalingMeans(defaults, engine.marks, judge, scorers, engine.answering)
+
+
+def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:
+    """Put our middleware in: keys in the place of vLLM's, budgets behind everything else, the end before."""
+    vllms = [each for each in app.user_middleware if each.cls is not AuthenticationMiddleware]
+    app.user_middleware = [drain, *([guard] if guard else []), *vllms, budgets]
+    _forget_http_metrics(app)
+    app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
+
+
+def _forget_http_metrics(app: FastAPI) -> None:
+    """The stack that vLLM built has registered its http_* metrics: built again, it would find them taken, and
+    count nothing (prometheus-fastapi-instrumentator says nothing of it)."""
+    for each in app.user_middleware:
+        registry = each.kwargs.get("registry")
+        if isinstance(registry, CollectorRegistry):
+            for collector, names in list(registry._collector_to_names.items()):
+                if any(name.startswith("http_") for name in names):
+                    registry.unregister(collector)
+
+
+def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:
+    return {
+        "enable_ssl_refresh": arguments.enable_ssl_refresh,
+        "host": arguments.host,
+        "port": arguments.port,
+        **({"log_config": log_config} if (log_config := get_uvicorn_log_config(arguments)) else {}),
+        "log_level": arguments.uvicorn_log_level,
+        "access_log": not arguments.disable_uvicorn_access_log,
+        "timeout_keep_alive": envs.VLLM_HTTP_TIMEOUT_KEEP_ALIVE,
+        # The server was drained by then: what still waits waits for nothing.
+        "timeout_graceful_shutdown": LAST_CONNECTIONS_TIMEOUT_S,
+        "ssl_keyfile": arguments.ssl_keyfile,
+        "ssl_certfile": arguments.ssl_certfile,
+        "ssl_ca_certs": arguments.ssl_ca_certs,
+        "ssl_cert_reqs": arguments.ssl_cert_reqs,
+        "ssl_ciphers": arguments.ssl_ciphers,
+        "h11_max_incomplete_event_size": arguments.h11_max_incomplete_event_size,
+        "h11_max_header_count": arguments.h11_max_header_count,
+    }

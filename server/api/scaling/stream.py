@@ -1,0 +1,88 @@
+"""The stream of a scaled request: progress as it comes, then the answer, in chunks that any client reads."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.types import Send
+
+from server.api.requests import Scaled
+from server.api.responses import INLINE, ReasoningField
+from server.api.sse import EVENT_END, dump
+
+Json = dict[str, Any]
+HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
+_OF_THE_ANSWER = ("created", "model", "service_tier", "system_fingerprint")
+
+
+class Chunks:
+    """Sends server-sent events; the response begins with the first of them."""
+
+    def __init__(self, send: Send, scaled: Scaled, response_id: str, reasoning: ReasoningField) -> None:
+        self._send = send
+        self._reasoning = reasoning
+        self._shows_thinking = (
+            reasoning.name != INLINE and scaled.fields.get("include_reasoning") is not False
+        )
+        self._thinking = ""
+        """What was sent of it."""
+        self._shows_usage = bool((scaled.fields.get("stream_options") or {}).get("include_usage"))
+        self._method = scaled.wanted.name
+        self.has_begun = False
+        self._head: Json = {
+            "id": response_id,
+            "object": "chat.completion.chunk",
+            "created": int(time.time()),
+            "model": scaled.fields.get("model"),
+        }
+
+    async def send_progress(self, news: Mapping[str, Any]) -> None:
+        """A chunk that a client which knows nothing of `scaling` passes over; or one with thinking in it,
+        where there is one line of it, and no later one will take it back."""
+        delta: Json = {} if self.has_begun else {"role": "assistant", "content": ""}
+        told = dict(news)
+        if (thinking := told.pop("thinking", None)) and self._shows_thinking:
+            delta["reasoning"] = thinking[len(self._thinking) :]
+            self._thinking = thinking
+            self._reasoning.put(delta)
+        choice = {"index": 0, "delta": delta, "finish_reason": None}
+        await self._send_chunk([choice], scaling={"method": self._method, "progress": told})
+
+    async def send_answer(self, body: Json) -> None:
+        """A whole response: its thinking, its answer, its usage if that was asked for; and the end."""
+        self._head |= {key: body[key] for key in _OF_THE_ANSWER if key in body}
+        choice = dict(body["choices"][0])
+        message = {"role": "assistant", **choice.pop("message")}
+        answer: Json = {"content": message.pop("content", None) or ""}
+        if calls := message.pop("tool_calls", None):
+            answer["tool_calls"] = [{"index": at, **call} for at, call in enumerate(calls)]
+        for name in ("reasoning", "reasoning_content"):
+            if isinstance(message.get(name), str):
+                message[name] = message[name].removeprefix(self._thinking)
+        thinking = {key: value for key, value in message.items() if value not in (None, [], "")}
+        await self._send_chunk([{"index": 0, "delta": thinking, "finish_reason": None}])
+        await self._send_chunk([{**choice, "delta": answer}], scaling=body["scaling"])
+        if self._shows_usage:
+            await self._send_chunk([], usage=body["usage"])
+        await self.send_end()
+
+    async def send_error(self, envelope: bytes) -> None:
+        """In the middle of a stream; and the end."""
+        await self._send_event(envelope)
+        await self.send_end()
+
+    async def send_end(self) -> None:
+        """As OpenAI ends a stream."""
+        await self._send_event(b"[DONE]")
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_chunk(self, choices: list[Json], **more: Any) -> None:
+        chunk = {**self._head, "choices": choices, **more}
+        await self._send_event(dump(chunk))
+
+    async def _send_event(self, data: bytes) -> None:
+        if not self.has_begun:
+            self.has_begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+        body = b"data: " + data + EVENT_END
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})

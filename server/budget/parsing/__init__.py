@@ -1,0 +1,1 @@
+"""HTTP fields to a ThinkingBudget. No token ids."""

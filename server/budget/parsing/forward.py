@@ -1,0 +1,85 @@
+"""The body that goes on to vLLM: our fields are out of it, vLLM's own stand where its endpoints read them."""
+
+from collections.abc import Mapping
+
+from server.budget.parsing.spellings import EFFORT, OURS, SPELLINGS, Spelling
+
+ENGINE_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh", "max"})
+"""What vLLM's `reasoning_effort` takes; an operator's own words reach the chat template only."""
+
+_TEMPLATE = "chat_template_kwargs"
+
+
+def forward(
+    body: Mapping[str, object], model: object, enabled: bool | None, effort: str | None
+) -> dict[str, object]:
+    """A new body; `body` stays as it was. `model` is the name without its suffix.
+
+    Budgets go out of it, vLLM's own `thinking_token_budget` too: vLLM would enforce it a second time. On or
+    off, and the effort, go into `chat_template_kwargs`, which chat, responses and messages all read.
+    """
+    new: dict[str, object] = dict(body)
+    for name in OURS:
+        new.pop(name, None)
+    for row in SPELLINGS:
+        if _is_dropped(row, body, effort):
+            new = _without(new, row.path)
+    if "model" in body:
+        new["model"] = model
+    on = effort != "none" if enabled is None and effort is not None else enabled
+    _rewrite_thinking(new, body.get("thinking"), off=on is False)
+    template = {"enable_thinking": on, "reasoning_effort": effort}
+    said = {key: value for key, value in template.items() if value is not None}
+    if said:
+        given = new.get(_TEMPLATE)
+        new[_TEMPLATE] = {**(given if isinstance(given, Mapping) else {}), **said}
+    return new
+
+
+def _is_dropped(row: Spelling[object], body: Mapping[str, object], effort: str | None) -> bool:
+    if row.path[0] == "model":
+        return False
+    if not row.forwarded or _is_null(body, row.path):
+        return True
+    return row in EFFORT.spellings and effort not in ENGINE_EFFORTS and row.path[0] != _TEMPLATE
+
+
+def _is_null(body: Mapping[str, object], path: tuple[str, ...]) -> bool:
+    """Whether the field is there with a null, which some of vLLM's fields refuse."""
+    value: object = body
+    for key in path:
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return value is None
+
+
+def _without(fields: Mapping[str, object], path: tuple[str, ...]) -> dict[str, object]:
+    """A copy without the field, and without the objects that it leaves empty."""
+    key, *rest = path
+    new = dict(fields)
+    if key not in new or not rest:
+        new.pop(key, None)
+        return new
+    child = new[key]
+    if isinstance(child, Mapping):
+        smaller = _without(child, tuple(rest))
+        if smaller or not child:
+            new[key] = smaller
+        else:
+            del new[key]
+    return new
+
+
+def _rewrite_thinking(new: dict[str, object], asked: object, *, off: bool) -> None:
+    """Anthropic's "enabled" needs a budget_tokens of 1024 at least, and vLLM would enforce it beside ours.
+
+    "adaptive" is the same to vLLM without a number (vllm/entrypoints/anthropic/serving.py, _handle_thinking).
+    """
+    if not isinstance(asked, Mapping):
+        return
+    kind = asked.get("type")
+    if kind == "enabled" or (kind is None and asked.get("budget_tokens") is not None):
+        left = new.get("thinking")
+        said = "disabled" if off else "adaptive"
+        new["thinking"] = {**(left if isinstance(left, Mapping) else {}), "type": said}

@@ -1,0 +1,94 @@
+"""The fields that no spelling reads: which of them are refused rather than silently ignored.
+
+A field is refused when it stands in an object that is ours, looks like a budget, or is a slip of the pen.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from server.budget.budget import BudgetError
+from server.budget.parsing.spellings import OURS, SPELLINGS
+
+CLOSED = OURS | {"google.thinking_config", "extra_body.google.thinking_config"}
+"""Objects that hold a budget and nothing else: any key that is not in the table is refused.
+
+Every other object (thinking, reasoning, chat_template_kwargs, nvext, ..., and the root) has keys that are
+not ours to know: `thinking.display` and `reasoning.summary` pass; a key that looks like a budget is refused.
+"""
+_NAMES = frozenset(row.name for row in SPELLINGS)
+_OBJECTS = {".".join(row.path[:end]) for row in SPELLINGS for end in range(1, len(row.path))} - {"model"}
+_READ_FOR_MISTAKES = _OBJECTS | {"vllm_xargs"}
+_ABOUT_THINKING = re.compile("think|thought|reason", re.IGNORECASE)
+_WORTH_COMPARING = re.compile("think|thought|reason|budget|effort", re.IGNORECASE)
+_AMOUNTS = frozenset({"config", "limit", "max", "min", "token", "tokens", "wait", "waits"})
+_ONLY_OURS = frozenset(
+    {"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens", "grace_tokens", "on_loop"}
+    | {"alpha_tokens", "max_steps", "suppress", "waits"}
+)
+_KEY_CHARS = 100
+
+
+def _keys_by_place() -> dict[str, list[str]]:
+    keys: dict[str, list[str]] = {}
+    for row in SPELLINGS:
+        for depth, key in enumerate(row.path if row.path[0] != "model" else ()):
+            known = keys.setdefault(".".join(row.path[:depth]), [])
+            if key not in known:
+                known.append(key)
+    return keys
+
+
+_KEYS = _keys_by_place()
+"""The keys that the table knows, under the object that holds them; "" is the root."""
+
+
+def refuse_unknown(body: Mapping[str, object]) -> None:
+    """Raises BudgetError for a field that is no spelling but stands, or looks, like one."""
+    for place, key in _unread(body, ""):
+        near = _nearest(place, key)
+        if near or place in CLOSED or _looks_like_budget(place, key):
+            name = _dotted(place, json.dumps(key[:_KEY_CHARS])[1:-1])
+            near = near or _nearest_anywhere(place, key)
+            hint = f" Did you mean {near}?" if near else ""
+            raise BudgetError(name, f"{name} is not a field of the thinking budget.{hint}")
+
+
+def _nearest(place: str, key: str) -> str | None:
+    """The spelling in the same object of which the key is a slip of the pen: thinking_bugdet."""
+    if not _WORTH_COMPARING.search(key):
+        return None
+    near = difflib.get_close_matches(key[:_KEY_CHARS], _KEYS.get(place, ()), n=1, cutoff=0.88)
+    return _dotted(place, near[0]) if near else None
+
+
+def _nearest_anywhere(place: str, key: str) -> str | None:
+    """The spelling to suggest for a field that is refused: the same key in its place, or one like it."""
+    places = [place] if place in CLOSED else list(_KEYS)
+    known = [each for within in places for each in _KEYS[within]]
+    near = difflib.get_close_matches(key[:_KEY_CHARS], known, n=1)
+    return next((_dotted(within, near[0]) for within in places if near and near[0] in _KEYS[within]), None)
+
+
+def _unread(inside: Mapping[str, object], place: str) -> Iterator[tuple[str, str]]:
+    """The (place, key) of every field that no row reads, as deep as the table goes."""
+    for key, value in inside.items():
+        name = _dotted(place, key)
+        written_flat = "." in key or ":" in key
+        if isinstance(value, Mapping) and name in _READ_FOR_MISTAKES and not written_flat:
+            yield from _unread(value, name)
+        elif written_flat or name not in _NAMES | _READ_FOR_MISTAKES:
+            yield place, key
+
+
+def _looks_like_budget(place: str, key: str) -> bool:
+    name = _dotted(place, key)
+    words = {part.lower() for part in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)}
+    amount_of_thinking = _ABOUT_THINKING.search(name) and not words.isdisjoint(_AMOUNTS)
+    misplaced = name in _NAMES or key in _ONLY_OURS or (place == "extra_body" and key in _KEYS[""])
+    return bool(amount_of_thinking) or "budget" in key.lower() or misplaced
+
+
+def _dotted(place: str, key: str) -> str:
+    return f"{place}.{key}" if place else key

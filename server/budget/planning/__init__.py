@@ -1,0 +1,1 @@
+"""A ThinkingBudget to a Plan: strings to the token ids of one tokenizer."""

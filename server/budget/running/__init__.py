@@ -1,0 +1,1 @@
+"""A Plan and the tokens that came, to actions, state and report."""

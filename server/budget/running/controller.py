@@ -1,0 +1,349 @@
+"""The controller: the state machine of budget forcing for one sequence, one token at a time.
+
+Pure: it says what must happen to the next token and is told which token came. It neither samples nor
+knows of batches, texts or clocks.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
+
+from server.budget.budget import NEVER, TokenIds
+from server.budget.plan import End, Opening, Plan
+from server.budget.running.thinking_state import NO_TOKEN, Course
+
+NONE = NO_TOKEN
+LANDED = -3
+"""Stands for a sampled end where none was sampled: it was likely, and was put there."""
+OPENS_WITHIN = 8
+"""A model that opens thinking itself does so within this many tokens, or not at all."""
+
+
+class Phase(StrEnum):
+    """Where the sequence stands."""
+
+    BEFORE = "before"
+    FORCING = "forcing"
+    THINKING = "thinking"
+    ANSWER = "answer"
+
+
+class Kind(StrEnum):
+    """What a forced token is part of."""
+
+    START = "start"
+    NUDGE = "nudge"
+    STEP = "step"
+    """The mark that counts the steps down, behind its first token."""
+    END = "end"
+    CUE = "cue"
+    TOOL_CALL = "tool_call"
+    """The model's own mark, moved behind the delimiter that it had left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What must happen to the next token.
+
+    force: it is this one, whatever is sampled. watched: sampling one of these is an end of thinking,
+    and `substitute` is put in its place, except for `keep`, which stays. forbidden: never sampled.
+    likely: it is this one where it is likely, and no watched one was sampled. spare: sampled, it stays in the
+    place of a forced one.
+    """
+
+    force: int = NONE
+    watched: TokenIds = ()
+    substitute: int = NONE
+    keep: int = NONE
+    forbidden: TokenIds = ()
+    likely: int = NONE
+    spare: int = NONE
+
+
+FREE = Action()
+
+
+class Controller:
+    """Follows one sequence through a plan: `next_action` before each token, `observe` after it."""
+
+    __slots__ = (
+        "_last",
+        "_marks",
+        "_matched",
+        "_reason",
+        "_script",
+        "_then",
+        "course",
+        "end",
+        "forced",
+        "phase",
+        "plan",
+        "position",
+        "requested_at",
+        "sampled_ends",
+        "waits_at",
+    )
+
+    def __init__(self, plan: Plan, requested_at: int = NEVER) -> None:
+        self.plan = plan
+        self.requested_at = requested_at
+        """The output position from which a control request wants thinking closed."""
+        self.position = 0
+        """Output tokens so far."""
+        self.course = Course(plan)
+        """What thinking says so far."""
+        self.waits_at: list[int] = []
+        """The output positions at which an end, or a loop, was replaced by a nudge."""
+        self.sampled_ends: dict[int, int] = {}
+        """Where an end was sampled, kept or replaced, and which one."""
+        self.forced: dict[int, Kind] = {}
+        """Output positions that were forced, and as part of what."""
+        self.end: End | None = None
+        """Why thinking closed; None while it has not."""
+        self._script: list[tuple[int, Kind]] = []
+        self._then = Phase.THINKING
+        self._reason: End | None = None
+        """What made the script due, until its first token has come."""
+        self._matched = 0
+        """How many tokens of a mark that takes several stand at the end of the output."""
+        self._last = NONE
+        self._marks: TokenIds = ()
+        """Never sampled again, once thinking has closed in this message."""
+        self.phase = Phase.BEFORE
+        if plan.opening is Opening.OPEN:
+            self.phase = Phase.THINKING
+        elif plan.opening is Opening.CLOSED:
+            self.end = End.NATURAL
+            self._begin_answer()
+        elif plan.opening is Opening.FORCE:
+            self._force([(token, Kind.START) for token in plan.start], Phase.THINKING)
+
+    @classmethod
+    def replay(
+        cls, plan: Plan, output: Sequence[int], sampled_ends: Mapping[int, int], requested_at: int = NEVER
+    ) -> Self:
+        """The controller as it stands behind `output`, given where in it an end had been sampled."""
+        controller = cls(plan, requested_at)
+        for at, token in enumerate(output):
+            controller.next_action()
+            controller.observe(token, sampled_ends.get(at, NONE))
+        return controller
+
+    @property
+    def tokens(self) -> int:
+        """Thinking tokens so far: nudges count, marks do not."""
+        return self.course.tokens
+
+    # -- before a token ------------------------------------------------------------------------
+
+    def next_action(self) -> Action:
+        """What must happen to the token at `position`. May be asked any number of times."""
+        if self._may_close():
+            self._close_or_nudge()
+        if self.phase is Phase.FORCING:
+            return Action(force=self._script[0][0])
+        if self.phase is Phase.THINKING:
+            return self._thinking_action()
+        if self.phase is Phase.ANSWER:
+            return Action(forbidden=self._forbidden()) if self._marks else FREE
+        return FREE
+
+    def steady_until(self) -> int:
+        """The first position whose action may differ from this one's, if no watched token comes."""
+        plan = self.plan
+        if self.phase is Phase.ANSWER and (plan.end_is_special or not self._marks):
+            return NEVER
+        if self.phase is not Phase.THINKING or not plan.end_is_distinct:
+            return self.position + 1
+        until = min(plan.close_at, self.position + self.course.steady_for())
+        if self.requested_at > self.position:
+            until = min(until, self.requested_at)
+        return max(until, self.position + 1)
+
+    # -- after a token -------------------------------------------------------------------------
+
+    def observe(self, token: int, sampled_end: int = NONE) -> None:
+        """Take in the token at `position`. `sampled_end`: the watched token that was sampled there, if
+        one was; `token` is what stands there now."""
+        at, self.position, self._last = self.position, self.position + 1, token
+        if self.phase is Phase.FORCING:
+            self._advance_script(at)
+        elif self.phase is Phase.BEFORE:
+            self._await_start(token)
+        elif self.phase is Phase.ANSWER:
+            self._match_end(token)
+        elif sampled_end == NONE and self.course.is_at_mark and token != self.plan.end[1]:
+            self._begin_step(at)
+        elif sampled_end == NONE:
+            self.course.take((token,))
+            self._match_end(token)
+        else:
+            self.sampled_ends[at] = sampled_end
+            if self._suppressing():
+                self._begin_nudge(at, token)
+            else:
+                self._end_in_its_place(at, sampled_end)
+
+    def observe_plain(self, tokens: Sequence[int]) -> None:
+        """Take in tokens before `steady_until`, none of them watched."""
+        self.position += len(tokens)
+        self._last = tokens[-1]
+        if self.phase is Phase.THINKING:
+            self.course.take(tokens)
+
+    # -- the rules -----------------------------------------------------------------------------
+
+    def _may_close(self) -> bool:
+        """In thinking, a nudge's own tokens included: the maximum holds to the token. A close that has not
+        begun may still be another's: a control request can come behind the decision.
+        """
+        if self.phase is Phase.FORCING:
+            return self._reason is not None or self._script[0][1] in (Kind.NUDGE, Kind.STEP)
+        return self.phase is Phase.THINKING
+
+    def _close_or_nudge(self) -> None:
+        """What is due before the token at `position`, if anything is."""
+        reason = self.course.due(self.position, self.requested_at)
+        if reason is End.LOOP and self._suppressing():
+            self._force_nudge(self.plan.steering.loop_nudge, reason)
+        elif reason is not None:
+            self._close(reason)
+        elif self.phase is Phase.THINKING and self.course.draws_nudge(self.position):
+            self._force_nudge(self._nudge())
+
+    def _suppressing(self) -> bool:
+        if self.tokens < self.plan.min_tokens:
+            return True
+        return len(self.waits_at) < self.plan.num_waits and not self.course.in_grace
+
+    def _nudge(self) -> TokenIds:
+        return self.plan.nudges[len(self.waits_at) % len(self.plan.nudges)]
+
+    def _thinking_action(self) -> Action:
+        plan = self.plan
+        watched = (*plan.end_of_turn, *plan.tool_call)
+        keep = NONE
+        if plan.end_is_distinct:
+            watched = (plan.end[0], *watched)
+        elif self._matched == len(plan.end) - 1:
+            watched = (plan.end[-1], *watched)
+            keep = plan.end[-1]
+        if self.course.is_at_mark:
+            ends_here = plan.end[1:] if len(plan.end) == 2 else ()
+            return Action(force=self.course.mark[1], spare=plan.end[1], watched=ends_here, keep=plan.end[1])
+        suppressed = plan.steering.suppressed
+        if self._suppressing():
+            return Action(watched=watched, substitute=self._nudge()[0], forbidden=suppressed)
+        if plan.steering.is_past_alpha(self.tokens):
+            watched = (*watched, *plan.steering.slow_words)
+        likely = plan.end[0] if plan.end_is_distinct and self.course.in_grace else NONE
+        return Action(watched=watched, substitute=plan.end[0], keep=keep, forbidden=suppressed, likely=likely)
+
+    def _begin_nudge(self, at: int, token: int) -> None:
+        """`token` is the nudge's first, in the place of the end."""
+        rest = self._nudge()[1:]
+        self.waits_at.append(at)
+        self.forced[at] = Kind.NUDGE
+        self.course.take((token,))
+        self._force_nudge(rest)
+
+    def _begin_step(self, at: int) -> None:
+        """At `at` stands the second token of a step's mark."""
+        _, second, *rest = self.course.mark
+        self.forced[at] = Kind.STEP
+        self.course.take((second,))
+        self._matched = 0
+        self._force([(token, Kind.STEP) for token in rest], Phase.THINKING)
+
+    def _force_nudge(self, nudge: TokenIds, reason: End | None = None) -> None:
+        self._matched = 0
+        self._force([(token, Kind.NUDGE) for token in nudge], Phase.THINKING, reason)
+
+    def _end_in_its_place(self, at: int, sampled_end: int) -> None:
+        """Thinking ends with the token at `at`: the model ended it there, or nearly."""
+        plan = self.plan
+        self.end = self._end_of(sampled_end)
+        if not plan.end_is_distinct and sampled_end == plan.end[-1] and self._matched == len(plan.end) - 1:
+            self.course.give_back(self._matched)  # the delimiter's own tokens were no thinking after all
+            self._begin_answer()
+            return
+        if sampled_end != plan.end[0]:
+            self.forced[at] = Kind.END
+        script = [(rest, Kind.END) for rest in plan.end[1:]]
+        if sampled_end in plan.tool_call:
+            script.append((sampled_end, Kind.TOOL_CALL))
+        self._force(script, Phase.ANSWER)
+
+    def _end_of(self, sampled_end: int) -> End:
+        if sampled_end == LANDED:
+            return End.MAX_TOKENS
+        return End.ALPHA if sampled_end in self.plan.steering.slow_words else End.NATURAL
+
+    def _close(self, reason: End) -> None:
+        plan = self.plan
+        if reason is End.STEPS:  # the delimiter's first token stands; no cue, as in the paper
+            self._force([(token, Kind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
+            return
+        needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
+        script = [(token, Kind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
+        self._force([*script, *((token, Kind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
+
+    def _force(self, script: list[tuple[int, Kind]], then: Phase, reason: End | None = None) -> None:
+        self._script, self._then, self._reason = script, then, reason
+        self.phase = Phase.FORCING
+        if not script:
+            self._end_script()
+
+    def _advance_script(self, at: int) -> None:
+        token, kind = self._script.pop(0)
+        self.forced[at] = kind
+        if kind in (Kind.NUDGE, Kind.STEP):
+            self.course.take((token,))
+        if self._reason is not None and kind is Kind.NUDGE:
+            self.waits_at.append(at)
+        elif self._reason is not None:
+            self.end = self._reason
+            if self.end is End.STEPS:
+                self.course.give_back(1)
+        self._reason = None
+        if not self._script:
+            self._end_script()
+
+    def _end_script(self) -> None:
+        if self._then is Phase.ANSWER:
+            self._begin_answer()
+        else:
+            self.phase = self._then
+
+    def _begin_answer(self) -> None:
+        plan = self.plan
+        self.phase = Phase.ANSWER
+        self._matched = 0
+        self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
+
+    def _forbidden(self) -> TokenIds:
+        if self.plan.end_is_special:
+            return self._marks
+        return self._marks if self._matched == len(self.plan.end) - 1 else ()
+
+    def _match_end(self, token: int) -> None:
+        """Follow a delimiter of several ordinary tokens through the output."""
+        if self.plan.end_is_distinct:
+            return
+        end = self.plan.end
+        if self._matched == len(end) or token != end[self._matched]:
+            self._matched = int(token == end[0])
+        else:
+            self._matched += 1
+
+    def _await_start(self, token: int) -> None:
+        start = self.plan.start
+        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start):
+            self._matched = 0
+            self.phase = Phase.THINKING
+        elif self.position >= OPENS_WITHIN + len(start) - 1:
+            self.end = End.NATURAL
+            self._matched = 0
+            self.phase = Phase.ANSWER

@@ -1,0 +1,62 @@
+"""The report: what a budget did to one choice, as it stands in the response under `thinking`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from server.budget.plan import End
+from server.budget.running.controller import Kind
+from server.budget.running.forced_spans import Span
+from server.budget.running.tracker import Follower
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What the engine did to one sequence: forced output positions, where an end was replaced, and why
+    thinking closed as far as it went."""
+
+    forced: Mapping[int, Kind] = field(default_factory=dict)
+    waits_at: tuple[int, ...] = ()
+    end: End | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ThinkingReport:
+    """Counts in tokens; `max_tokens` is -1 for unlimited; `end` is one of `End`'s values."""
+
+    tokens: int
+    max_tokens: int
+    min_tokens: int
+    num_waits: int
+    waits_used: int
+    forced_tokens: int
+    end: str | None
+    """None: thinking is still open, in a report on the way."""
+    forced_spans: tuple[Span, ...] | None = None
+    """None: not asked for."""
+
+    @classmethod
+    def of(
+        cls, follower: Follower, ledger: Ledger, forced_spans: tuple[Span, ...] | None = None
+    ) -> "ThinkingReport":
+        """Join what came out (follower) with what was done (ledger), up to the last token that came."""
+        plan, end = follower.plan, follower.end
+        if end in (End.NATURAL, End.STEPS) and ledger.end is not None:
+            end = ledger.end  # what looks like the model's own end may have been put there, and the reverse
+        return cls(
+            tokens=follower.tokens,
+            max_tokens=plan.max_tokens,
+            min_tokens=plan.min_tokens,
+            num_waits=plan.num_waits,
+            waits_used=sum(at < follower.position for at in ledger.waits_at),
+            forced_tokens=sum(at < follower.position for at in ledger.forced),
+            end=end.value if end else None,
+            forced_spans=forced_spans,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a response."""
+        fields = asdict(self)
+        if self.forced_spans is None:
+            del fields["forced_spans"]
+        return fields

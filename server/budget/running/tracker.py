@@ -1,0 +1,133 @@
+"""The follower: reads a plan's outcome off the tokens that come out of the engine, as they come.
+
+It sees where thinking opens and closes and why. Which nudges were forced it cannot see (a model says
+"Wait" by itself as well), nor that an end was put where it was likely: that the engine's ledger knows.
+"""
+
+from server.budget.budget import NEVER
+from server.budget.plan import FORCED_ENDS, End, Opening, Plan
+from server.budget.running.controller import OPENS_WITHIN, Phase
+from server.budget.running.thinking_state import Course
+
+
+class Follower:
+    """Follows one sequence: `feed` each output token once, in order."""
+
+    __slots__ = (
+        "_closing",
+        "_matched",
+        "_opening",
+        "answer_at",
+        "course",
+        "end",
+        "phase",
+        "plan",
+        "position",
+        "requested_at",
+        "requested_by",
+        "thinking_at",
+    )
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.position = 0
+        self.course = Course(plan)
+        self.requested_at = NEVER
+        """The output position from which a control request closes thinking; to be set before the token
+        there is fed."""
+        self.requested_by = End.REQUESTED
+        """What that close is called."""
+        self.end: End | None = None
+        self.thinking_at: int | None = None
+        """The output position at which thinking begins, behind its mark."""
+        self.answer_at: int | None = None
+        """The output position at which the answer begins, behind the delimiter and before a cue."""
+        self._matched = 0
+        self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
+        self._closing = False
+        self.phase = Phase.BEFORE
+        if plan.opening is Opening.OPEN:
+            self.phase = Phase.THINKING
+            self.thinking_at = 0
+        elif plan.opening is Opening.CLOSED:
+            self._answer(End.NATURAL)
+
+    @property
+    def tokens(self) -> int:
+        """Thinking tokens so far."""
+        return self.course.tokens
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the next token is the model's own choice inside the answer."""
+        if self.answer_at is None:
+            return False
+        return self.position >= self.answer_at + (len(self.plan.cue) if self.end in FORCED_ENDS else 0)
+
+    @property
+    def is_thinking(self) -> bool:
+        """Whether thinking is open, or may still open, and does not close yet."""
+        return self.phase is not Phase.ANSWER and self.end is None
+
+    def feed(self, token: int) -> None:
+        """Take in the output token at `position`."""
+        if self.phase is Phase.THINKING:
+            self._feed_thinking(token)
+        elif self.phase is Phase.BEFORE:
+            self._feed_before(token)
+        self.position += 1
+        if self.phase is Phase.ANSWER and self.answer_at is None:
+            self.answer_at = self.position
+
+    def finish(self, end: End) -> None:
+        """The sequence is over; if thinking is still open, `end` says why."""
+        if self.end is None:
+            self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
+
+    def _due(self, token: int) -> End | None:
+        """Why thinking closes with this token, if it does. A loop may have been answered by a nudge; and a
+        delimiter of several tokens that was put in an end's place goes on, whatever is due meanwhile."""
+        reason = self.course.due(self.position, self.requested_at)
+        end = self.plan.end
+        begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])
+        if token not in begins:
+            return None
+        return self.requested_by if reason is End.REQUESTED else reason
+
+    def _feed_before(self, token: int) -> None:
+        start = self.plan.start
+        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start):
+            self._matched = 0
+            self.phase = Phase.THINKING
+            self.thinking_at = self.position + 1
+        elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
+            self._answer(End.NATURAL)
+
+    def _feed_thinking(self, token: int) -> None:
+        plan = self.plan
+        if not self._closing and (reason := self._due(token)):
+            self._closing, self.end, self._matched = True, reason, 0
+            if reason is End.STEPS:  # the delimiter's first token stands
+                self._matched = 1
+                self.course.give_back(1)
+        self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
+        if self._closing:
+            if self._matched == len(plan.end):
+                self._answer(self.end or End.NATURAL)
+            return
+        if plan.end_is_distinct and self._matched:
+            self._closing, self.end = True, End.NATURAL
+            if self._matched == len(plan.end):
+                self._answer(End.NATURAL)
+            return
+        self.course.take((token,))
+        if self._matched == len(plan.end):
+            self.course.give_back(len(plan.end))
+            self._answer(End.NATURAL)
+
+    def _answer(self, end: End) -> None:
+        self.end = end
+        self.phase = Phase.ANSWER
+        if self.plan.opening is Opening.CLOSED:
+            self.answer_at = 0

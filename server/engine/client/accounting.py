@@ -1,0 +1,123 @@
+"""The account of one `generate`: follows each of its choices, and tells the watch of each exactly once."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Coroutine
+from dataclasses import dataclass, field
+
+from server.budget.plan import End, Plan
+from server.budget.running.report import Ledger, ThinkingReport
+from server.budget.running.tracker import Follower
+from server.observability.clock import Progress
+from server.observability.record import ABORTED, NO_THINKING, Ended
+from server.observability.telemetry import Watch
+
+LedgerOf = Callable[[int], Awaitable[Ledger]]
+"""By the index of an admitted choice."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one `generate` is about, the same for each of its n choices."""
+
+    id: str
+    model: str
+    family: str
+    n: int
+    plan: Plan
+    is_planned: bool
+    """False: no budget could be put on it, and its thinking is not known."""
+    is_clamped: bool
+    prompt_tokens: int
+    prompt: str | None
+    key: str | None = None
+    """The name of the key that asked."""
+
+
+@dataclass(slots=True)
+class Account:
+    """`admit` each choice, `finish` those that get to their end, `close` whatever happens."""
+
+    subject: Subject
+    watch: Watch
+    is_blank: Callable[[int], bool]
+    end_of_turn: Collection[int]
+    fate: str | None = ABORTED
+    """What becomes of choices that never finish. None: the request was the client's mistake, it never began,
+    and is no ended request."""
+    _running: dict[int, Progress] = field(default_factory=dict)
+    _outcomes: dict[int, tuple[str, ThinkingReport, Ledger]] = field(default_factory=dict)
+    _arrived: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._arrived = self.watch.clock()
+
+    def admit(self, index: int) -> Progress:
+        """The choice goes to the engine."""
+        flight = self.watch.flight(self.subject.model, self.subject.family)
+        follower = Follower(self.subject.plan)
+        progress = Progress(
+            follower, flight, self.watch.clock, self._arrived, self.is_blank, self.end_of_turn
+        )
+        self._running[index] = progress
+        return progress
+
+    def finish(self, index: int, reason: str | None, report: ThinkingReport, ledger: Ledger) -> None:
+        """The choice got to its end, for vLLM's finish reason."""
+        self._running[index].settle()
+        end = (report.end or End.ERROR) if self.subject.is_planned else NO_THINKING
+        self._outcomes[index] = (End.ERROR if reason == "error" else end, report, ledger)
+
+    def close(self, ledger_of: LedgerOf) -> Coroutine[None, None, None] | None:
+        """The request is over, in whatever way: tell of every choice. What was cut off is told by the
+        coroutine returned, when the engine has said what it forced there."""
+        for progress in self._running.values():
+            progress.settle()
+        for index, outcome in self._outcomes.items():
+            self._tell(index, *outcome)
+        cut = [index for index in range(self.subject.n) if index not in self._outcomes]
+        if self.fate is None:
+            cut = [index for index in cut if index in self._running]
+        return self._tell_cut(cut, ledger_of) if cut else None
+
+    async def _tell_cut(self, cut: list[int], ledger_of: LedgerOf) -> None:
+        asked = [index for index in cut if index in self._running]
+        ledgers: dict[int, Ledger] = {}
+        try:
+            answers = await asyncio.gather(*map(ledger_of, asked), return_exceptions=True)
+            # An engine that is gone has taken with it what it forced.
+            ledgers = {i: it for i, it in zip(asked, answers, strict=True) if isinstance(it, Ledger)}
+        finally:
+            for index in cut:
+                ledger = ledgers.get(index, Ledger())
+                report = ThinkingReport.of(self._progress(index).follower, ledger)
+                self._tell(index, self.fate or End.ERROR, report, ledger)
+
+    def _progress(self, index: int) -> Progress:
+        """Of a choice that is over, or was never admitted."""
+        progress = self._running.get(index) or self.admit(index)
+        progress.settle()
+        return progress
+
+    def _tell(self, index: int, end: str, report: ThinkingReport, ledger: Ledger) -> None:
+        progress, subject = self._progress(index), self.subject
+        output_tokens = progress.follower.position
+        ended = Ended(
+            id=subject.id,
+            choice=index,
+            model=subject.model,
+            family=subject.family,
+            end=end,
+            thinking=report,
+            prompt_tokens=subject.prompt_tokens,
+            answer_tokens=output_tokens - report.tokens,
+            forced=Counter(kind for at, kind in ledger.forced.items() if at < output_tokens),
+            is_clamped=subject.is_clamped,
+            shows_answer=progress.shows_answer,
+            times=progress.times(),
+            prompt=subject.prompt,
+            key=subject.key,
+        )
+        self.watch.end(ended)
+        if progress.also_tell is not None:
+            progress.also_tell(ended)

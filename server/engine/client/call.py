@@ -1,0 +1,74 @@
+"""One HTTP request's budget on its way to the engine, and the reports on their way back.
+
+It travels in a context variable: vLLM's serving layer, which knows nothing of budgets, stands between.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.budget.budget import ThinkingBudget
+from server.budget.plan import End, Opening
+from server.budget.running.report import ThinkingReport
+from server.engine.client.segment import Line
+from server.keys.meter import Meter
+
+
+@dataclass(slots=True)
+class Call:
+    """What the route read from the request, and a place for what became of it."""
+
+    budget: ThinkingBudget = field(default_factory=ThinkingBudget)
+    asked: bool = False
+    """Whether the client, or the server's default, set any budget."""
+    is_clamped: bool = False
+    """Whether the server's ceiling cut the client's maximum."""
+    has_tools: bool = False
+    has_beams: bool = False
+    """Beam search: many requests of one token each to the engine, none of them a line of thinking."""
+    is_chat: bool = False
+    """Whether thinking and answer are split in the response (not on /v1/completions)."""
+    detail: bool = False
+    """Whether reports are detailed, and a stream has them on the way."""
+    line: Line | None = None
+    """Where the server asks for itself."""
+    whole: "Call | None" = None
+    """The client's call that the server asks for, then."""
+    ended_by: End | None = None
+    """What ended the thinking of everything that is asked for it, of what is still to be asked, too."""
+    refused: str | None = None
+    """The field that the engine refused, where it refused the budget."""
+    opening: Opening | None = None
+    """Where thinking stood in the prompt; set when the request is planned."""
+    start: str | None = None
+    """What opens thinking, where it is not the family's own mark; set when the request is planned."""
+    owner: str | None = None
+    """The name of the API key that it came with."""
+    meter: Meter | None = None
+    """That key's, where it has a quota."""
+    cut_off: str | None = None
+    """In words for its client, why the server ended it."""
+    state: Mapping[str, Any] = field(default_factory=dict)
+    """The HTTP request's, in which vLLM's serving layer leaves the id that the response will have."""
+    prompts: int = 0
+    """How many prompts were handed to the engine so far (/v1/completions takes several)."""
+    reports: dict[int, ThinkingReport] = field(default_factory=dict)
+    """By choice index: prompt by prompt, the n choices of each."""
+    progress: dict[int, ThinkingReport] = field(default_factory=dict)
+    """By choice index: how far a choice that still runs has come; kept up only where `detail` is set."""
+
+    @property
+    def request_id(self) -> str | None:
+        """The response's `id`; None before vLLM has made one."""
+        if self.line is not None:
+            return self.line.response_id
+        return getattr(self.state.get("request_metadata"), "request_id", None)
+
+    @property
+    def thinking_tokens(self) -> int:
+        """All choices together."""
+        return sum(report.tokens for report in self.reports.values())
+
+
+CALL: ContextVar[Call | None] = ContextVar("s1_call", default=None)

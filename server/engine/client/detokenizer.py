@@ -1,0 +1,105 @@
+"""vLLM's detokenizer, followed: client stops act on the answer only, and thinking is counted, and charged to
+its key, as it comes."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
+
+from server.budget.running.step import Step
+from server.budget.running.tracker import Follower
+from server.keys.meter import Meter
+from server.observability.clock import Progress
+
+STEP_IS_OVER = "s1_step"
+"""As a `stop_reason`; no client sees it."""
+
+
+class AnswerStops(IncrementalDetokenizer):
+    """Wraps the detokenizer of one sequence.
+
+    `inner` was made without the client's stops. They are armed at the first token of the answer that
+    the model chose (behind the delimiter and a forced cue) and that shows something: the line breaks
+    that open most answers are no answer yet.
+    """
+
+    def __init__(
+        self,
+        inner: IncrementalDetokenizer,
+        progress: Progress,
+        stop: Sequence[str],
+        stop_token_ids: Collection[int],
+        is_blank: Callable[[int], bool],
+        meter: Meter | None = None,
+    ) -> None:
+        super().__init__()
+        self._inner = inner
+        self.progress = progress
+        self.follower = progress.follower
+        self._stop = list(stop)
+        self._stop_token_ids = frozenset(stop_token_ids)
+        self._is_blank = is_blank
+        self._meter = meter
+        self._armed = False
+        self.step: Step | None = None
+        """Where a piece of thinking ends, if that is what was asked for."""
+        self.on_tokens: Callable[[Follower], None] | None = None
+        """Called behind the tokens of each engine step."""
+        self.text_ends: list[int] = []
+        """The length of the output's text behind each token."""
+
+    @property
+    def output_token_ids(self) -> list[int]:
+        """All output tokens so far."""
+        return self._inner.output_token_ids
+
+    def num_output_tokens(self) -> int:
+        """How many there are."""
+        return self._inner.num_output_tokens()
+
+    def get_next_output_text(self, finished: bool, delta: bool) -> str:
+        """As the wrapped one."""
+        return self._inner.get_next_output_text(finished, delta)
+
+    def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
+        """Take in new tokens. Returns what the answer stopped at: a stop string, or the id of a stop
+        token (which vLLM passes on as `stop_reason`), or None."""
+        stopped = self._update(new_token_ids, stop_terminated)
+        if self.on_tokens is not None:
+            self.on_tokens(self.follower)
+        return stopped
+
+    def _update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
+        for at, token in enumerate(new_token_ids):
+            stopped = self._take(token, stop_terminated and at == len(new_token_ids) - 1)
+            if isinstance(self._inner, BaseIncrementalDetokenizer):
+                self.text_ends.append(len(self._inner.output_text))
+            if stopped is None and self.step is not None and self.step.is_over(self.follower, self._text):
+                stopped = STEP_IS_OVER
+            if stopped is not None:
+                return stopped
+        return None
+
+    def _take(self, token: int, stop_terminated: bool) -> str | None:
+        free, thought = self.follower.is_free, self.follower.tokens
+        self.follower.feed(token)
+        if self._meter is not None and self.follower.tokens != thought:
+            self._meter.spend(self.follower.tokens - thought)
+        self.progress.came(token, free)
+        if free and not self._armed and not self._is_blank(token):
+            self._arm()
+        if free and token in self._stop_token_ids:
+            # It becomes `stop_reason`, which may be a token, though the signature has no room for one.
+            return self._inner.update([token], True) or token  # type: ignore[return-value]
+        return self._inner.update([token], stop_terminated)
+
+    @property
+    def _text(self) -> str:
+        return getattr(self._inner, "output_text", "")
+
+    def _arm(self) -> None:
+        self._armed = True
+        inner = self._inner
+        if self._stop and isinstance(inner, BaseIncrementalDetokenizer):
+            inner.stop = self._stop
+            if not inner.include_stop_str_in_output:
+                inner.stop_buffer_length = max(len(stop) for stop in self._stop) - 1

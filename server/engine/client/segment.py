@@ -1,0 +1,91 @@
+"""A line of thinking that the server itself asks for (server/scaling): a whole sample, or a piece of one.
+
+What it needs of the engine beyond an ordinary call, and what it learns from it; it travels in the call.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vllm.outputs import CompletionOutput
+
+from server.budget.budget import BudgetError, TokenIds
+from server.budget.plan import Opening, Plan
+from server.budget.running.report import Ledger
+from server.budget.running.step import Step
+from server.budget.running.tracker import Follower
+from server.engine.client.detokenizer import AnswerStops
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What came out. `logprobs`: of each token that the model chose itself; `alternatives`: those of the
+    likeliest tokens at each position."""
+
+    tokens: TokenIds
+    logprobs: tuple[float, ...] = ()
+    alternatives: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(slots=True)
+class Line:
+    """`prefix` stands behind the prompt: what was thought already, with its marks."""
+
+    prefix: TokenIds = ()
+    step: Step | None = None
+    """Where it ends, if it is a piece of thinking; nothing closes it then."""
+    max_tokens: int | None = None
+    """At most so many are to come; None: as many as the request says."""
+    logprobs: int | None = None
+    """How many alternatives to keep; 0: none, but each token's own logprob."""
+    on_tokens: Callable[[Follower], None] | None = None
+    """Called behind the tokens of each engine step."""
+    response_id: str | None = None
+    """Of the response that it will be a part of."""
+    prompt_tokens: int = 0
+    """The prefix included."""
+    cached_tokens: int = 0
+    """How many of them the prefix cache had."""
+    follower: Follower | None = None
+    """How far it has come; None before the engine has it."""
+    output: Output | None = None
+    """Once it has finished."""
+
+    def continue_prompt(self, prompt: Any) -> Any:
+        """The prompt as it goes to the engine. Raises ValueError where it has no token ids."""
+        ids = prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
+        if ids is None:
+            raise ValueError("a line of thinking needs a prompt of tokens")
+        self.prompt_tokens = len(ids) + len(self.prefix)
+        return {**prompt, "prompt_token_ids": [*ids, *self.prefix]} if self.prefix else prompt
+
+    def lay_out(self, plan: Plan) -> Plan:
+        """The plan of this line: a step opens thinking if the prompt has not, and nothing closes it. Raises
+        BudgetError where there is no thinking."""
+        if self.step is None:
+            return plan
+        if plan.opening is Opening.CLOSED:
+            raise BudgetError("scaling", "scaling: thinking is switched off, so there are no steps of it")
+        opening = Opening.FORCE if plan.opening is Opening.AWAIT else plan.opening
+        steering = replace(plan.steering, loop_rule=None)
+        return replace(plan, opening=opening, close_at=plan.room, steering=steering)
+
+    def begin(self, stops: AnswerStops) -> None:
+        """It is about to be sent to the engine."""
+        self.follower = stops.follower
+        stops.step, stops.on_tokens = self.step, self.on_tokens
+
+    def finish(self, choice: CompletionOutput, ledger: Ledger) -> None:
+        """Keep what came out."""
+        positions = list(_positions(choice)) if self.logprobs is not None else []
+        self.output = Output(
+            tokens=tuple(choice.token_ids),
+            logprobs=tuple(own for at, (own, _) in enumerate(positions) if at not in ledger.forced),
+            alternatives=tuple(others for _, others in positions) if self.logprobs else (),
+        )
+
+
+def _positions(choice: CompletionOutput) -> Iterator[tuple[float, tuple[float, ...]]]:
+    """Of each token its own logprob, and those of the likeliest."""
+    for token, known in zip(choice.token_ids, choice.logprobs or (), strict=False):
+        yield known[token].logprob, tuple(sorted((each.logprob for each in known.values()), reverse=True))

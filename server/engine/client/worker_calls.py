@@ -1,0 +1,119 @@
+"""Calls from the API process to the engine's workers: what was forced in a row that has ended, asked for all
+rows that end at about the same time at once; and the end of a row's thinking, now.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from uuid import uuid1
+
+from vllm.v1.engine import EngineCoreRequestType
+
+from server.budget.budget import NEVER
+from server.budget.plan import End
+from server.budget.running.controller import Kind
+from server.budget.running.report import Ledger
+from server.budget.running.tracker import Follower
+from server.engine.worker.extension import WireLedger
+
+Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireLedger]]]]
+"""Row ids to what each worker knows of them."""
+
+Positions = list[dict[str, int]]
+"""By worker: the output position of the first token behind the request, by row."""
+
+
+class LedgerDesk:
+    """`take` a row's ledger; while one question is on its way, the next ones gather."""
+
+    def __init__(self, fetch: Fetch) -> None:
+        self._fetch = fetch
+        self._waiting: dict[str, asyncio.Future[Ledger]] = {}
+        self._errand: asyncio.Task[None] | None = None
+
+    async def take(self, row_id: str) -> Ledger:
+        """The ledger of an ended row. Raises what the engine raises when it is gone."""
+        return await asyncio.shield(self._ask(row_id))
+
+    def _ask(self, row_id: str) -> asyncio.Future[Ledger]:
+        future = self._waiting.get(row_id)
+        if future is None:
+            future = self._waiting[row_id] = asyncio.get_running_loop().create_future()
+        if self._errand is None or self._errand.done():
+            self._errand = asyncio.create_task(self._run())
+        return future
+
+    async def _run(self) -> None:
+        while self._waiting:
+            asked, self._waiting = self._waiting, {}
+            try:
+                answers = await self._fetch(list(asked))
+            except Exception as error:  # noqa: BLE001  whatever it is, each asker gets it
+                for future in asked.values():
+                    future.set_exception(error)
+                continue
+            known = {row_id: wire for answer in answers for row_id, wire in answer.items()}
+            for row_id, future in asked.items():
+                future.set_result(_read(known[row_id]) if row_id in known else Ledger())
+
+
+class EndDesk:
+    """`end` some rows' thinking. `core` is the engine client's connection to its engines."""
+
+    def __init__(self, core: Any) -> None:
+        self._core = core
+
+    async def end(self, followers: Mapping[str, Follower], why: End) -> None:
+        """Close these rows' thinking at the next token that is sampled, or at the first one where a row
+        still waits for its turn. Rows that have ended are left alone. Raises what the engine raises."""
+        names = {row: why if it.requested_at == NEVER else it.requested_by for row, it in followers.items()}
+
+        def hear(workers: Positions) -> None:
+            for positions in workers:  # the last stage of a pipeline samples, and answers last
+                for row_id, at in positions.items():
+                    followers[row_id].requested_at = at
+                    followers[row_id].requested_by = names[row_id]
+
+        by_engine: defaultdict[Any, list[str]] = defaultdict(list)
+        for row_id in followers:
+            by_engine[self._engine_of(row_id)].append(row_id)
+        by_engine.pop(None, None)
+        await asyncio.gather(*(self._ask(engine, rows, hear) for engine, rows in by_engine.items()))
+
+    def _engine_of(self, row_id: str) -> Any:
+        """Of data-parallel engines the one that holds the row; None when it has ended."""
+        routed: Mapping[str, Any] | None = getattr(self._core, "reqs_in_flight", None)
+        return self._core.core_engine if routed is None else routed.get(row_id)
+
+    async def _ask(self, engine: Any, row_ids: list[str], hear: Callable[[Positions], None]) -> None:
+        """AsyncMPClient's own call of a utility, but for the future that waits for the answer."""
+        core, call_id, answer = self._core, uuid1().int >> 64, _Heard(hear)
+        core.utility_results[call_id] = answer
+        call = (core.client_index, call_id, "collective_rpc", ("s1_end_thinking", None, (row_ids,), None))
+        await core._send_input_message(
+            (EngineCoreRequestType.UTILITY.value, *core.encoder.encode(call)), engine
+        )
+        await answer
+
+
+class _Heard(asyncio.Future[Positions]):
+    """A future whose result is taken in the moment that it comes.
+
+    The engine sends its answer and the tokens behind it through one socket, in order. A plain future's
+    waiter runs a turn of the loop later: the token at the position could be read before it.
+    """
+
+    def __init__(self, hear: Callable[[Positions], None]) -> None:
+        super().__init__()
+        self._hear = hear
+
+    def set_result(self, result: Positions) -> None:
+        """Also when nobody waits any more: the engine has done it."""
+        self._hear(result)
+        super().set_result(result)
+
+
+def _read(wire: WireLedger) -> Ledger:
+    forced, waits_at, end = wire
+    return Ledger({at: Kind(kind) for at, kind in forced.items()}, tuple(waits_at), End(end) if end else None)

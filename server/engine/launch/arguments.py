@@ -1,0 +1,93 @@
+"""vLLM's command line, with what thinking budgets need filled in."""
+
+import argparse
+from argparse import Namespace
+from collections.abc import Sequence
+
+from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm.exceptions import VLLMClientError
+from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+from server.budget.parsing.model_suffix import SUFFIX
+from server.engine.reasoning_parser import parser_name
+from server.reasoning.families import Family
+
+PROCESSOR = "server.engine.worker.processor:BudgetProcessor"
+EXTENSION = "server.engine.worker.extension.BudgetWorkerExtension"
+PARSER_MODULE = "server.engine.reasoning_parser"
+SHUTDOWN_TIMEOUT_S = 20
+"""What orchestrators wait before they kill (30 s), less what the end itself takes."""
+
+
+def make_parser(program: str, default_model: str) -> argparse.ArgumentParser:
+    """Every flag of `vllm serve`."""
+    parser: argparse.ArgumentParser = make_arg_parser(
+        FlexibleArgumentParser(
+            prog=program, description="vLLM's OpenAI-compatible server, with thinking budgets."
+        )
+    )
+    parser.set_defaults(model=default_model, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+    return parser
+
+
+def budget_flags(family: Family, given: Namespace) -> list[str]:
+    """The vLLM flags that put budgets in, behind what the user gave. Raises ValueError on a conflict."""
+    if given.worker_extension_cls:
+        raise ValueError(
+            "--worker-extension-cls: thinking budgets use it themselves (--family none switches them off)"
+        )
+    if given.speculative_config:
+        raise ValueError(
+            "--speculative-config: vLLM cannot combine speculative decoding with a logits processor, which"
+            " thinking budgets are (--family none switches them off)"
+        )
+    flags = ["--worker-extension-cls", EXTENSION]
+    flags += ["--logits-processors", *(str(each) for each in given.logits_processors or ()), PROCESSOR]
+    if not given.reasoning_parser:
+        flags += ["--reasoning-parser", parser_name(family), "--reasoning-parser-plugin", PARSER_MODULE]
+    return flags
+
+
+def log_flags(form: str, given: Namespace) -> list[str]:
+    """The vLLM flags that give all its processes' lines, and uvicorn's, the form of ours."""
+    if form != "json" or hasattr(given, "logging_config"):
+        return []
+    return ["--logging-config.formatter", "json"]
+
+
+def refuse_other_launchers(given: Namespace) -> None:
+    """Raises ValueError on flags that `vllm serve` obeys by starting something else than this one server."""
+    asked = {
+        "--api-server-count": given.api_server_count not in (None, 1),
+        "--headless": given.headless,
+        "--grpc": given.grpc,
+        "--data-parallel-multi-port-external-lb": given.data_parallel_multi_port_external_lb,
+    }
+    for flag, is_asked in asked.items():
+        if is_asked:
+            raise ValueError(
+                f"{flag}: s1-serve is one HTTP server in front of all its engines: quotas, metrics and the"
+                " control of running requests are kept in it"
+            )
+
+
+def refuse_unreachable(given: Namespace) -> None:
+    """Raises ValueError on a model's name that no request can say, and on a time that is none."""
+    names = given.served_model_name or [given.model]
+    for name in (*names, *(lora.name for lora in given.lora_modules or ())):
+        if SUFFIX.fullmatch(name):
+            raise ValueError(f"{name!r} cannot be a model's name: its end reads as a thinking budget")
+    if given.shutdown_timeout < 0:
+        raise ValueError(f"--shutdown-timeout: {given.shutdown_timeout} is negative")
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:
+    """Parse and validate. Wrong flags end the program with vLLM's own message."""
+    try:
+        arguments = parser.parse_args(list(argv))
+        if arguments.model_tag:
+            arguments.model = arguments.model_tag
+        validate_parsed_serve_args(arguments)
+    except (TypeError, ValueError, OSError, VLLMClientError) as error:
+        parser.error(str(error))
+    return arguments

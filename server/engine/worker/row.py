@@ -1,0 +1,108 @@
+"""One row of the batch: a controller kept in step with the output list that the engine shares with us."""
+
+from copy import copy, deepcopy
+
+from server.budget.budget import NEVER
+from server.budget.plan import Plan
+from server.budget.running.controller import NONE, Action, Controller
+from server.budget.running.report import Ledger
+
+ON_ITS_WAY = -1
+"""Stands in an output list for a token that was sampled and not yet copied back (async scheduling)."""
+
+
+class Row:
+    """Drives one controller from `output`, the request's live list of output tokens.
+
+    The list is the truth: a token that was sampled and then discarded (a chunk of a prefill, a step
+    taken back) never appears in it, and the controller is only told what appears.
+    """
+
+    __slots__ = ("_length_left", "_sampled_end", "_sampled_end_at", "action", "controller", "output", "wake")
+
+    def __init__(self, plan: Plan, output: list[int], requested_at: int = NEVER) -> None:
+        self.output = output
+        self.controller = Controller(plan, requested_at)
+        self.action: Action = self.controller.next_action()
+        self.wake = 0
+        """The length of `output` from which the action must be asked for anew."""
+        self._sampled_end = NONE
+        self._sampled_end_at = NONE
+        self._length_left = 0
+
+    @property
+    def _length(self) -> int:
+        """Of the output as the engine has it, tokens on their way included."""
+        return max(len(self.output), self._length_left)
+
+    def end_sampled(self, token: int, at: int) -> None:
+        """A watched token was sampled for position `at`, or an end LANDED there; whether it stays is seen
+        when the list grows."""
+        self._sampled_end, self._sampled_end_at = token, at
+        self.wake = 0
+
+    def end_thinking(self) -> int:
+        """Thinking closes from the next token on that is sampled. Returns that token's position."""
+        controller = self.controller
+        controller.requested_at = min(controller.requested_at, self._length)
+        self.wake = 0
+        return controller.requested_at
+
+    def catch_up(self) -> None:
+        """Tell the controller what came, and ask it for the next action."""
+        output = self.output
+        arrived = len(output)
+        while arrived and output[arrived - 1] == ON_ITS_WAY:
+            arrived -= 1
+        while self.controller.position < arrived:
+            self._step(arrived)
+        if not self.controller.position <= self._sampled_end_at < self._length:
+            self._sampled_end = self._sampled_end_at = NONE  # taken in, or never came to stay
+        self.action = self.controller.next_action()
+        self.wake = self.controller.steady_until()
+
+    def leave(self) -> None:
+        """The request is out of the batch, for good or until it rejoins: let go of its list."""
+        self.catch_up()
+        self._length_left = len(self.output)
+        self.output = []
+
+    def rejoin(self, output: list[int]) -> None:
+        """The request is back in the batch (it was preempted)."""
+        self.output, self._length_left = output, 0
+        if len(output) < self.controller.position:
+            was = self.controller
+            self.controller = Controller.replay(was.plan, output, was.sampled_ends, was.requested_at)
+        self.wake = 0
+
+    def peek_ledger(self) -> Ledger:
+        """What was forced so far, tokens on their way included; the row stays as it was."""
+        twin = copy(self)
+        # The plan is one for all: it is never changed.
+        twin.controller = deepcopy(self.controller, {id(self.controller.plan): self.controller.plan})
+        return twin.close_ledger()
+
+    def close_ledger(self) -> Ledger:
+        """What was forced, the request being over: tokens still on their way came, too."""
+        self.catch_up()
+        controller = self.controller
+        while controller.position < self._length:
+            controller.next_action()
+            here = controller.position == self._sampled_end_at
+            controller.observe(ON_ITS_WAY, self._sampled_end if here else NONE)
+        return Ledger(dict(controller.forced), tuple(controller.waits_at), controller.end)
+
+    def _step(self, arrived: int) -> None:
+        controller, output = self.controller, self.output
+        controller.next_action()
+        at = controller.position
+        if at == self._sampled_end_at:
+            controller.observe(output[at], self._sampled_end)
+            return
+        until = min(arrived, controller.steady_until())
+        if at < self._sampled_end_at < until:
+            until = self._sampled_end_at
+        if until - at > 1:
+            controller.observe_plain(output[at:until])
+        else:
+            controller.observe(output[at])

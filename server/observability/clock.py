@@ -1,0 +1,107 @@
+"""One choice while it runs: when its tokens came out, whether its answer shows anything, its gauges."""
+
+from collections.abc import Callable, Collection
+
+from server.budget.running.controller import Phase
+from server.budget.running.tracker import Follower
+from server.observability.metrics import Flight
+from server.observability.record import Ended, Times
+
+Clock = Callable[[], float]
+"""Seconds, monotonic."""
+
+
+class Progress:
+    """`came` for each token behind the follower's `feed`; `settle` when no more will come."""
+
+    __slots__ = (
+        "_answer_at",
+        "_arrived",
+        "_clock",
+        "_closed_at",
+        "_end_of_turn",
+        "_first_at",
+        "_flight",
+        "_is_blank",
+        "_opened",
+        "_settled_at",
+        "_thinking_at",
+        "also_tell",
+        "follower",
+        "shows_answer",
+    )
+
+    def __init__(
+        self,
+        follower: Follower,
+        flight: Flight,
+        clock: Clock,
+        arrived: float,
+        is_blank: Callable[[int], bool],
+        end_of_turn: Collection[int],
+    ) -> None:
+        self.follower = follower
+        self.shows_answer = False
+        """The model's own answer has something that can be seen."""
+        self.also_tell: Callable[[Ended], None] | None = None
+        """Who waits for the record beside the watch."""
+        self._flight = flight
+        self._clock = clock
+        self._arrived = arrived
+        self._is_blank = is_blank
+        self._end_of_turn = frozenset(end_of_turn)
+        self._opened = follower.phase is Phase.THINKING
+        self._first_at: float | None = None
+        self._thinking_at: float | None = None
+        self._closed_at: float | None = None
+        self._answer_at: float | None = None
+        self._settled_at: float | None = None
+
+    def came(self, token: int, is_free: bool) -> None:
+        """A token came out. `is_free`: the follower called the one that was to come the answer's own."""
+        follower, now = self.follower, self._clock()
+        if self._first_at is None:
+            self._first_at = now
+        if follower.phase is Phase.THINKING:
+            self._think(now)
+            return
+        if self._thinking_at is not None and self._closed_at is None:
+            self._closed_at = now
+            self._flight.land()
+        if self.shows_answer or token in self._end_of_turn:
+            return
+        begun = follower.answer_at is not None and follower.position > follower.answer_at
+        if not begun and self._opened:
+            return  # a mark
+        if self._answer_at is None:
+            self._answer_at = now
+        self.shows_answer = (is_free or not self._opened) and not self._is_blank(token)
+
+    def settle(self) -> None:
+        """It is over. May be called again."""
+        self._flight.land()
+        if self._settled_at is None:
+            self._settled_at = self._clock()
+
+    def times(self) -> Times:
+        """Of a choice that is over."""
+        assert self._settled_at is not None
+        closed_at = self._settled_at if self._closed_at is None else self._closed_at
+        return Times(
+            first_token_s=self._since_arrival(self._first_at),
+            first_answer_token_s=self._since_arrival(self._answer_at),
+            thinking_s=0.0 if self._thinking_at is None else closed_at - self._thinking_at,
+            total_s=self._settled_at - self._arrived,
+        )
+
+    def _think(self, now: float) -> None:
+        follower = self.follower
+        if not self._opened:  # what came before was a mark, and no answer
+            self._opened, self._answer_at, self.shows_answer = True, None, False
+        if follower.tokens and self._thinking_at is None:
+            self._thinking_at = now
+        if self._thinking_at is not None:
+            self._flight.think(follower.tokens, follower.plan.most_thinking_tokens)
+
+    def _since_arrival(self, at: float | None) -> float | None:
+        return None if at is None else at - self._arrived

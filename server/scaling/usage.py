@@ -1,0 +1,79 @@
+"""The bill: every token of every ask, thrown away or not, thinking apart."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from server.scaling.samples import Kind
+
+
+class State(StrEnum):
+    """What became of an ask."""
+
+    RUNNING = "running"
+    DONE = "done"
+    ABORTED = "aborted"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Entry:
+    """One ask; counts in tokens. `cached_tokens` of the prompt came out of the prefix cache."""
+
+    index: int
+    kind: Kind
+    state: State = State.RUNNING
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    thinking_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(slots=True)
+class Bill:
+    """Entries in the order of asking."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def open(self, kind: Kind) -> Entry:
+        """A new ask."""
+        entry = Entry(len(self.entries), kind)
+        self.entries.append(entry)
+        return entry
+
+    def usage(self) -> dict[str, Any]:
+        """OpenAI's `usage`. A prompt counts as often as it was sent to the engine."""
+        prompt = sum(entry.prompt_tokens for entry in self.entries)
+        completion = sum(entry.completion_tokens for entry in self.entries)
+        return {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+            "prompt_tokens_details": {"cached_tokens": sum(entry.cached_tokens for entry in self.entries)},
+            "completion_tokens_details": {
+                "reasoning_tokens": sum(entry.thinking_tokens for entry in self.entries)
+            },
+        }
+
+    def by_kind(self) -> dict[str, dict[str, int]]:
+        """How many asks of each kind there were, and their tokens."""
+        found: dict[str, dict[str, int]] = {}
+        for entry in self.entries:
+            sums = found.setdefault(entry.kind.value, {"asks": 0, "tokens": 0, "thinking_tokens": 0})
+            sums["asks"] += 1
+            sums["tokens"] += entry.completion_tokens
+            sums["thinking_tokens"] += entry.thinking_tokens
+        return found
+
+    def samples(self) -> list[dict[str, Any]]:
+        """The whole samples one by one, for the response."""
+        return [
+            {
+                "index": entry.index,
+                "state": entry.state.value,
+                "thinking_tokens": entry.thinking_tokens,
+                "tokens": entry.completion_tokens,
+            }
+            for entry in self.entries
+            if entry.kind is Kind.SAMPLE
+        ]

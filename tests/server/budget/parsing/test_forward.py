@@ -1,0 +1,117 @@
+"""The body that vLLM gets: what it reads stays or is moved to where it reads it; no budget is left in it."""
+
+import ast
+import copy
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
+from server.budget.parsing.spellings import SPELLINGS
+
+Json = dict[str, object]
+
+
+def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
+    return read_budget(body, defaults or BudgetDefaults())
+
+
+@pytest.mark.parametrize(
+    ("body", "forwarded"),
+    [
+        ({"thinking_budget": {"max_tokens": 5}, "n": 2}, {"n": 2}),
+        ({"thinking_token_budget": 5}, {}),
+        ({"custom_params": {"thinking_budget": 5, "x": 1}, "nvext": {"max_thinking_tokens": 5}},
+         {"custom_params": {"x": 1}}),
+        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}}, {}),
+        ({"reasoning": {"max_tokens": 5, "exclude": True, "summary": "auto"}},
+         {"reasoning": {"summary": "auto"}}),
+        ({"chat_template_kwargs": {"thinking_budget": 5}}, {"chat_template_kwargs": {"thinking_budget": 5}}),
+        ({"enable_thinking": True}, {"chat_template_kwargs": {"enable_thinking": True}}),
+        ({"think": False, "chat_template_kwargs": {"x": 1}},
+         {"chat_template_kwargs": {"x": 1, "enable_thinking": False}}),
+        ({"think": "low"}, {"chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "low"}}),
+        ({"reasoning_effort": "none"},
+         {"reasoning_effort": "none",
+          "chat_template_kwargs": {"enable_thinking": False, "reasoning_effort": "none"}}),
+        ({"reasoning": {"effort": "high", "enabled": True}},
+         {"reasoning": {"effort": "high"},
+          "chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "high"}}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 100, "display": "omitted"}},
+         {"thinking": {"type": "adaptive", "display": "omitted"},
+          "chat_template_kwargs": {"enable_thinking": True}}),
+        ({"thinking": {"type": "enabled", "budget_tokens": 2048}},
+         {"thinking": {"type": "adaptive"}, "chat_template_kwargs": {"enable_thinking": True}}),
+        ({"thinking": {"budget_tokens": 100}}, {"thinking": {"type": "adaptive"}}),
+        ({"thinking": {"budget_tokens": 0}, "enable_thinking": False},
+         {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
+        ({"thinking": {"type": "disabled", "budget_tokens": 0}},
+         {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
+        ({"include_reasoning": False}, {"include_reasoning": False}),
+        ({"reasoning": None, "thinking": None}, {"reasoning": None, "thinking": None}),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_the_body_for_vllm_has_what_vllm_reads_and_no_budget(body: Json, forwarded: Json) -> None:
+    assert read(body).body == forwarded
+
+
+def test_an_operators_own_effort_reaches_the_template_and_not_vllms_list_of_words() -> None:
+    body: Json = {"reasoning_effort": "brief", "reasoning": {"effort": "brief"}}
+    got = read(body, BudgetDefaults(efforts={"brief": 9}))
+    assert got.budget.max_tokens == 9
+    assert got.body == {"chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "brief"}}
+
+
+def _fields_of_vllms_requests() -> dict[str, set[str]]:
+    """Request class to its fields, by reading the source: to import vLLM takes a quarter of a minute."""
+    spec = find_spec("vllm")
+    assert spec is not None
+    assert spec.origin is not None
+    entrypoints = Path(spec.origin).parent / "entrypoints"
+    files = ("openai/chat_completion", "openai/completion", "openai/responses", "anthropic")
+    return {
+        node.name: {line.target.id for line in node.body if _is_field(line)}  # type: ignore[attr-defined]
+        for file in files
+        for node in ast.parse((entrypoints / file / "protocol.py").read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef) and "Request" in node.name
+    }
+
+
+def _is_field(line: ast.stmt) -> bool:
+    return isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+
+
+def test_no_field_of_vllms_own_is_mistaken_for_a_budget() -> None:
+    ours = {row.path[0] for row in SPELLINGS} | {"vllm_xargs"}
+    for fields in _fields_of_vllms_requests().values():
+        body: Json = dict.fromkeys(fields - ours, 1)
+        assert read(body).body == body
+
+
+def test_vllm_still_reads_what_is_forwarded_and_enforces_no_budget_that_is_not() -> None:
+    requests = _fields_of_vllms_requests()
+    assert "chat_template_kwargs" in requests["ChatCompletionRequest"]
+    assert "chat_template_kwargs" in requests["ResponsesRequest"]
+    assert "chat_template_kwargs" in requests["AnthropicMessagesRequest"]
+    forwarded = {row.path[0] for row in SPELLINGS if row.forwarded}
+    acted_on = set().union(*requests.values()) & {row.path[0] for row in SPELLINGS} - {"model"}
+    assert acted_on - forwarded == {"thinking_token_budget"}
+
+
+def test_the_clients_body_is_never_changed_and_the_new_one_is_another() -> None:
+    body: Json = {
+        "model": "m:think=5",
+        "think": True,
+        "thinking": {"type": "enabled", "budget_tokens": 5},
+        "chat_template_kwargs": {"thinking_budget": 5},
+        "google": {"thinking_config": {"thinking_budget": 5}},
+        "thinking_budget": {"nudge": ["Hm"]},
+    }
+    before = copy.deepcopy(body)
+    got = read(body)
+    assert body == before
+    assert got.body is not body
+    plain: Json = {"model": "m"}
+    assert read(plain).body is not plain

@@ -1,0 +1,40 @@
+"""Ended choices for the tests, and a clock that is set by hand."""
+
+from typing import Any
+
+from server.budget.running.controller import Kind
+from server.budget.running.report import ThinkingReport
+from server.observability.record import Ended, Times
+
+REPORT = ThinkingReport(30, 40, 0, 2, 2, 7, "natural")
+TIMES = Times(first_token_s=0.1, first_answer_token_s=0.9, thinking_s=0.75, total_s=1.5)
+
+
+def ended(**changes: Any) -> Ended:
+    """One that thought 30 of 40 tokens, two of them nudges, and answered."""
+    given: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "choice": 0,
+        "model": "s1-nano",
+        "family": "think",
+        "end": "natural",
+        "thinking": REPORT,
+        "prompt_tokens": 21,
+        "answer_tokens": 9,
+        "forced": {Kind.NUDGE: 2, Kind.CUE: 5},
+        "is_clamped": False,
+        "shows_answer": True,
+        "times": TIMES,
+        "key": "alice",
+    }
+    return Ended(**{**given, **changes})
+
+
+class Clock:
+    """Seconds, and only as they are set."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
