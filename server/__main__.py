@@ -9,7 +9,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from server.api.rate_limits import allowances
+from server.api.rate_limits import limits_by_key
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
 from server.keys.key import Key, all_keys
@@ -95,7 +95,7 @@ def _fill_in(arguments: Namespace) -> Namespace:
 
 def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) -> None:
     """Raises ValueError where the keys and the other settings contradict each other."""
-    allowances(keys, settings.budget_defaults)
+    limits_by_key(keys, settings.budget_defaults)
     limited = [key.name for key in keys if key.is_limited]
     if limited and family is None:
         raise ValueError(

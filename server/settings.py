@@ -15,7 +15,7 @@ from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
 from server.reasoning.families import FAMILIES
-from server.scaling.request import DEFAULT_MOST_SAMPLES
+from server.scaling.request import DEFAULT_MAX_SAMPLES
 from server.scaling.scorers.endpoint import ScorerSettings
 from server.scaling.scorers.likelihood import LIKELIHOOD
 
@@ -159,9 +159,9 @@ class Settings:
     )
 
     max_scaling_samples: int = field(
-        default=DEFAULT_MOST_SAMPLES,
+        default=DEFAULT_MAX_SAMPLES,
         metadata=_flag(
-            _count, "N", f"no request under `scaling` draws more samples (default: {DEFAULT_MOST_SAMPLES})"
+            _count, "N", f"no request under `scaling` draws more samples (default: {DEFAULT_MAX_SAMPLES})"
         ),
     )
     scorers: Mapping[str, ScorerSettings] = field(

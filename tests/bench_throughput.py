@@ -39,9 +39,9 @@ async def main() -> None:
     given = options.parse_args()
     parser, family = make_parser("bench", default_model=""), FAMILIES["think"]
     bare = parse(parser, FLAGS)
-    governed = parse(parser, [*FLAGS, *budget_flags(family, bare)])
+    generation = parse(parser, [*FLAGS, *budget_flags(family, bare)])
     ratios = []
-    async with run_engine(bare, None) as plain, run_engine(governed, family) as ours:
+    async with run_engine(bare, None) as plain, run_engine(generation, family) as ours:
         for engine in (plain, ours):
             await run(engine, given.batch, 32)
         for pair in range(given.pairs):

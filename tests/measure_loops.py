@@ -29,10 +29,10 @@ SHOWN = 200
 def stopped_at(tokens: list[int]) -> int | None:
     """How many tokens had been written when the breaker stopped them; None: it never did."""
     rule = LoopRule()
-    watch = LoopWatch(rule)
+    telemetry = LoopWatch(rule)
     for start in range(0, len(tokens) - rule.stride + 1, rule.stride):
-        watch.take(tokens[start : start + rule.stride])
-        if watch.is_looping:
+        telemetry.take(tokens[start : start + rule.stride])
+        if telemetry.is_looping:
             return start + rule.stride
     return None
 

@@ -20,7 +20,7 @@ TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 HOPELESS = frozenset({401, 403, 404})
 LONGEST_PAUSE_S = 30.0
 # So many requests in succession without one answer: the endpoint is gone.
-MOST_FAILURES = 20
+MAX_FAILURES = 20
 
 
 class EndpointDownError(CurationError):
@@ -55,7 +55,7 @@ class Endpoint:
             reply = await self._tried(request)
         except UnansweredError as error:
             self._failures += 1
-            if self._failures >= MOST_FAILURES:
+            if self._failures >= MAX_FAILURES:
                 raise EndpointDownError(
                     f"{self.place.base_url}: {self._failures} requests failed in succession, "
                     f"the last: {error.detail}"
@@ -96,8 +96,8 @@ class Endpoint:
 
     def _pause_s(self, attempt: int, last: UnansweredError) -> float:
         asked_s = last.pause_s if isinstance(last, _AgainError) else 0.0
-        most_s = min(LONGEST_PAUSE_S, self._first_pause_s * 2**attempt)
-        return max(asked_s, self._random.uniform(0, most_s))
+        max_s = min(LONGEST_PAUSE_S, self._first_pause_s * 2**attempt)
+        return max(asked_s, self._random.uniform(0, max_s))
 
 
 class _AgainError(UnansweredError):

@@ -21,7 +21,7 @@ THRESHOLD = 0.8
 RUN = 3
 BANDS, PER_BAND = 8, 4
 # A row is compared with so many earlier ones of its bucket: thousands of near-equal rows stay quick.
-MOST_COMPARED = 50
+MAX_COMPARED = 50
 
 _TOKEN = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s$]")
 
@@ -114,7 +114,7 @@ def _near(rows: Iterable[Row], buckets: Numbers, doubles: dict[int, int]) -> dic
     earlier: dict[int, list[int]] = {}
     for group in groups:
         for place, at in enumerate(group):
-            earlier.setdefault(at, []).extend(group[max(0, place - MOST_COMPARED) : place])
+            earlier.setdefault(at, []).extend(group[max(0, place - MAX_COMPARED) : place])
     nearly: dict[int, tuple[int, float]] = {}
     for at in sorted(earlier):
         for other in sorted(set(earlier[at])):

@@ -14,7 +14,7 @@ END_LENGTH = 200
 STRETCH_LENGTH = 1000
 RUN_WORDS = 10
 FEWEST_WORDS = 100
-MOST_REPEATED_SHARE = 0.6
+MAX_REPEATED_SHARE = 0.6
 # A unit longer than this is found by its ten-word runs.
 LONGEST_UNIT = 2000
 
@@ -86,4 +86,4 @@ def _repeated_runs(text: str) -> Loop | None:
         return None
     runs = Counter(" ".join(words[at : at + RUN_WORDS]) for at in range(len(words) - RUN_WORDS + 1))
     share = 1 - len(runs) / runs.total()
-    return Loop("repeats_itself", "", 0, share) if share >= MOST_REPEATED_SHARE else None
+    return Loop("repeats_itself", "", 0, share) if share >= MAX_REPEATED_SHARE else None

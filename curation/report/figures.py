@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.run.ledger import StageCount
 
-MOST_BARS = 25
+MAX_BARS = 25
 _INK, _PALE = "#1f4e79", "#c9d6e3"
 
 
@@ -63,7 +63,7 @@ def _funnel(counts: list[StageCount]) -> Any:
 
 
 def _domains(domains: Counter[str]) -> Any:
-    ordered = sorted(domains.items(), key=lambda one: (-one[1], one[0]))[:MOST_BARS]
+    ordered = sorted(domains.items(), key=lambda one: (-one[1], one[0]))[:MAX_BARS]
     figure = _figure(8, 0.3 * len(ordered) + 1.0)
     axes = figure.add_subplot()
     names = [titled(name) for name, _ in ordered]

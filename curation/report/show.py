@@ -12,7 +12,7 @@ from curation.report.figures import draw, titled
 from curation.run.ledger import funnel_text, read_funnel
 from server.reasoning.records import Problem, Trace, read_objects
 
-MOST_LINES = 20
+MAX_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ def _table(name: str, counts: Counter[str]) -> str:
 def _first(counts: Counter[str]) -> list[tuple[str, int]]:
     """The most frequent, in a fixed order, and what the rest comes to."""
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
-    rest = ordered[MOST_LINES:]
+    rest = ordered[MAX_LINES:]
     more = [(f"{len(rest)} more", sum(number for _, number in rest))] if rest else []
-    return ordered[:MOST_LINES] + more
+    return ordered[:MAX_LINES] + more
 
 
 def _lengths(chosen: Chosen) -> str:

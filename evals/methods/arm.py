@@ -80,8 +80,8 @@ class Method:
     arm: Callable[[str], Arm]
 
 
-def whole(flag: str, value: str, least: int = 0) -> int:
-    """A whole number from `least` up."""
-    if not value.isascii() or not value.isdigit() or int(value) < least:
-        raise ArmError(f"--{flag}: {value!r} is not a whole number from {least} up")
+def whole(flag: str, value: str, minimum: int = 0) -> int:
+    """A whole number from `minimum` up."""
+    if not value.isascii() or not value.isdigit() or int(value) < minimum:
+        raise ArmError(f"--{flag}: {value!r} is not a whole number from {minimum} up")
     return int(value)

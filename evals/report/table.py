@@ -9,13 +9,13 @@ from evals.report.measured import Group, Measured
 Cells = Sequence[str]
 
 # MATH has 7 subjects and GPQA 3 domains; beyond this a table by domain says nothing.
-MOST_DOMAINS = 12
+MAX_DOMAINS = 12
 
 
 def tables_of(group: Group) -> str:
     parts = [f"## {group.task}, {group.model}", _arms(group)]
     names = list(dict.fromkeys(name for one in group.arms for name in one.domains))
-    if 1 < len(names) <= MOST_DOMAINS:
+    if 1 < len(names) <= MAX_DOMAINS:
         parts += ["Accuracy by domain, %.", _domains(group, names)]
     if group.votes:
         parts += [

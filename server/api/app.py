@@ -26,7 +26,7 @@ from server.api import control
 from server.api.authentication import KeyMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
-from server.api.rate_limits import allowances
+from server.api.rate_limits import limits_by_key
 from server.api.scaling.edge import ScalingMeans
 from server.api.shutdown import Drain, DrainMiddleware
 from server.engine.client.engine import ThinkingLLM
@@ -34,7 +34,7 @@ from server.engine.launch.orphans import bind_engines
 from server.keys.key import Key
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
-from server.observability.telemetry import Watch
+from server.observability.telemetry import Telemetry
 from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
@@ -48,12 +48,12 @@ ENGINE_EXIT_TIMEOUT_S = 5.0
 
 @asynccontextmanager
 async def run_engine(
-    arguments: Namespace, family: Family | None, watch: Watch | None = None
+    arguments: Namespace, family: Family | None, telemetry: Telemetry | None = None
 ) -> AsyncIterator[ThinkingLLM]:
-    """The engine, up and governed, told of to `watch` (None: to nobody); shut down at once at the end, since
-    it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when budgets cannot be
-    enforced on it."""
-    watch = watch or Watch(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
+    """The engine, up, with budgets installed, reporting to `telemetry` (None: to nobody); shut down at once
+    at the end, since it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when
+    budgets cannot be enforced on it."""
+    telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     bind_engines()
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
@@ -66,7 +66,7 @@ async def run_engine(
     )
     try:
         await engine.reset_mm_cache()
-        await engine.govern(family, watch)
+        await engine.install_budgets(family, telemetry)
         yield engine
     finally:
         engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
@@ -88,25 +88,25 @@ async def serve(
     """Serve until told to stop, whoever has one of the keys, or all if there are none. Returns whether the
     engine was still well then."""
     log = RequestLog(settings.log_format, sys.stdout)
-    watch = Watch(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    telemetry = Telemetry(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
     limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # we drain, the engine must not
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
     scorers = Scorers(settings.scorers)
-    async with graders, scorers, run_engine(arguments, family, watch) as engine:
+    async with graders, scorers, run_engine(arguments, family, telemetry) as engine:
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
-        allowed = allowances(keys, settings.budget_defaults)
+        allowed = limits_by_key(keys, settings.budget_defaults)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.end_all_thinking, meter)
         budgets = Middleware(
             ThinkingMiddleware,
             settings=settings,
             family=family,
-            watch=watch,
-            allowances=allowed,
+            telemetry=telemetry,
+            limits_by_key=allowed,
             scaling=_scaling_means(engine, settings, graders, scorers),
         )
         guard = Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints) if keys else None
@@ -125,7 +125,7 @@ def _scaling_means(
     engine: ThinkingLLM, settings: Settings, judge: GradingPool, scorers: Scorers
 ) -> ScalingMeans:
     defaults = ScalingDefaults(
-        most_samples=settings.max_scaling_samples,
+        max_samples=settings.max_scaling_samples,
         temperature=engine.model_config.get_diff_sampling_param().get("temperature"),
         knows_family=engine.family is not None,
         scorers=tuple(settings.scorers),

@@ -10,14 +10,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from server.api.authentication import key_of
 from server.api.body import Replay, read_body
 from server.api.errors import error_response
-from server.api.rate_limits import Allowance
+from server.api.rate_limits import KeyLimits
 from server.api.requests import PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField
 from server.api.scaling.edge import ScalingEdge, ScalingMeans
 from server.api.sse import ResponseCompleter
 from server.budget.budget import BudgetError
 from server.engine.client.call import CALL, Call
-from server.observability.telemetry import Watch
+from server.observability.telemetry import Telemetry
 from server.reasoning.families import Family
 from server.settings import Settings
 
@@ -32,16 +32,16 @@ class ThinkingMiddleware:
         app: ASGIApp,
         settings: Settings,
         family: Family | None,
-        watch: Watch,
-        allowances: Mapping[str | None, Allowance],
+        telemetry: Telemetry,
+        limits_by_key: Mapping[str | None, KeyLimits],
         scaling: ScalingMeans,
     ) -> None:
         self.app = app
-        self._watch = watch
-        self._allowances = allowances
+        self._telemetry = telemetry
+        self._limits = limits_by_key
         self._scaling = scaling
         self._reasoning = ReasoningField(settings.reasoning_field, family)
-        self._scale = ScalingEdge(app, self._reasoning, scaling, watch)
+        self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Governs POSTs; everything else passes."""
@@ -53,41 +53,39 @@ class ThinkingMiddleware:
             await self.app(scope, receive, send)
             return
         key = key_of(scope)
-        allowance = self._allowances[key.name if key else None]
-        send = allowance.on(send)
+        limits = self._limits[key.name if key else None]
+        send = limits.on(send)
         if path in PATHS:
-            await self._read(path, scope, receive, send, allowance)
+            await self._read(path, scope, receive, send, limits)
         else:
-            call = default_call(allowance.defaults)
-            _bind(scope, call, allowance)
+            call = default_call(limits.defaults)
+            _bind(scope, call, limits)
             await self._serve(scope, receive, send, call)
 
-    async def _read(
-        self, path: str, scope: Scope, receive: Receive, send: Send, allowance: Allowance
-    ) -> None:
+    async def _read(self, path: str, scope: Scope, receive: Receive, send: Send, limits: KeyLimits) -> None:
         raw, disconnect = await read_body(receive)
         if disconnect is not None:
             return
         try:
-            request = read_request(path, raw, allowance.defaults, self._scaling.defaults)
+            request = read_request(path, raw, limits.defaults, self._scaling.defaults)
             if request is not None:
-                allowance.check(request.call)
+                limits.check(request.call)
         except BudgetError as error:
             if error.field:  # without one it is no budget that was wrong
-                self._watch.refuse(path, error.field)
+                self._telemetry.refuse(path, error.field)
             await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
             return
         if request is None:
             await self.app(scope, Replay(raw, receive), send)
             return
-        if allowance.is_spent and request.call.budget.max_tokens != 0:
-            await allowance.refusal(path)(scope, receive, send)
+        if limits.is_spent and request.call.budget.max_tokens != 0:
+            await limits.refusal(path)(scope, receive, send)
             return
         scope["headers"] = [
             (name, str(len(request.body)).encode() if name == b"content-length" else value)
             for name, value in scope["headers"]
         ]
-        _bind(scope, request.call, allowance)
+        _bind(scope, request.call, limits)
         receive = Replay(request.body, receive)
         if request.scaled is not None:
             await self._scale(scope, receive, send, request.call, request.scaled)
@@ -102,11 +100,11 @@ class ThinkingMiddleware:
         finally:
             CALL.reset(token)
             if call.refused is not None:
-                self._watch.refuse(scope["path"], call.refused)
+                self._telemetry.refuse(scope["path"], call.refused)
 
 
-def _bind(scope: Scope, call: Call, allowance: Allowance) -> None:
+def _bind(scope: Scope, call: Call, limits: KeyLimits) -> None:
     """To the request that it came with, and to whom it is charged."""
-    call.owner, call.meter = allowance.owner, allowance.meter
-    call.asked = call.asked or allowance.is_limited
+    call.key_name, call.meter = limits.key_name, limits.meter
+    call.asked = call.asked or limits.is_limited
     call.state = scope.setdefault("state", {})

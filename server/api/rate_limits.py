@@ -17,10 +17,10 @@ from server.keys.meter import Meter
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
-    """Of one key, or of everybody where the server has none. `owner` is the key's name."""
+class KeyLimits:
+    """Of one key, or of everybody where the server has none. `key_name` is the key's name."""
 
-    owner: str | None
+    key_name: str | None
     defaults: BudgetDefaults
     meter: Meter | None = None
     is_limited: bool = False
@@ -29,7 +29,7 @@ class Allowance:
     def check(self, call: Call) -> None:
         """Raises BudgetError on a request whose thinking could be neither counted nor cut."""
         if call.has_beams and (self.is_limited or self.defaults.ceiling is not None):
-            whose = f"the key {self.owner}" if self.is_limited else "this server"
+            whose = f"the key {self.key_name}" if self.is_limited else "this server"
             raise BudgetError("use_beam_search", f"{whose} has a limit on thinking: it takes no beam search")
 
     @property
@@ -52,7 +52,7 @@ class Allowance:
         assert self.meter is not None
         quota, retry = self.meter.quota, self._reset_s
         message = (
-            f"The key {self.owner} has spent its {quota.tokens} thinking tokens of {quota.window_s} s."
+            f"The key {self.key_name} has spent its {quota.tokens} thinking tokens of {quota.window_s} s."
             f" It may think again in {retry} s, and ask with a thinking_budget of 0 until then."
         )
         return error_response(path, 429, message, headers={"Retry-After": str(retry), **self.headers()})
@@ -75,13 +75,13 @@ class Allowance:
         return max(1, math.ceil(self.meter.resets_in_s))
 
 
-def allowances(keys: Iterable[Key], defaults: BudgetDefaults) -> Mapping[str | None, Allowance]:
+def limits_by_key(keys: Iterable[Key], defaults: BudgetDefaults) -> Mapping[str | None, KeyLimits]:
     """By the key's name; None is nobody's. Raises ValueError where a key's ceiling contradicts the server's
     default budget."""
-    found: dict[str | None, Allowance] = {None: Allowance(None, defaults)}
+    found: dict[str | None, KeyLimits] = {None: KeyLimits(None, defaults)}
     for key in keys:
         meter = None if key.quota is None else Meter(key.quota)
-        found[key.name] = Allowance(key.name, _under(key, defaults), meter, key.is_limited)
+        found[key.name] = KeyLimits(key.name, _under(key, defaults), meter, key.is_limited)
     return found
 
 

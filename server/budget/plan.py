@@ -116,7 +116,7 @@ class Plan:
         return self.end_is_distinct or self.steering.max_steps > 0
 
     @property
-    def most_thinking_tokens(self) -> int:
+    def max_thinking_tokens(self) -> int:
         """What thinking cannot pass, by the maximum or by the room."""
         return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)
 

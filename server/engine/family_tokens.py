@@ -6,7 +6,7 @@ from transformers import PreTrainedTokenizerBase
 
 from server.budget.budget import TokenIds
 from server.budget.plan import FamilyTokens
-from server.budget.planning.vocabulary import Lexicon
+from server.budget.planning.vocabulary import Vocabulary
 from server.reasoning.families import Family
 
 
@@ -20,7 +20,7 @@ class Encoder:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
 
-def lexicon(tokenizer: PreTrainedTokenizerBase) -> Lexicon:
+def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
     """Of all tokens that are text; marks and other added tokens say nothing."""
 
     def texts() -> list[str]:
@@ -32,7 +32,7 @@ def lexicon(tokenizer: PreTrainedTokenizerBase) -> Lexicon:
                 found[token] = tokenizer.convert_tokens_to_string([name])
         return found
 
-    return Lexicon(texts)
+    return Vocabulary(texts)
 
 
 def family_tokens(

@@ -13,7 +13,7 @@ from vllm.entrypoints.generate.base.protocol import DeltaMessage
 from vllm.reasoning import ReasoningParser, ReasoningParserManager
 
 from server.budget.plan import FamilyTokens, Opening, Plan
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.call import CALL
 from server.engine.family_tokens import family_tokens
 from server.reasoning.families import FAMILIES, Family
@@ -82,12 +82,12 @@ class FamilyParser(ReasoningParser):
     def count_reasoning_tokens(self, token_ids: Sequence[int]) -> int:
         """Thinking tokens in a whole output: nudges count, marks do not."""
         marks = self._tokens
-        follower = Follower(
+        tracker = ThinkingTracker(
             Plan(self._opening(), marks.start, marks.end, marks.end_is_distinct, marks.end_of_turn)
         )
         for token in token_ids:
-            follower.feed(token)
-        return follower.tokens
+            tracker.feed(token)
+        return tracker.tokens
 
     # -- on text -----------------------------------------------------------------------------------
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Collection
 
 from server.budget.running.controller import Phase
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.observability.metrics import Flight
-from server.observability.record import Ended, Times
+from server.observability.record import ChoiceRecord, Times
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
 
 
-class Progress:
-    """`came` for each token behind the follower's `feed`; `settle` when no more will come."""
+class ChoiceClock:
+    """`came` for each token behind the tracker's `feed`; `settle` when no more will come."""
 
     __slots__ = (
         "_answer_at",
@@ -27,30 +27,30 @@ class Progress:
         "_settled_at",
         "_thinking_at",
         "also_tell",
-        "follower",
         "shows_answer",
+        "tracker",
     )
 
     def __init__(
         self,
-        follower: Follower,
+        tracker: ThinkingTracker,
         flight: Flight,
         clock: Clock,
         arrived: float,
         is_blank: Callable[[int], bool],
         end_of_turn: Collection[int],
     ) -> None:
-        self.follower = follower
+        self.tracker = tracker
         self.shows_answer = False
         """The model's own answer has something that can be seen."""
-        self.also_tell: Callable[[Ended], None] | None = None
-        """Who waits for the record beside the watch."""
+        self.also_tell: Callable[[ChoiceRecord], None] | None = None
+        """Who waits for the record beside telemetry."""
         self._flight = flight
         self._clock = clock
         self._arrived = arrived
         self._is_blank = is_blank
         self._end_of_turn = frozenset(end_of_turn)
-        self._opened = follower.phase is Phase.THINKING
+        self._opened = tracker.phase is Phase.THINKING
         self._first_at: float | None = None
         self._thinking_at: float | None = None
         self._closed_at: float | None = None
@@ -58,11 +58,11 @@ class Progress:
         self._settled_at: float | None = None
 
     def came(self, token: int, is_free: bool) -> None:
-        """A token came out. `is_free`: the follower called the one that was to come the answer's own."""
-        follower, now = self.follower, self._clock()
+        """A token came out. `is_free`: the tracker called the one that was to come the answer's own."""
+        tracker, now = self.tracker, self._clock()
         if self._first_at is None:
             self._first_at = now
-        if follower.phase is Phase.THINKING:
+        if tracker.phase is Phase.THINKING:
             self._think(now)
             return
         if self._thinking_at is not None and self._closed_at is None:
@@ -70,7 +70,7 @@ class Progress:
             self._flight.land()
         if self.shows_answer or token in self._end_of_turn:
             return
-        begun = follower.answer_at is not None and follower.position > follower.answer_at
+        begun = tracker.answer_at is not None and tracker.position > tracker.answer_at
         if not begun and self._opened:
             return  # a mark
         if self._answer_at is None:
@@ -95,13 +95,13 @@ class Progress:
         )
 
     def _think(self, now: float) -> None:
-        follower = self.follower
+        tracker = self.tracker
         if not self._opened:  # what came before was a mark, and no answer
             self._opened, self._answer_at, self.shows_answer = True, None, False
-        if follower.tokens and self._thinking_at is None:
+        if tracker.tokens and self._thinking_at is None:
             self._thinking_at = now
         if self._thinking_at is not None:
-            self._flight.think(follower.tokens, follower.plan.most_thinking_tokens)
+            self._flight.think(tracker.tokens, tracker.plan.max_thinking_tokens)
 
     def _since_arrival(self, at: float | None) -> float | None:
         return None if at is None else at - self._arrived

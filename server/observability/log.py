@@ -11,7 +11,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TextIO
 
-from server.observability.record import Ended
+from server.observability.record import ChoiceRecord
 
 LOGGER = "s1-serve"
 _BARE = re.compile(r"[\w./:+-]+", re.ASCII)
@@ -32,7 +32,7 @@ class RequestLog:
         handler.setFormatter(_Json() if form == "json" else _Text())
         self._logger.addHandler(handler)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: ChoiceRecord) -> None:
         """A choice has ended."""
         self._write("ended", _fields(ended))
 
@@ -44,7 +44,7 @@ class RequestLog:
         self._logger.info(event, extra={"fields": fields})
 
 
-def _fields(ended: Ended) -> Fields:
+def _fields(ended: ChoiceRecord) -> Fields:
     thinking, times = ended.thinking, asdict(ended.times)
     seconds = {name: None if s is None else round(s, _FRACTION_DIGITS) for name, s in times.items()}
     return {

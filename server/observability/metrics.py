@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
-from server.observability.record import ENDS, KINDS, Ended
+from server.observability.record import ENDS, KINDS, ChoiceRecord
 
 Amounts = Mapping[str, float]
 """What one ended choice adds, by the value of the metric's own label; "" where it has none."""
@@ -27,7 +27,7 @@ class Metric:
 
     name: str
     help: str
-    read: Callable[[Ended], Amounts] | None = None
+    read: Callable[[ChoiceRecord], Amounts] | None = None
     """How it is read off an ended choice; None: it is told in another way (below)."""
     label: str | None = None
     values: tuple[str, ...] = ("",)
@@ -144,7 +144,7 @@ class Metrics:
                 for value in metric.values:
                     self._child(metric, model, family, value)
 
-    def observe(self, ended: Ended) -> None:
+    def observe(self, ended: ChoiceRecord) -> None:
         """Count an ended choice."""
         for metric in METRICS:
             if metric.read is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from server.budget.budget import UNLIMITED
 from server.budget.plan import End
-from server.budget.running.controller import Kind
+from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ThinkingReport
 
 ABORTED = "aborted"
@@ -16,7 +16,7 @@ ABORTED = "aborted"
 NO_THINKING = "none"
 """It ended well, on a model whose thinking is not known."""
 ENDS = (*(end.value for end in End), ABORTED, NO_THINKING)
-KINDS = tuple(kind.value for kind in Kind)
+KINDS = tuple(kind.value for kind in ForcedKind)
 NO_FAMILY = "none"
 
 
@@ -32,7 +32,7 @@ class Times:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ChoiceRecord:
     """What became of one choice. `end` is one of ENDS; `thinking` is what its response says, or would."""
 
     id: str
@@ -44,7 +44,7 @@ class Ended:
     prompt_tokens: int
     answer_tokens: int
     """All tokens that came out and are no thinking: the delimiter, a cue and the end of turn among them."""
-    forced: Mapping[Kind, int]
+    forced: Mapping[ForcedKind, int]
     """How many tokens were forced, and as part of what: the sum is `thinking.forced_tokens`."""
     is_clamped: bool
     """The server's ceiling cut the maximum that was asked for."""

@@ -5,10 +5,10 @@ import time
 from server.observability.clock import Clock
 from server.observability.log import RequestLog
 from server.observability.metrics import Flight, Metrics
-from server.observability.record import Ended
+from server.observability.record import ChoiceRecord
 
 
-class Watch:
+class Telemetry:
     """The metrics and the log of one server, told of the same records."""
 
     def __init__(
@@ -27,7 +27,7 @@ class Watch:
         """Of a choice that begins."""
         return self._metrics.flight(model, family)
 
-    def end(self, ended: Ended) -> None:
+    def end(self, ended: ChoiceRecord) -> None:
         """A choice has ended."""
         self._metrics.observe(ended)
         self._log.end(ended)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from server.scaling.equality import Equality
-from server.scaling.samples import Sample, Sampler
+from server.scaling.samples import Sample, SampleSource
 from server.scaling.scorers.scorer import Scorer
 
 Json = Mapping[str, Any]
@@ -25,9 +25,9 @@ class Fields(BaseModel):
 class Means:
     """What a method works with. `tell` is for those who watch: {"round": 3}."""
 
-    sampler: Sampler
+    source: SampleSource
     equality: Equality
-    most_samples: int
+    max_samples: int
     """The server's ceiling."""
     scorer: Scorer | None = None
     """Of a method that `scores`."""

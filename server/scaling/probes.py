@@ -9,7 +9,7 @@ from typing import Protocol
 
 from server.budget.budget import ThinkingBudget, TokenIds
 from server.scaling.equality import Equality, ballot
-from server.scaling.samples import Ask, Kind, Sampler
+from server.scaling.samples import Ask, AskKind, SampleSource
 
 TRIAL_TOKENS = 48
 """A trial answer is short: it ends at a line's end, or here."""
@@ -18,33 +18,33 @@ LIKELIEST = 20
 BLANKS = 2
 """So many tokens that show nothing (a space, a line break) may stand in front of the first that does."""
 EAT_ALPHA = 0.2
-EAT_LEAST = 4
+EAT_MIN = 4
 """EAT's own: the share of a new value in the moving averages, and how many values it takes to judge."""
 
 
 class Probe(Protocol):
-    """For one line of thinking."""
+    """For one chain of thinking."""
 
-    async def has_settled(self, line: TokenIds) -> bool:
+    async def has_settled(self, chain: TokenIds) -> bool:
         """Called at one sentence end after another."""
 
 
 class Trial:
     """Settled when `patience` trial answers in a row are the same one."""
 
-    def __init__(self, sampler: Sampler, equality: Equality, patience: int) -> None:
-        self._sampler = sampler
+    def __init__(self, source: SampleSource, equality: Equality, patience: int) -> None:
+        self._sampler = source
         self._equality = equality
         self._patience = patience
         self._last: str | None = None
         self._same = 0
 
-    async def has_settled(self, line: TokenIds) -> bool:
-        sampler = self._sampler
-        got = await sampler.ask(
+    async def has_settled(self, chain: TokenIds) -> bool:
+        source = self._sampler
+        got = await source.ask(
             Ask(
-                Kind.PROBE,
-                prefix=sampler.marks.closed(line, sampler.budget),
+                AskKind.PROBE,
+                prefix=source.marks.closed(chain, source.budget),
                 stop=("\n",),
                 budget=ThinkingBudget(),  # thinking is closed: nothing of it is left to keep
                 temperature=0.0,
@@ -61,31 +61,31 @@ class Trial:
 class Entropy:
     """Settled when the entropy's variance, as a moving average, falls below `variance`."""
 
-    def __init__(self, sampler: Sampler, variance: float) -> None:
-        self._sampler = sampler
-        self._least = variance
+    def __init__(self, source: SampleSource, variance: float) -> None:
+        self._sampler = source
+        self._min = variance
         self._mean = self._variance = 0.0
         self._seen = 0
 
-    async def has_settled(self, line: TokenIds) -> bool:
-        sampler = self._sampler
-        got = await sampler.ask(
+    async def has_settled(self, chain: TokenIds) -> bool:
+        source = self._sampler
+        got = await source.ask(
             Ask(
-                Kind.PROBE,
-                prefix=sampler.marks.closed(line, sampler.budget),
+                AskKind.PROBE,
+                prefix=source.marks.closed(chain, source.budget),
                 budget=ThinkingBudget(),
                 temperature=0.0,
                 logprobs=LIKELIEST,
                 max_completion_tokens=BLANKS + 1,
             )
         )
-        shown = [bool(sampler.marks.decode([token]).strip()) for token in got.tokens]
+        shown = [bool(source.marks.decode([token]).strip()) for token in got.tokens]
         value = entropy(got.alternatives[shown.index(True)]) if any(shown) else 0.0
         self._seen += 1
         self._mean += EAT_ALPHA * (value - self._mean)
         self._variance += EAT_ALPHA * ((value - self._mean) ** 2 - self._variance)
         bias = 1 - (1 - EAT_ALPHA) ** self._seen
-        return self._seen >= EAT_LEAST and self._variance / bias < self._least
+        return self._seen >= EAT_MIN and self._variance / bias < self._min
 
 
 def entropy(logprobs: tuple[float, ...]) -> float:

@@ -19,7 +19,7 @@ FIELD = "scaling"
 BUDGET_FIELD, AUTO_WORD = "thinking_budget", "auto"
 BEYOND, SUMMARIZE = "beyond_context", "summarize"
 SCORER = f"{FIELD}.scorer"
-DEFAULT_MOST_SAMPLES = 64
+DEFAULT_MAX_SAMPLES = 64
 CEILED = ("n", "m", "tries", "width")
 """Fields that count samples: the server's ceiling is above each."""
 
@@ -46,7 +46,7 @@ class ScalingDefaults:
     """What the server says of scaling. `temperature`: that of a request which names none, where the model
     sets it; `knows_family`: whether the model's thinking marks are known."""
 
-    most_samples: int = DEFAULT_MOST_SAMPLES
+    max_samples: int = DEFAULT_MAX_SAMPLES
     temperature: float | None = None
     knows_family: bool = True
     scorers: tuple[str, ...] = ()
@@ -98,11 +98,11 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
     beside = _validated(_Beside, body, "")
     for key in CEILED:
         value = getattr(fields, key, None)
-        if value is not None and value > defaults.most_samples:
+        if value is not None and value > defaults.max_samples:
             raise BudgetError(
                 f"{FIELD}.{key}",
                 f"{FIELD}.{key} ({value}) is above the server's ceiling, --max-scaling-samples"
-                f" ({defaults.most_samples}).",
+                f" ({defaults.max_samples}).",
             )
     if method.needs_thinking and not defaults.knows_family:
         raise BudgetError(

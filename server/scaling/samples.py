@@ -13,15 +13,15 @@ from server.budget.budget import ThinkingBudget, TokenIds
 from server.budget.plan import End
 from server.budget.running.report import ThinkingReport
 from server.budget.running.step import Step
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.scaling.marks import Marks
 
 T = TypeVar("T")
-Watch = Callable[[Follower], None]
+OnTokens = Callable[[ThinkingTracker], None]
 """Called as a sample's tokens come, with how far it is; must be quick and must not raise."""
 
 
-class Kind(StrEnum):
+class AskKind(StrEnum):
     """What an ask is for."""
 
     SAMPLE = "sample"
@@ -38,7 +38,7 @@ class Kind(StrEnum):
 class Ask:
     """What differs from the client's own request; None is what the client said."""
 
-    kind: Kind = Kind.SAMPLE
+    kind: AskKind = AskKind.SAMPLE
     prefix: TokenIds = ()
     """Behind the prompt: the thinking so far, with its marks."""
     step: Step | None = None
@@ -90,7 +90,7 @@ class Sample:
         return self.end in (End.QUOTA, End.REQUESTED)
 
 
-class Sampler(Protocol):
+class SampleSource(Protocol):
     """One client's request, ready to be asked any number of times."""
 
     @property
@@ -105,8 +105,8 @@ class Sampler(Protocol):
     def marks(self) -> Marks:
         """Of the model's family; methods that work in pieces need them."""
 
-    async def ask(self, ask: Ask, watch: Watch | None = None) -> Sample:
-        """Cancelled, it is aborted in the engine; its tokens stay on the bill. Raises SampleError."""
+    async def ask(self, ask: Ask, watch: OnTokens | None = None) -> Sample:
+        """Cancelled, it is aborted in the engine; its tokens stay in the usage. Raises SampleError."""
 
 
 class SampleError(Exception):
@@ -130,17 +130,19 @@ async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     return [task.result() for task in tasks]
 
 
-async def abortable(sampler: Sampler, ask: Ask, is_lost: Callable[[Follower], bool]) -> Sample | None:
+async def abortable(
+    source: SampleSource, ask: Ask, is_lost: Callable[[ThinkingTracker], bool]
+) -> Sample | None:
     """The sample, or None: it was aborted as soon as it was lost."""
     lost = False
 
-    def watch(follower: Follower) -> None:
+    def watch(tracker: ThinkingTracker) -> None:
         nonlocal lost
-        if not lost and is_lost(follower):
+        if not lost and is_lost(tracker):
             lost = True
             task.cancel()
 
-    task = asyncio.ensure_future(sampler.ask(ask, watch))
+    task = asyncio.ensure_future(source.ask(ask, watch))
     try:
         await asyncio.wait({task})
     except asyncio.CancelledError:

@@ -5,7 +5,7 @@ from math import floor
 
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
 from server.scaling.method import Means
-from server.scaling.samples import Ask, Kind, Sample, together
+from server.scaling.samples import Ask, AskKind, Sample, together
 
 TOTAL = "scaling.total_tokens"
 
@@ -33,8 +33,8 @@ async def draw(means: Means, n: int | None, total: int | None) -> list[Sample]:
     pays for, up to the server's ceiling."""
     if n is None:
         return await _draw_until_spent(means, total or 0)
-    shares = equal_shares(means.sampler.budget, n, total)
-    return await together(means.sampler.ask(Ask(Kind.SAMPLE, budget=share)) for share in shares)
+    shares = equal_shares(means.source.budget, n, total)
+    return await together(means.source.ask(Ask(AskKind.SAMPLE, budget=share)) for share in shares)
 
 
 async def _draw_until_spent(means: Means, total: int) -> list[Sample]:
@@ -43,11 +43,11 @@ async def _draw_until_spent(means: Means, total: int) -> list[Sample]:
     samples: list[Sample] = []
     count, left = 1, total
     while count:
-        shares = equal_shares(means.sampler.budget, count, left)
-        samples += await together(means.sampler.ask(Ask(Kind.SAMPLE, budget=share)) for share in shares)
+        shares = equal_shares(means.source.budget, count, left)
+        samples += await together(means.source.ask(Ask(AskKind.SAMPLE, budget=share)) for share in shares)
         if any(sample.is_ended_from_outside for sample in samples):
             break
         spent = sum(sample.thinking_tokens for sample in samples)
         left = total - spent
-        count = min(floor(left * len(samples) / max(spent, 1)), means.most_samples - len(samples))
+        count = min(floor(left * len(samples) / max(spent, 1)), means.max_samples - len(samples))
     return samples

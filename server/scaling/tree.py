@@ -1,7 +1,7 @@
-"""Tree search over steps of thinking: lines that are grown a step at a time, scored, and grown on where that
+"""Tree search over steps of thinking: chains that are grown a step at a time, scored, and grown on where that
 promises most.
 
-Decided here: a round of growth, and what becomes of the lines that come out. Which line gets how many of
+Decided here: a round of growth, and what becomes of the chains that come out. Which chain gets how many of
 the next round's steps is the methods' affair.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from server.budget.running.step import Step
-from server.scaling.chain import Line, Lines
+from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, Means
 from server.scaling.samples import Sample, together
 from server.scaling.scorers.scorer import Candidate, Scorer, said
@@ -21,7 +21,7 @@ DEPTH_REACHED = "depth"
 
 
 class TreeFields(Fields):
-    """`width` lines at once; at most `depth` steps each; a step ends with the text `step`, or after
+    """`width` chains at once; at most `depth` steps each; a step ends with the text `step`, or after
     `step_tokens`."""
 
     width: int = Field(ge=1)
@@ -33,15 +33,15 @@ class TreeFields(Fields):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A line and the score of its last step."""
+    """A chain and the score of its last step."""
 
-    line: Line = field(default_factory=Line)
+    chain: Chain = field(default_factory=Chain)
     score: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A line that was answered."""
+    """A chain that was answered."""
 
     sample: Sample
     node: Node
@@ -71,27 +71,27 @@ class Tree:
     async def grow(self, open_nodes: Sequence[Node], shares: Sequence[int]) -> list[Node]:
         """A round: each node is given its share of steps. The nodes that can grow on come back; those that
         ended are kept."""
-        lines = Lines(self.means.sampler)
-        step = Step((self.fields.step,), most=self.fields.step_tokens)
+        builder = ChainBuilder(self.means.source)
+        step = Step((self.fields.step,), max_tokens=self.fields.step_tokens)
         logprobs = 0 if self.scorer.wants_logprobs else None
         parents = [node for node, share in zip(open_nodes, shares, strict=True) for _ in range(share)]
-        grown = await together(lines.grow(node.line, step, logprobs) for node in parents)
-        scores = await self.scorer.score([Candidate(line.steps, line.logprobs) for line in grown])
-        nodes = [Node(line, score) for line, score in zip(grown, scores, strict=True)]
-        self.ended += [node for node in nodes if node.line.end is not None]
+        grown = await together(builder.grow(node.chain, step, logprobs) for node in parents)
+        scores = await self.scorer.score([Candidate(chain.steps, chain.logprobs) for chain in grown])
+        nodes = [Node(chain, score) for chain, score in zip(grown, scores, strict=True)]
+        self.ended += [node for node in nodes if node.chain.end is not None]
         self.nodes += len(nodes)
         self.rounds += 1
         self.means.tell({"round": self.rounds, "lines": len(nodes), "ended": len(self.ended)})
-        return [node for node in nodes if node.line.end is None]
+        return [node for node in nodes if node.chain.end is None]
 
     def close(self, open_nodes: Sequence[Node]) -> None:
         """Lines at the depth limit: they are closed and answered as they are."""
-        self.ended += [replace(node, line=replace(node.line, end=DEPTH_REACHED)) for node in open_nodes]
+        self.ended += [replace(node, chain=replace(node.chain, end=DEPTH_REACHED)) for node in open_nodes]
 
     async def answers(self, nodes: Sequence[Node]) -> list[Leaf]:
         """Lines that ended, answered."""
-        lines = Lines(self.means.sampler)
-        samples = await together(lines.answer(node.line) for node in nodes)
+        builder = ChainBuilder(self.means.source)
+        samples = await together(builder.answer(node.chain) for node in nodes)
         return [Leaf(sample, node) for sample, node in zip(samples, nodes, strict=True)]
 
     def said(self, leaves: Sequence[Leaf]) -> dict[str, Any]:
@@ -105,8 +105,8 @@ class Tree:
                 {
                     "sample": leaf.sample.index,
                     "score": round(leaf.score, 6),
-                    "steps": len(leaf.node.line.steps),
-                    "thinking_tokens": leaf.node.line.thinking_tokens,
+                    "steps": len(leaf.node.chain.steps),
+                    "thinking_tokens": leaf.node.chain.thinking_tokens,
                     "end": leaf.sample.end,
                 }
                 for leaf in leaves

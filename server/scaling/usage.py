@@ -1,10 +1,10 @@
-"""The bill: every token of every ask, thrown away or not, thinking apart."""
+"""The usage: every token of every ask, thrown away or not, thinking apart."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from server.scaling.samples import Kind
+from server.scaling.samples import AskKind
 
 
 class State(StrEnum):
@@ -17,11 +17,11 @@ class State(StrEnum):
 
 
 @dataclass(slots=True)
-class Entry:
+class SampleUsage:
     """One ask; counts in tokens. `cached_tokens` of the prompt came out of the prefix cache."""
 
     index: int
-    kind: Kind
+    kind: AskKind
     state: State = State.RUNNING
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -30,18 +30,18 @@ class Entry:
 
 
 @dataclass(slots=True)
-class Bill:
+class Usage:
     """Entries in the order of asking."""
 
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[SampleUsage] = field(default_factory=list)
 
-    def open(self, kind: Kind) -> Entry:
+    def open(self, kind: AskKind) -> SampleUsage:
         """A new ask."""
-        entry = Entry(len(self.entries), kind)
+        entry = SampleUsage(len(self.entries), kind)
         self.entries.append(entry)
         return entry
 
-    def usage(self) -> dict[str, Any]:
+    def totals(self) -> dict[str, Any]:
         """OpenAI's `usage`. A prompt counts as often as it was sent to the engine."""
         prompt = sum(entry.prompt_tokens for entry in self.entries)
         completion = sum(entry.completion_tokens for entry in self.entries)
@@ -75,5 +75,5 @@ class Bill:
                 "tokens": entry.completion_tokens,
             }
             for entry in self.entries
-            if entry.kind is Kind.SAMPLE
+            if entry.kind is AskKind.SAMPLE
         ]

@@ -28,7 +28,7 @@ class Fake:
     url: str = ""
     asked: list[Body] = field(default_factory=list)
     at_once: int = 0
-    most_at_once: int = 0
+    max_at_once: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def prompts(self) -> list[str]:
@@ -58,7 +58,7 @@ def faked(answer: Callable[[Body, int], Said]) -> Iterator[Fake]:
                 before = len(fake.asked)
                 fake.asked.append(body)
                 fake.at_once += 1
-                fake.most_at_once = max(fake.most_at_once, fake.at_once)
+                fake.max_at_once = max(fake.max_at_once, fake.at_once)
             said = fake.answer(body, before)
             with fake.lock:
                 fake.at_once -= 1

@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 
 from server.budget.budget import ThinkingBudget
 from server.budget.plan import FamilyTokens, Opening, Plan
-from server.budget.planning.make_plan import Occasion, make_plan
-from server.engine.family_tokens import Encoder, family_tokens, lexicon
+from server.budget.planning.make_plan import PlanContext, make_plan
+from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.reasoning.families import FAMILIES, detect_family
 from server.reasoning.records import Problem, Sample, Trace
 from tests.training import real_tokenizers
@@ -51,9 +51,9 @@ class Case:
 
     def plan(self) -> Plan:
         """The server's, for a request whose thinking is cut."""
-        occasion = Occasion(self.prompt, 8192)
+        occasion = PlanContext(self.prompt, 8192)
         asked, encode = ThinkingBudget(max_tokens=64), Encoder(self.tokenizer)
-        return make_plan(asked, self.marks, encode, occasion, lexicon(self.tokenizer))
+        return make_plan(asked, self.marks, encode, occasion, vocabulary_of(self.tokenizer))
 
 
 @pytest.fixture(scope="module", params=CASES.values(), ids=list(CASES))

@@ -22,7 +22,7 @@ from server.api.scaling.inner_requests import Answered, Samples
 from server.api.scaling.stream import Chunks
 from server.budget.budget import BudgetError
 from server.engine.client.call import Call
-from server.observability.telemetry import Watch
+from server.observability.telemetry import Telemetry
 from server.scaling.equality import Equality, Judge
 from server.scaling.marks import Marks
 from server.scaling.method import Means, Outcome
@@ -62,11 +62,13 @@ class ScalingMeans:
 class ScalingEdge:
     """Stands beside the budget's middleware; `app` is what is behind it: vLLM's routes."""
 
-    def __init__(self, app: ASGIApp, reasoning: ReasoningField, means: ScalingMeans, watch: Watch) -> None:
+    def __init__(
+        self, app: ASGIApp, reasoning: ReasoningField, means: ScalingMeans, telemetry: Telemetry
+    ) -> None:
         self._app = app
         self._reasoning = reasoning
         self._means = means
-        self._watch = watch
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send, call: Call, scaled: Scaled) -> None:
         """Answer, unless the client goes away first: then every ask is aborted before this returns."""
@@ -123,29 +125,29 @@ class ScalingEdge:
             with self._means.answering(samples.response_id, call):
                 return await self._run(samples, scaled, tell)
         except BudgetError as error:
-            self._watch.refuse(CHAT_PATH, error.field)
+            self._telemetry.refuse(CHAT_PATH, error.field)
             raise
         except SampleError:
             if samples.refused is not None:
-                self._watch.refuse(CHAT_PATH, samples.refused)
+                self._telemetry.refuse(CHAT_PATH, samples.refused)
             raise
 
     async def _run(self, samples: Samples, scaled: Scaled, tell: Tell | None) -> Json:
         """The whole response, as if it were not to be streamed."""
         wanted = scaled.wanted
         equality = Equality(self._means.judge)
-        most = self._means.defaults.most_samples
+        max_samples = self._means.defaults.max_samples
         scorer = self._means.scorer(scaled)
-        means = Means(samples, equality, most, scorer, tell or (lambda _: None))
+        means = Means(samples, equality, max_samples, scorer, tell or (lambda _: None))
         outcome = await wanted.method.run(wanted.fields, means)
         body = self._completed(outcome, shows=scaled.fields.get("include_reasoning") is not False)
         body["id"] = samples.response_id
-        body["usage"] = samples.bill.usage()
+        body["usage"] = samples.usage.totals()
         body["scaling"] = {
             "method": wanted.name,
             **outcome.said,
-            "samples": samples.bill.samples(),
-            "tokens": samples.bill.by_kind(),
+            "samples": samples.usage.samples(),
+            "tokens": samples.usage.by_kind(),
         }
         if equality.failures:
             body["scaling"]["not_compared"] = equality.failures

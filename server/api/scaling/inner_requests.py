@@ -16,12 +16,12 @@ from starlette.types import ASGIApp, Message, Scope
 
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.running.controller import Phase
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.call import CALL, Call
-from server.engine.client.segment import Line
+from server.engine.client.segment import Segment
 from server.scaling.marks import Marks
-from server.scaling.samples import Ask, Kind, Sample, SampleError, Watch
-from server.scaling.usage import Bill, Entry, State
+from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleError
+from server.scaling.usage import SampleUsage, State, Usage
 
 Json = Mapping[str, Any]
 TELL_EVERY_S = 0.5
@@ -57,7 +57,7 @@ class Samples:
         self._marks = marks
         self._request_id = request_id
         self._tell = tell
-        self.bill = Bill()
+        self.usage = Usage()
         self.refused: str | None = None
         """The field of a budget that the engine refused."""
 
@@ -84,19 +84,19 @@ class Samples:
             raise RuntimeError("asked for the marks of a model that has none")
         return self._marks
 
-    async def ask(self, ask: Ask, watch: Watch | None = None) -> Sample:
+    async def ask(self, ask: Ask, watch: OnTokens | None = None) -> Sample:
         """As Sampler.ask."""
-        entry = self.bill.open(ask.kind)
-        shown = _Shown(entry, self._tell) if self._tell and ask.kind is Kind.SAMPLE else None
+        entry = self.usage.open(ask.kind)
+        shown = _Shown(entry, self._tell) if self._tell and ask.kind is AskKind.SAMPLE else None
 
-        def on_tokens(follower: Follower) -> None:
-            _count(entry, follower)
+        def on_tokens(tracker: ThinkingTracker) -> None:
+            _count(entry, tracker)
             if shown is not None:
-                shown.advance(follower)
+                shown.advance(tracker)
             if watch is not None:
-                watch(follower)
+                watch(tracker)
 
-        line = Line(
+        segment = Segment(
             prefix=ask.prefix,
             step=ask.step,
             max_tokens=ask.max_completion_tokens,
@@ -109,8 +109,8 @@ class Samples:
             self._call,
             budget=budget,
             asked=self._call.asked or budget != self._call.budget,
-            line=line,
-            whole=self._call,
+            segment=segment,
+            parent=self._call,
             reports={},
             progress={},
         )
@@ -118,12 +118,12 @@ class Samples:
         try:
             answered = await self._through(call, self._body(ask, entry.index))
             entry.state = State.FAILED
-            sample = _sample(entry, answered, call, line)
+            sample = _sample(entry, answered, call, segment)
             entry.state = State.DONE
             return sample
         finally:
             self.refused = self.refused or call.refused
-            entry.prompt_tokens, entry.cached_tokens = line.prompt_tokens, line.cached_tokens
+            entry.prompt_tokens, entry.cached_tokens = segment.prompt_tokens, segment.cached_tokens
             if shown is not None:
                 shown.end()
 
@@ -205,22 +205,22 @@ def _with_words(messages: Any, words: str) -> list[Any]:
     return new
 
 
-def _count(entry: Entry, follower: Follower) -> None:
-    entry.thinking_tokens, entry.completion_tokens = follower.tokens, follower.position
+def _count(entry: SampleUsage, tracker: ThinkingTracker) -> None:
+    entry.thinking_tokens, entry.completion_tokens = tracker.tokens, tracker.position
 
 
-def _sample(entry: Entry, answered: Answered, call: Call, line: Line) -> Sample:
+def _sample(entry: SampleUsage, answered: Answered, call: Call, segment: Segment) -> Sample:
     try:
         response = json.loads(answered.body)
         choice = response["choices"][0]
         message = choice["message"]
     except (ValueError, KeyError, IndexError, TypeError):
         raise SampleError(f"a sample ended with status {answered.status}", answered) from None
-    output = line.output
+    output = segment.output
     if output is None:
         raise SampleError("a sample came back without its tokens", answered)
-    if line.follower is not None:
-        _count(entry, line.follower)
+    if segment.tracker is not None:
+        _count(entry, segment.tracker)
     else:
         entry.completion_tokens = len(output.tokens)
     return Sample(
@@ -229,12 +229,12 @@ def _sample(entry: Entry, answered: Answered, call: Call, line: Line) -> Sample:
         answer=message.get("content") or "",
         thinking_tokens=entry.thinking_tokens,
         completion_tokens=entry.completion_tokens,
-        prompt_tokens=line.prompt_tokens,
+        prompt_tokens=segment.prompt_tokens,
         finish_reason=choice.get("finish_reason"),
         report=call.reports.get(0),
         tokens=output.tokens,
-        is_ended=line.follower is not None and line.follower.answer_at is not None,
-        is_cramped=bool(line.step and line.follower and line.step.is_cramped(line.follower)),
+        is_ended=segment.tracker is not None and segment.tracker.answer_at is not None,
+        is_cramped=bool(segment.step and segment.tracker and segment.step.is_cramped(segment.tracker)),
         logprobs=output.logprobs,
         alternatives=output.alternatives,
         response=response,
@@ -244,14 +244,14 @@ def _sample(entry: Entry, answered: Answered, call: Call, line: Line) -> Sample:
 class _Shown:
     """Tells how far one sample is: when it begins, when it answers, when it is over, and now and then."""
 
-    def __init__(self, entry: Entry, tell: Callable[[Json], None]) -> None:
+    def __init__(self, entry: SampleUsage, tell: Callable[[Json], None]) -> None:
         self._entry = entry
         self._tell = tell
         self._state = ""
         self._told_at = 0.0
 
-    def advance(self, follower: Follower) -> None:
-        state = "answering" if follower.phase is Phase.ANSWER else "thinking"
+    def advance(self, tracker: ThinkingTracker) -> None:
+        state = "answering" if tracker.phase is Phase.ANSWER else "thinking"
         if state != self._state or monotonic() - self._told_at >= TELL_EVERY_S:
             self._say(state)
 

@@ -7,14 +7,14 @@ from typing import NoReturn
 from server.budget.budget import UNLIMITED, BudgetError, Encode, ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.planning.make_steering import make_steering
-from server.budget.planning.vocabulary import Lexicon
+from server.budget.planning.vocabulary import Vocabulary
 from server.budget.steering import Steering
 
 DEFAULT_ANSWER_RESERVE_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class PlanContext:
     """What the request around a budget looks like when it is planned; counts in tokens."""
 
     prompt: Sequence[int]
@@ -32,27 +32,27 @@ def make_plan(
     budget: ThinkingBudget,
     tokens: FamilyTokens,
     encode: Encode,
-    occasion: Occasion,
-    lexicon: Lexicon,
+    context: PlanContext,
+    vocabulary: Vocabulary,
 ) -> Plan:
-    """Settle a budget for one request. `lexicon`: the tokenizer's, for budgets that name words.
+    """Settle a budget for one request. `vocabulary`: the tokenizer's, for budgets that name words.
 
     Raises BudgetError when the budget cannot be kept: a reserve that does not fit, a closing message
     that would break a JSON answer or a tool call, a word that this tokenizer has no token for.
     """
     if budget.max_steps is not None:
-        tokens = _counting(budget, tokens, encode, occasion)
-    room = occasion.max_model_len - len(occasion.prompt)
-    if occasion.max_completion_tokens is not None:
-        room = min(room, occasion.max_completion_tokens)
+        tokens = _counting(budget, tokens, encode, context)
+    room = context.max_model_len - len(context.prompt)
+    if context.max_completion_tokens is not None:
+        room = min(room, context.max_completion_tokens)
     plan = Plan(
-        opening=_opening(budget, tokens, occasion),
+        opening=_opening(budget, tokens, context),
         start=tokens.start,
         end=tokens.end,
         end_is_distinct=tokens.end_is_distinct,
         end_of_turn=tokens.end_of_turn,
-        tool_call=tokens.tool_call if occasion.has_tools else (),
-        cue=_cue(budget, tokens, encode, occasion),
+        tool_call=tokens.tool_call if context.has_tools else (),
+        cue=_cue(budget, tokens, encode, context),
         line_breaks=tokens.line_breaks,
         line_break=encode("\n") if tokens.line_breaks else (),
         nudges=_nudges(budget, tokens, encode),
@@ -60,7 +60,7 @@ def make_plan(
         min_tokens=budget.min_tokens or 0,
         num_waits=budget.num_waits or 0,
         room=room,
-        steering=replace(_steering(budget, tokens, encode, lexicon), seed=occasion.seed),
+        steering=replace(_steering(budget, tokens, encode, vocabulary), seed=context.seed),
     )
     reserve = _reserve(budget, plan)
     return replace(
@@ -68,27 +68,27 @@ def make_plan(
     )
 
 
-def _opening(budget: ThinkingBudget, tokens: FamilyTokens, occasion: Occasion) -> Opening:
-    found = tokens.opening_of(occasion.prompt)
+def _opening(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext) -> Opening:
+    found = tokens.opening_of(context.prompt)
     if found is not Opening.AWAIT:
         return found
     # Thinking that must happen, or must be seen to be skipped, is opened rather than hoped for.
     must_open = bool(budget.min_tokens or budget.num_waits or budget.max_steps or budget.max_tokens == 0)
-    if tokens.family.always_opens or (occasion.asked and must_open):
+    if tokens.family.always_opens or (context.asked and must_open):
         return Opening.FORCE
     return Opening.AWAIT
 
 
-def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, occasion: Occasion) -> TokenIds:
+def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: PlanContext) -> TokenIds:
     if budget.end_message is not None:
-        if budget.end_message and occasion.has_structure:
+        if budget.end_message and context.has_structure:
             raise BudgetError(
                 "thinking_budget.end_message",
                 "end_message cannot stand in front of a structured answer (response_format, a forced tool"
                 ' call): leave it out, or set it to ""',
             )
         return encode(budget.end_message) if budget.end_message else ()
-    if occasion.has_structure or occasion.has_tools:
+    if context.has_structure or context.has_tools:
         return ()
     return encode(tokens.family.cue)
 
@@ -105,7 +105,7 @@ def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tup
 
 
 def _counting(
-    budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, occasion: Occasion
+    budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: PlanContext
 ) -> FamilyTokens:
     """The same family, with thinking that opens by the first step's mark. Its delimiter begins as each
     step's mark does, so that it is known by its last token only."""
@@ -121,15 +121,17 @@ def _counting(
         refuse("this model's tokenizer has no token of its own for the mark of a step")
     if budget.num_waits or budget.min_tokens or budget.alpha_tokens is not None:
         refuse("max_steps goes with none of num_waits, min_tokens and alpha_tokens")
-    if tokens.opening_of(occasion.prompt) is Opening.OPEN:
+    if tokens.opening_of(context.prompt) is Opening.OPEN:
         refuse("max_steps needs a prompt that has not opened thinking yet")
     return replace(tokens, start=start, end_is_distinct=False)
 
 
-def _steering(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, lexicon: Lexicon) -> Steering:
+def _steering(
+    budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, vocabulary: Vocabulary
+) -> Steering:
     marks = tokens.end[:1] if tokens.end_is_distinct else tokens.end
     nudges = budget.nudge or (tokens.family.nudge,)
-    return make_steering(budget, nudges, encode, lexicon, marks, tokens.family.step_mark)
+    return make_steering(budget, nudges, encode, vocabulary, marks, tokens.family.step_mark)
 
 
 def _closing_length(plan: Plan) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NoReturn
 
 from server.budget.budget import NOWAIT_WORDS, TENTH, UNLIMITED, BudgetError, Encode, ThinkingBudget
 from server.budget.loops import LoopRule
-from server.budget.planning.vocabulary import Lexicon
+from server.budget.planning.vocabulary import Vocabulary
 from server.budget.steering import Steering
 
 SMALL_BUDGET_TOKENS = 1000
@@ -23,7 +23,7 @@ def make_steering(
     budget: ThinkingBudget,
     nudges: Sequence[str],
     encode: Encode,
-    lexicon: Lexicon,
+    vocabulary: Vocabulary,
     marks: Container[int] = (),
     step_mark: str | None = None,
 ) -> Steering:
@@ -33,15 +33,15 @@ def make_steering(
     Raises BudgetError for a word that this tokenizer has no token for.
     """
     return Steering(
-        **_landing(budget, lexicon),
+        **_landing(budget, vocabulary),
         **_loop_breaker(budget, nudges, encode),
         **_countdown(budget, step_mark, encode),
-        **_no_wait(budget, lexicon, marks),
-        **_alpha_one(budget, nudges, lexicon),
+        **_no_wait(budget, vocabulary, marks),
+        **_alpha_one(budget, nudges, vocabulary),
     )
 
 
-def _landing(budget: ThinkingBudget, lexicon: Lexicon) -> dict[str, Any]:
+def _landing(budget: ThinkingBudget, vocabulary: Vocabulary) -> dict[str, Any]:
     """In the last tokens below the maximum thinking is closed where a sentence or a line ends, or where the
     end is likely anyway; Waits that are left are not used there. The hard cut stays behind it.
 
@@ -54,9 +54,9 @@ def _landing(budget: ThinkingBudget, lexicon: Lexicon) -> dict[str, Any]:
     grace = maximum // 10 if budget.grace_tokens == TENTH else budget.grace_tokens
     return {
         "land_from": max(maximum - grace, budget.min_tokens or 0),
-        "sentence_ends": lexicon.sentence_ends,
-        "points": lexicon.points,
-        "digits": lexicon.digits,
+        "sentence_ends": vocabulary.sentence_ends,
+        "points": vocabulary.points,
+        "digits": vocabulary.digits,
     }
 
 
@@ -87,7 +87,7 @@ def _countdown(budget: ThinkingBudget, step_mark: str | None, encode: Encode) ->
     return {"max_steps": budget.max_steps, "step_marks": marks}
 
 
-def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) -> dict[str, Any]:
+def _no_wait(budget: ThinkingBudget, vocabulary: Vocabulary, marks: Container[int]) -> dict[str, Any]:
     """The tokens that say certain words are never sampled inside thinking (arXiv 2506.08343).
 
     As in the paper a word is one token, case and marks around it aside; of its own words those count that
@@ -95,7 +95,7 @@ def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) ->
     """
     if not budget.suppress:
         return {}
-    found = {word: lexicon.saying_in_any_case(word) for word in budget.suppress}
+    found = {word: vocabulary.saying_in_any_case(word) for word in budget.suppress}
     missing = [word for word, tokens in found.items() if not tokens]
     if missing and (budget.suppress != NOWAIT_WORDS or len(missing) == len(NOWAIT_WORDS)):
         _refuse("suppress", f"{missing[0]!r} is not one token in this model's vocabulary")
@@ -105,7 +105,7 @@ def _no_wait(budget: ThinkingBudget, lexicon: Lexicon, marks: Container[int]) ->
     return {"suppressed": tuple(suppressed)}
 
 
-def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], lexicon: Lexicon) -> dict[str, Any]:
+def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], vocabulary: Vocabulary) -> dict[str, Any]:
     """Behind a paragraph the nudge is put in, with a probability that falls from 1 at the beginning to 0 at
     the moment alpha; from then on the model's own word for it ends thinking, without a cue.
 
@@ -115,13 +115,13 @@ def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], lexicon: Lexicon) 
     if budget.alpha_tokens is None:
         return {}
     words = dict.fromkeys(found[0] for nudge in nudges if (found := re.search(r"\w+", nudge)))
-    slow_words = [token for word in words for token in lexicon.saying(word)]
+    slow_words = [token for word in words for token in vocabulary.saying(word)]
     if not slow_words:
         said = ", ".join(words) or "no word"
         _refuse("alpha_tokens", f"no nudge ({said}) begins with a word of one token in this vocabulary")
     return {
         "alpha_tokens": budget.alpha_tokens,
-        "paragraph_ends": lexicon.paragraph_ends,
+        "paragraph_ends": vocabulary.paragraph_ends,
         "slow_words": tuple(slow_words),
     }
 

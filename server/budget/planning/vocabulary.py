@@ -1,4 +1,4 @@
-"""The lexicon: what a tokenizer's tokens say, as tables of ids: sentence ends, paragraph ends, words."""
+"""The vocabulary: what a tokenizer's tokens say, as tables of ids: sentence ends, paragraph ends, words."""
 
 import re
 from collections import defaultdict
@@ -15,7 +15,7 @@ _DIGIT_END = re.compile(r"\d\Z")
 _AROUND_A_WORD = re.compile(r"\A\W+|\W+\Z")
 
 
-class Lexicon:
+class Vocabulary:
     """`texts`: what each id says, "" for one that says nothing; read when it is first needed."""
 
     def __init__(self, texts: Callable[[], Sequence[str]]) -> None:

@@ -11,7 +11,7 @@ from typing import Self
 
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import End, Opening, Plan
-from server.budget.running.thinking_state import NO_TOKEN, Course
+from server.budget.running.thinking_state import NO_TOKEN, ThinkingState
 
 NONE = NO_TOKEN
 LANDED = -3
@@ -29,7 +29,7 @@ class Phase(StrEnum):
     ANSWER = "answer"
 
 
-class Kind(StrEnum):
+class ForcedKind(StrEnum):
     """What a forced token is part of."""
 
     START = "start"
@@ -74,7 +74,6 @@ class Controller:
         "_reason",
         "_script",
         "_then",
-        "course",
         "end",
         "forced",
         "phase",
@@ -82,6 +81,7 @@ class Controller:
         "position",
         "requested_at",
         "sampled_ends",
+        "state",
         "waits_at",
     )
 
@@ -91,17 +91,17 @@ class Controller:
         """The output position from which a control request wants thinking closed."""
         self.position = 0
         """Output tokens so far."""
-        self.course = Course(plan)
+        self.state = ThinkingState(plan)
         """What thinking says so far."""
         self.waits_at: list[int] = []
         """The output positions at which an end, or a loop, was replaced by a nudge."""
         self.sampled_ends: dict[int, int] = {}
         """Where an end was sampled, kept or replaced, and which one."""
-        self.forced: dict[int, Kind] = {}
+        self.forced: dict[int, ForcedKind] = {}
         """Output positions that were forced, and as part of what."""
         self.end: End | None = None
         """Why thinking closed; None while it has not."""
-        self._script: list[tuple[int, Kind]] = []
+        self._script: list[tuple[int, ForcedKind]] = []
         self._then = Phase.THINKING
         self._reason: End | None = None
         """What made the script due, until its first token has come."""
@@ -117,7 +117,7 @@ class Controller:
             self.end = End.NATURAL
             self._begin_answer()
         elif plan.opening is Opening.FORCE:
-            self._force([(token, Kind.START) for token in plan.start], Phase.THINKING)
+            self._force([(token, ForcedKind.START) for token in plan.start], Phase.THINKING)
 
     @classmethod
     def replay(
@@ -133,7 +133,7 @@ class Controller:
     @property
     def tokens(self) -> int:
         """Thinking tokens so far: nudges count, marks do not."""
-        return self.course.tokens
+        return self.state.tokens
 
     # -- before a token ------------------------------------------------------------------------
 
@@ -156,7 +156,7 @@ class Controller:
             return NEVER
         if self.phase is not Phase.THINKING or not plan.end_is_distinct:
             return self.position + 1
-        until = min(plan.close_at, self.position + self.course.steady_for())
+        until = min(plan.close_at, self.position + self.state.steady_for())
         if self.requested_at > self.position:
             until = min(until, self.requested_at)
         return max(until, self.position + 1)
@@ -173,10 +173,10 @@ class Controller:
             self._await_start(token)
         elif self.phase is Phase.ANSWER:
             self._match_end(token)
-        elif sampled_end == NONE and self.course.is_at_mark and token != self.plan.end[1]:
+        elif sampled_end == NONE and self.state.is_at_mark and token != self.plan.end[1]:
             self._begin_step(at)
         elif sampled_end == NONE:
-            self.course.take((token,))
+            self.state.take((token,))
             self._match_end(token)
         else:
             self.sampled_ends[at] = sampled_end
@@ -190,7 +190,7 @@ class Controller:
         self.position += len(tokens)
         self._last = tokens[-1]
         if self.phase is Phase.THINKING:
-            self.course.take(tokens)
+            self.state.take(tokens)
 
     # -- the rules -----------------------------------------------------------------------------
 
@@ -199,23 +199,23 @@ class Controller:
         begun may still be another's: a control request can come behind the decision.
         """
         if self.phase is Phase.FORCING:
-            return self._reason is not None or self._script[0][1] in (Kind.NUDGE, Kind.STEP)
+            return self._reason is not None or self._script[0][1] in (ForcedKind.NUDGE, ForcedKind.STEP)
         return self.phase is Phase.THINKING
 
     def _close_or_nudge(self) -> None:
         """What is due before the token at `position`, if anything is."""
-        reason = self.course.due(self.position, self.requested_at)
+        reason = self.state.due(self.position, self.requested_at)
         if reason is End.LOOP and self._suppressing():
             self._force_nudge(self.plan.steering.loop_nudge, reason)
         elif reason is not None:
             self._close(reason)
-        elif self.phase is Phase.THINKING and self.course.draws_nudge(self.position):
+        elif self.phase is Phase.THINKING and self.state.draws_nudge(self.position):
             self._force_nudge(self._nudge())
 
     def _suppressing(self) -> bool:
         if self.tokens < self.plan.min_tokens:
             return True
-        return len(self.waits_at) < self.plan.num_waits and not self.course.in_grace
+        return len(self.waits_at) < self.plan.num_waits and not self.state.in_grace
 
     def _nudge(self) -> TokenIds:
         return self.plan.nudges[len(self.waits_at) % len(self.plan.nudges)]
@@ -229,50 +229,50 @@ class Controller:
         elif self._matched == len(plan.end) - 1:
             watched = (plan.end[-1], *watched)
             keep = plan.end[-1]
-        if self.course.is_at_mark:
+        if self.state.is_at_mark:
             ends_here = plan.end[1:] if len(plan.end) == 2 else ()
-            return Action(force=self.course.mark[1], spare=plan.end[1], watched=ends_here, keep=plan.end[1])
+            return Action(force=self.state.mark[1], spare=plan.end[1], watched=ends_here, keep=plan.end[1])
         suppressed = plan.steering.suppressed
         if self._suppressing():
             return Action(watched=watched, substitute=self._nudge()[0], forbidden=suppressed)
         if plan.steering.is_past_alpha(self.tokens):
             watched = (*watched, *plan.steering.slow_words)
-        likely = plan.end[0] if plan.end_is_distinct and self.course.in_grace else NONE
+        likely = plan.end[0] if plan.end_is_distinct and self.state.in_grace else NONE
         return Action(watched=watched, substitute=plan.end[0], keep=keep, forbidden=suppressed, likely=likely)
 
     def _begin_nudge(self, at: int, token: int) -> None:
         """`token` is the nudge's first, in the place of the end."""
         rest = self._nudge()[1:]
         self.waits_at.append(at)
-        self.forced[at] = Kind.NUDGE
-        self.course.take((token,))
+        self.forced[at] = ForcedKind.NUDGE
+        self.state.take((token,))
         self._force_nudge(rest)
 
     def _begin_step(self, at: int) -> None:
         """At `at` stands the second token of a step's mark."""
-        _, second, *rest = self.course.mark
-        self.forced[at] = Kind.STEP
-        self.course.take((second,))
+        _, second, *rest = self.state.mark
+        self.forced[at] = ForcedKind.STEP
+        self.state.take((second,))
         self._matched = 0
-        self._force([(token, Kind.STEP) for token in rest], Phase.THINKING)
+        self._force([(token, ForcedKind.STEP) for token in rest], Phase.THINKING)
 
     def _force_nudge(self, nudge: TokenIds, reason: End | None = None) -> None:
         self._matched = 0
-        self._force([(token, Kind.NUDGE) for token in nudge], Phase.THINKING, reason)
+        self._force([(token, ForcedKind.NUDGE) for token in nudge], Phase.THINKING, reason)
 
     def _end_in_its_place(self, at: int, sampled_end: int) -> None:
         """Thinking ends with the token at `at`: the model ended it there, or nearly."""
         plan = self.plan
         self.end = self._end_of(sampled_end)
         if not plan.end_is_distinct and sampled_end == plan.end[-1] and self._matched == len(plan.end) - 1:
-            self.course.give_back(self._matched)  # the delimiter's own tokens were no thinking after all
+            self.state.give_back(self._matched)  # the delimiter's own tokens were no thinking after all
             self._begin_answer()
             return
         if sampled_end != plan.end[0]:
-            self.forced[at] = Kind.END
-        script = [(rest, Kind.END) for rest in plan.end[1:]]
+            self.forced[at] = ForcedKind.END
+        script = [(rest, ForcedKind.END) for rest in plan.end[1:]]
         if sampled_end in plan.tool_call:
-            script.append((sampled_end, Kind.TOOL_CALL))
+            script.append((sampled_end, ForcedKind.TOOL_CALL))
         self._force(script, Phase.ANSWER)
 
     def _end_of(self, sampled_end: int) -> End:
@@ -283,13 +283,13 @@ class Controller:
     def _close(self, reason: End) -> None:
         plan = self.plan
         if reason is End.STEPS:  # the delimiter's first token stands; no cue, as in the paper
-            self._force([(token, Kind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
+            self._force([(token, ForcedKind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
             return
         needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
-        script = [(token, Kind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
-        self._force([*script, *((token, Kind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
+        script = [(token, ForcedKind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
+        self._force([*script, *((token, ForcedKind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
 
-    def _force(self, script: list[tuple[int, Kind]], then: Phase, reason: End | None = None) -> None:
+    def _force(self, script: list[tuple[int, ForcedKind]], then: Phase, reason: End | None = None) -> None:
         self._script, self._then, self._reason = script, then, reason
         self.phase = Phase.FORCING
         if not script:
@@ -298,14 +298,14 @@ class Controller:
     def _advance_script(self, at: int) -> None:
         token, kind = self._script.pop(0)
         self.forced[at] = kind
-        if kind in (Kind.NUDGE, Kind.STEP):
-            self.course.take((token,))
-        if self._reason is not None and kind is Kind.NUDGE:
+        if kind in (ForcedKind.NUDGE, ForcedKind.STEP):
+            self.state.take((token,))
+        if self._reason is not None and kind is ForcedKind.NUDGE:
             self.waits_at.append(at)
         elif self._reason is not None:
             self.end = self._reason
             if self.end is End.STEPS:
-                self.course.give_back(1)
+                self.state.give_back(1)
         self._reason = None
         if not self._script:
             self._end_script()

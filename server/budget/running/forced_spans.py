@@ -1,15 +1,15 @@
-"""Where forced tokens stand in the text: the ledger's positions as characters of thinking and answer."""
+"""Where forced tokens stand in the text: recorded positions as characters of thinking and answer."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
-from server.budget.running.controller import Kind
-from server.budget.running.tracker import Follower
+from server.budget.running.controller import ForcedKind
+from server.budget.running.tracker import ThinkingTracker
 
 THINKING, ANSWER = "thinking", "answer"
-_MARKS = frozenset({Kind.START, Kind.TOOL_CALL})
+_MARKS = frozenset({ForcedKind.START, ForcedKind.TOOL_CALL})
 """Stand in neither text."""
 
 
@@ -33,11 +33,11 @@ def forceable(plan: Plan) -> frozenset[int]:
 
 
 def forced_spans(
-    forced: Mapping[int, Kind], follower: Follower, text_ends: Sequence[int]
+    forced: Mapping[int, ForcedKind], tracker: ThinkingTracker, text_ends: Sequence[int]
 ) -> tuple[Span, ...]:
     """`text_ends`: the length of the output's text behind each token. Neighbours of a kind are one span."""
     spans: list[Span] = []
-    for span in _pieces(forced, follower, text_ends):
+    for span in _pieces(forced, tracker, text_ends):
         last = spans[-1] if spans else None
         if last and (last.kind, last.part, last.end) == (span.kind, span.part, span.start):
             spans[-1] = Span(last.kind, last.part, last.start, span.end)
@@ -46,7 +46,9 @@ def forced_spans(
     return tuple(spans)
 
 
-def _pieces(forced: Mapping[int, Kind], follower: Follower, text_ends: Sequence[int]) -> Iterator[Span]:
+def _pieces(
+    forced: Mapping[int, ForcedKind], tracker: ThinkingTracker, text_ends: Sequence[int]
+) -> Iterator[Span]:
     """One span a forced token, in order, those without a character left out."""
 
     def behind(tokens: int) -> int:
@@ -55,12 +57,12 @@ def _pieces(forced: Mapping[int, Kind], follower: Follower, text_ends: Sequence[
         # The last length is the least: a stop string cuts off what stood behind it.
         return min(text_ends[known - 1], text_ends[-1]) if known > 0 else 0
 
-    answer_at = follower.answer_at
-    began = behind(follower.thinking_at or 0)
+    answer_at = tracker.answer_at
+    began = behind(tracker.thinking_at or 0)
     answer_began = behind(answer_at or 0)
-    thinking_ended = behind(answer_at - len(follower.plan.end)) if answer_at is not None else behind(NEVER)
+    thinking_ended = behind(answer_at - len(tracker.plan.end)) if answer_at is not None else behind(NEVER)
     for at, kind in sorted(forced.items()):
-        if at >= len(text_ends) or kind in _MARKS or (kind is Kind.END and answer_at is None):
+        if at >= len(text_ends) or kind in _MARKS or (kind is ForcedKind.END and answer_at is None):
             continue  # which of the END tokens are the delimiter's is known when it is complete
         if answer_at is not None and at >= answer_at:
             piece = Span(kind.value, ANSWER, behind(at) - answer_began, behind(at + 1) - answer_began)

@@ -5,17 +5,17 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from server.budget.plan import End
-from server.budget.running.controller import Kind
+from server.budget.running.controller import ForcedKind
 from server.budget.running.forced_spans import Span
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class ForcedRecord:
     """What the engine did to one sequence: forced output positions, where an end was replaced, and why
     thinking closed as far as it went."""
 
-    forced: Mapping[int, Kind] = field(default_factory=dict)
+    forced: Mapping[int, ForcedKind] = field(default_factory=dict)
     waits_at: tuple[int, ...] = ()
     end: End | None = None
 
@@ -37,19 +37,19 @@ class ThinkingReport:
 
     @classmethod
     def of(
-        cls, follower: Follower, ledger: Ledger, forced_spans: tuple[Span, ...] | None = None
+        cls, tracker: ThinkingTracker, record: ForcedRecord, forced_spans: tuple[Span, ...] | None = None
     ) -> "ThinkingReport":
-        """Join what came out (follower) with what was done (ledger), up to the last token that came."""
-        plan, end = follower.plan, follower.end
-        if end in (End.NATURAL, End.STEPS) and ledger.end is not None:
-            end = ledger.end  # what looks like the model's own end may have been put there, and the reverse
+        """Join what came out (tracker) with what was done (forced record), up to the last token that came."""
+        plan, end = tracker.plan, tracker.end
+        if end in (End.NATURAL, End.STEPS) and record.end is not None:
+            end = record.end  # what looks like the model's own end may have been put there, and the reverse
         return cls(
-            tokens=follower.tokens,
+            tokens=tracker.tokens,
             max_tokens=plan.max_tokens,
             min_tokens=plan.min_tokens,
             num_waits=plan.num_waits,
-            waits_used=sum(at < follower.position for at in ledger.waits_at),
-            forced_tokens=sum(at < follower.position for at in ledger.forced),
+            waits_used=sum(at < tracker.position for at in record.waits_at),
+            forced_tokens=sum(at < tracker.position for at in record.forced),
             end=end.value if end else None,
             forced_spans=forced_spans,
         )

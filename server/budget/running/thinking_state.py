@@ -1,4 +1,4 @@
-"""The course of thinking: what its tokens alone say, and what is due. Controller and follower each keep one.
+"""The state of thinking: what its tokens alone say, and what is due. Controller and tracker each keep one.
 
 So the API's side knows why thinking closes from the tokens that come, without asking the engine.
 """
@@ -12,7 +12,7 @@ from server.budget.plan import End, Plan
 NO_TOKEN = -1
 
 
-class Course:
+class ThinkingState:
     """Takes in one sequence's thinking tokens in order, marks left out."""
 
     __slots__ = ("_last", "_last_but_one", "_loops", "plan", "steps_left", "tokens")

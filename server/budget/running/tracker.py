@@ -1,16 +1,16 @@
-"""The follower: reads a plan's outcome off the tokens that come out of the engine, as they come.
+"""The tracker: reads a plan's outcome off the tokens that come out of the engine, as they come.
 
 It sees where thinking opens and closes and why. Which nudges were forced it cannot see (a model says
-"Wait" by itself as well), nor that an end was put where it was likely: that the engine's ledger knows.
+"Wait" by itself as well), nor that an end was put where it was likely: that the engine's forced record knows.
 """
 
 from server.budget.budget import NEVER
 from server.budget.plan import FORCED_ENDS, End, Opening, Plan
 from server.budget.running.controller import OPENS_WITHIN, Phase
-from server.budget.running.thinking_state import Course
+from server.budget.running.thinking_state import ThinkingState
 
 
-class Follower:
+class ThinkingTracker:
     """Follows one sequence: `feed` each output token once, in order."""
 
     __slots__ = (
@@ -18,20 +18,20 @@ class Follower:
         "_matched",
         "_opening",
         "answer_at",
-        "course",
         "end",
         "phase",
         "plan",
         "position",
         "requested_at",
         "requested_by",
+        "state",
         "thinking_at",
     )
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.position = 0
-        self.course = Course(plan)
+        self.state = ThinkingState(plan)
         self.requested_at = NEVER
         """The output position from which a control request closes thinking; to be set before the token
         there is fed."""
@@ -55,7 +55,7 @@ class Follower:
     @property
     def tokens(self) -> int:
         """Thinking tokens so far."""
-        return self.course.tokens
+        return self.state.tokens
 
     @property
     def is_free(self) -> bool:
@@ -87,7 +87,7 @@ class Follower:
     def _due(self, token: int) -> End | None:
         """Why thinking closes with this token, if it does. A loop may have been answered by a nudge; and a
         delimiter of several tokens that was put in an end's place goes on, whatever is due meanwhile."""
-        reason = self.course.due(self.position, self.requested_at)
+        reason = self.state.due(self.position, self.requested_at)
         end = self.plan.end
         begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])
         if token not in begins:
@@ -110,7 +110,7 @@ class Follower:
             self._closing, self.end, self._matched = True, reason, 0
             if reason is End.STEPS:  # the delimiter's first token stands
                 self._matched = 1
-                self.course.give_back(1)
+                self.state.give_back(1)
         self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
         if self._closing:
             if self._matched == len(plan.end):
@@ -121,9 +121,9 @@ class Follower:
             if self._matched == len(plan.end):
                 self._answer(End.NATURAL)
             return
-        self.course.take((token,))
+        self.state.take((token,))
         if self._matched == len(plan.end):
-            self.course.give_back(len(plan.end))
+            self.state.give_back(len(plan.end))
             self._answer(End.NATURAL)
 
     def _answer(self, end: End) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from server.budget.budget import ThinkingBudget
 from server.budget.plan import End, Opening
 from server.budget.running.report import ThinkingReport
-from server.engine.client.segment import Line
+from server.engine.client.segment import Segment
 from server.keys.meter import Meter
 
 
@@ -31,9 +31,9 @@ class Call:
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
     detail: bool = False
     """Whether reports are detailed, and a stream has them on the way."""
-    line: Line | None = None
+    segment: Segment | None = None
     """Where the server asks for itself."""
-    whole: "Call | None" = None
+    parent: "Call | None" = None
     """The client's call that the server asks for, then."""
     ended_by: End | None = None
     """What ended the thinking of everything that is asked for it, of what is still to be asked, too."""
@@ -43,7 +43,7 @@ class Call:
     """Where thinking stood in the prompt; set when the request is planned."""
     start: str | None = None
     """What opens thinking, where it is not the family's own mark; set when the request is planned."""
-    owner: str | None = None
+    key_name: str | None = None
     """The name of the API key that it came with."""
     meter: Meter | None = None
     """That key's, where it has a quota."""
@@ -61,8 +61,8 @@ class Call:
     @property
     def request_id(self) -> str | None:
         """The response's `id`; None before vLLM has made one."""
-        if self.line is not None:
-            return self.line.response_id
+        if self.segment is not None:
+            return self.segment.response_id
         return getattr(self.state.get("request_metadata"), "request_id", None)
 
     @property

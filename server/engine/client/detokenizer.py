@@ -6,15 +6,15 @@ from collections.abc import Callable, Collection, Sequence
 from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
 
 from server.budget.running.step import Step
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.keys.meter import Meter
-from server.observability.clock import Progress
+from server.observability.clock import ChoiceClock
 
 STEP_IS_OVER = "s1_step"
 """As a `stop_reason`; no client sees it."""
 
 
-class AnswerStops(IncrementalDetokenizer):
+class AnswerStopDetokenizer(IncrementalDetokenizer):
     """Wraps the detokenizer of one sequence.
 
     `inner` was made without the client's stops. They are armed at the first token of the answer that
@@ -25,7 +25,7 @@ class AnswerStops(IncrementalDetokenizer):
     def __init__(
         self,
         inner: IncrementalDetokenizer,
-        progress: Progress,
+        progress: ChoiceClock,
         stop: Sequence[str],
         stop_token_ids: Collection[int],
         is_blank: Callable[[int], bool],
@@ -34,7 +34,7 @@ class AnswerStops(IncrementalDetokenizer):
         super().__init__()
         self._inner = inner
         self.progress = progress
-        self.follower = progress.follower
+        self.tracker = progress.tracker
         self._stop = list(stop)
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
@@ -42,7 +42,7 @@ class AnswerStops(IncrementalDetokenizer):
         self._armed = False
         self.step: Step | None = None
         """Where a piece of thinking ends, if that is what was asked for."""
-        self.on_tokens: Callable[[Follower], None] | None = None
+        self.on_tokens: Callable[[ThinkingTracker], None] | None = None
         """Called behind the tokens of each engine step."""
         self.text_ends: list[int] = []
         """The length of the output's text behind each token."""
@@ -65,7 +65,7 @@ class AnswerStops(IncrementalDetokenizer):
         token (which vLLM passes on as `stop_reason`), or None."""
         stopped = self._update(new_token_ids, stop_terminated)
         if self.on_tokens is not None:
-            self.on_tokens(self.follower)
+            self.on_tokens(self.tracker)
         return stopped
 
     def _update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
@@ -73,17 +73,17 @@ class AnswerStops(IncrementalDetokenizer):
             stopped = self._take(token, stop_terminated and at == len(new_token_ids) - 1)
             if isinstance(self._inner, BaseIncrementalDetokenizer):
                 self.text_ends.append(len(self._inner.output_text))
-            if stopped is None and self.step is not None and self.step.is_over(self.follower, self._text):
+            if stopped is None and self.step is not None and self.step.is_over(self.tracker, self._text):
                 stopped = STEP_IS_OVER
             if stopped is not None:
                 return stopped
         return None
 
     def _take(self, token: int, stop_terminated: bool) -> str | None:
-        free, thought = self.follower.is_free, self.follower.tokens
-        self.follower.feed(token)
-        if self._meter is not None and self.follower.tokens != thought:
-            self._meter.spend(self.follower.tokens - thought)
+        free, thought = self.tracker.is_free, self.tracker.tokens
+        self.tracker.feed(token)
+        if self._meter is not None and self.tracker.tokens != thought:
+            self._meter.spend(self.tracker.tokens - thought)
         self.progress.came(token, free)
         if free and not self._armed and not self._is_blank(token):
             self._arm()

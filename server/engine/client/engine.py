@@ -20,20 +20,20 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import BudgetError
 from server.budget.plan import UNGOVERNED, End, FamilyTokens, Opening, Plan
-from server.budget.planning.make_plan import Occasion, make_plan
-from server.budget.running.report import Ledger
-from server.engine.client.accounting import Account, Subject
+from server.budget.planning.make_plan import PlanContext, make_plan
+from server.budget.running.report import ForcedRecord
+from server.engine.client.accounting import Account, GenerationInfo
 from server.engine.client.call import CALL, Call
-from server.engine.client.generation import Governed
-from server.engine.client.segment import Line
+from server.engine.client.generation import Generation
+from server.engine.client.segment import Segment
 from server.engine.client.stopping import ServerStoppingError
-from server.engine.client.tracing import ThinkingSpans
-from server.engine.client.worker_calls import EndDesk, LedgerDesk
-from server.engine.family_tokens import Encoder, family_tokens, lexicon
+from server.engine.client.tracing import ThinkingTraceSpans
+from server.engine.client.worker_calls import LedgerFetcher, ThinkingEnder
+from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.engine.worker.processor import PLAN_KEY
 from server.keys.meter import Meter
 from server.observability.record import NO_FAMILY
-from server.observability.telemetry import Watch
+from server.observability.telemetry import Telemetry
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
 
@@ -41,7 +41,7 @@ TICKET_KEY = "s1_ticket"
 
 
 class ThinkingLLM(AsyncLLM):
-    """Call `govern` once, after the engine is up and before the first request."""
+    """Call `install_budgets` once, after the engine is up and before the first request."""
 
     family: FamilyTokens | None = None
     """None: the model's family is unknown; it is served, and a thinking budget is refused."""
@@ -49,11 +49,11 @@ class ThinkingLLM(AsyncLLM):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._tickets: dict[str, Governed] = {}
-        self._wholes: dict[str, tuple[str, Call]] = {}
+        self._in_flight: dict[str, Generation] = {}
+        self._scaled: dict[str, tuple[str, Call]] = {}
 
-    async def govern(self, family: Family | None, watch: Watch) -> None:
-        """Put the budget's sampler into every worker, learn the family's marks, and tell `watch` of all
+    async def install_budgets(self, family: Family | None, telemetry: Telemetry) -> None:
+        """Put the budget's sampler into every worker, learn the family's marks, and tell `telemetry` of all
         that is served.
 
         Raises RuntimeError when a worker cannot enforce budgets, ValueError when the tokenizer has no
@@ -66,7 +66,7 @@ class ThinkingLLM(AsyncLLM):
         self._end_of_turn = self._end_of_sequence_ids()
         if family is not None:
             await self._learn(family)
-        self._watch = watch
+        self._telemetry = telemetry
         self._model = self.model_config.served_model_name
         self._family_name = NO_FAMILY if family is None else family.name
         self._issued = 0
@@ -76,8 +76,8 @@ class ThinkingLLM(AsyncLLM):
         self._send = self.engine_core.add_request_async
         self.engine_core.add_request_async = self._admit
         if self.output_processor.tracing_enabled:
-            ThinkingSpans(self.output_processor)
-        watch.serve(self._model, self._family_name)
+            ThinkingTraceSpans(self.output_processor)
+        telemetry.serve(self._model, self._family_name)
 
     async def _learn(self, family: Family) -> None:
         tokenizer = self.renderer.tokenizer
@@ -87,10 +87,10 @@ class ThinkingLLM(AsyncLLM):
         if failed:
             raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
         self._encode = Encoder(tokenizer)
-        self._lexicon = lexicon(tokenizer)
-        self._desk = LedgerDesk(partial(self._ask_workers, "s1_ledgers"))
-        self._peeks = LedgerDesk(partial(self._ask_workers, "s1_peek_ledgers"))
-        self._ends = EndDesk(self.engine_core)
+        self._vocabulary = vocabulary_of(tokenizer)
+        self._record_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_records"))
+        self._peek_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_peek_records"))
+        self._ender = ThinkingEnder(self.engine_core)
         self.family = family_tokens(family, tokenizer, self._end_of_turn)
         self._end_of_turn = self.family.end_of_turn
         special = set(tokenizer.all_special_ids)
@@ -119,25 +119,25 @@ class ThinkingLLM(AsyncLLM):
         call = CALL.get() or Call()
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             return super().generate(prompt, sampling_params, request_id, **kwargs)
-        if call.line is not None:
-            prompt, sampling_params = self._continue(call, call.line, prompt, sampling_params)
+        if call.segment is not None:
+            prompt, sampling_params = self._continue(call, call.segment, prompt, sampling_params)
         first_choice = call.prompts * sampling_params.n
         call.prompts += 1
         plan = self._plan(prompt, sampling_params, call)
-        subject = self._subject(prompt, plan, request_id, sampling_params.n, call, kwargs.get("lora_request"))
-        account = Account(subject, self._watch, self._is_blank, self._end_of_turn)
+        info = self._info(prompt, plan, request_id, sampling_params.n, call, kwargs.get("lora_request"))
+        account = Account(info, self._telemetry, self._is_blank, self._end_of_turn)
         ticket = self._ticket()
         params = sampling_params.clone()
         params.extra_args = {**(params.extra_args or {}), TICKET_KEY: ticket}
-        governed = Governed(account, call, first_choice)
+        generation = Generation(account, call, first_choice)
         if plan is not None:
-            governed.stop, governed.stop_token_ids = params.stop or (), params.stop_token_ids or ()
-            self._put_in(plan, params, call, kwargs)
+            generation.stop, generation.stop_token_ids = params.stop or (), params.stop_token_ids or ()
+            self._apply_plan(plan, params, call, kwargs)
         stream = super().generate(prompt, params, request_id, **kwargs)
-        return self._follow(stream, governed, ticket)
+        return self._stream(stream, generation, ticket)
 
-    def _put_in(self, plan: Plan, params: SamplingParams, call: Call, kwargs: dict[str, Any]) -> None:
-        # Client stops act on the answer only: AnswerStops arms them there.
+    def _apply_plan(self, plan: Plan, params: SamplingParams, call: Call, kwargs: dict[str, Any]) -> None:
+        # Client stops act on the answer only: AnswerStopDetokenizer arms them there.
         params.stop, params.stop_token_ids = [], []
         params.extra_args = {**params.extra_args, PLAN_KEY: plan.to_wire()}
         params.thinking_token_budget = None
@@ -152,13 +152,13 @@ class ThinkingLLM(AsyncLLM):
         if self.family is not None and plan.steering.max_steps:
             call.start = str(self.family.family.step_mark).format(steps=plan.steering.max_steps)
 
-    def _subject(
+    def _info(
         self, prompt: Any, plan: Plan | None, request_id: str, n: int, call: Call, lora: LoRARequest | None
-    ) -> Subject:
+    ) -> GenerationInfo:
         text, ids, _ = extract_prompt_components(self.model_config, prompt)
-        if self._watch.keeps_prompts and text is None and ids is not None and self.renderer.tokenizer:
+        if self._telemetry.keeps_prompts and text is None and ids is not None and self.renderer.tokenizer:
             text = self.renderer.tokenizer.decode(ids)
-        return Subject(
+        return GenerationInfo(
             id=request_id,
             model=self._model if lora is None else lora.lora_name,
             family=self._family_name,
@@ -167,8 +167,8 @@ class ThinkingLLM(AsyncLLM):
             is_planned=plan is not None,
             is_clamped=call.is_clamped,
             prompt_tokens=len(ids or ()),
-            prompt=text if self._watch.keeps_prompts else None,
-            key=call.owner,
+            prompt=text if self._telemetry.keeps_prompts else None,
+            key=call.key_name,
         )
 
     def _plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:
@@ -190,7 +190,7 @@ class ThinkingLLM(AsyncLLM):
                     call, "thinking_budget", "a thinking budget needs a prompt of tokens, not of embeddings"
                 )
             return None
-        occasion = Occasion(
+        context = PlanContext(
             prompt=prompt_ids,
             max_model_len=self.model_config.max_model_len,
             max_completion_tokens=params.max_tokens,
@@ -200,41 +200,41 @@ class ThinkingLLM(AsyncLLM):
             seed=getrandbits(32) if params.seed is None else params.seed,
         )
         try:
-            plan = make_plan(call.budget, self.family, self._encode, occasion, self._lexicon)
-            return plan if call.line is None else call.line.lay_out(plan)
+            plan = make_plan(call.budget, self.family, self._encode, context, self._vocabulary)
+            return plan if call.segment is None else call.segment.lay_out(plan)
         except BudgetError as error:
             _refuse(call, error.field, str(error))
 
     def _continue(
-        self, call: Call, line: Line, prompt: Any, params: SamplingParams
+        self, call: Call, segment: Segment, prompt: Any, params: SamplingParams
     ) -> tuple[Any, SamplingParams]:
         try:
-            prompt = line.continue_prompt(prompt)
+            prompt = segment.continue_prompt(prompt)
         except ValueError as error:
             _refuse(call, "scaling", str(error))
         params = params.clone()
-        if line.max_tokens is not None:
-            params.max_tokens = min(line.max_tokens, params.max_tokens or line.max_tokens)
-        if line.logprobs is not None:
-            most = self.model_config.max_logprobs
-            kept = line.logprobs if most < 0 else min(line.logprobs, most)
+        if segment.max_tokens is not None:
+            params.max_tokens = min(segment.max_tokens, params.max_tokens or segment.max_tokens)
+        if segment.logprobs is not None:
+            limit = self.model_config.max_logprobs
+            kept = segment.logprobs if limit < 0 else min(segment.logprobs, limit)
             params.logprobs = max(kept, params.logprobs or 0)
         return prompt, params
 
     async def _admit(self, request: EngineCoreRequest) -> None:
         params = request.sampling_params
         ticket = (params.extra_args or {}).get(TICKET_KEY) if params is not None else None
-        governed = self._tickets.get(ticket) if ticket is not None else None
-        if governed is not None:
+        generation = self._in_flight.get(ticket) if ticket is not None else None
+        if generation is not None:
             state = self.output_processor.request_states[request.request_id]
-            governed.admit(request, state, self._is_blank)
+            generation.admit(request, state, self._is_blank)
             await self._send(request)
-            meter, whole = governed.call.meter, governed.call.whole
-            why = governed.ended_by or (whole.ended_by if whole else None)  # while its siblings were sent
+            meter, parent = generation.call.meter, generation.call.parent
+            why = generation.ended_by or (parent.ended_by if parent else None)  # while its siblings were sent
             if why is None and meter is not None and meter.is_spent:
                 why = End.QUOTA
-            if why is not None and governed.rows:
-                await self._ends.end({request.request_id: governed.followers[state.request_index]}, why)
+            if why is not None and generation.rows:
+                await self._ender.end({request.request_id: generation.trackers[state.request_index]}, why)
             return
         await self._send(request)
 
@@ -248,69 +248,71 @@ class ThinkingLLM(AsyncLLM):
         """While a response is put together from several requests that are made for `call`: it can be ended
         between two of them, too."""
         ticket = self._ticket()
-        self._wholes[ticket] = (response_id, call)
+        self._scaled[ticket] = (response_id, call)
         try:
             yield
         finally:
-            del self._wholes[ticket]
+            del self._scaled[ticket]
 
-    async def end_thinking(self, request_id: str, owner: str | None) -> bool | None:
+    async def end_thinking(self, request_id: str, key_name: str | None) -> bool | None:
         """End the thinking of a running request, all its choices, at their next token.
 
-        False: all of them answer already. None: this owner has no such request running.
+        False: all of them answer already. None: this key_name has no such request running.
         """
-        asked = (request_id, owner)
-        wholes = [call for whole_id, call in self._wholes.values() if (whole_id, call.owner) == asked]
-        for call in wholes:
+        asked = (request_id, key_name)
+        scaled = [
+            call for response_id, call in self._scaled.values() if (response_id, call.key_name) == asked
+        ]
+        for call in scaled:
             call.ended_by = End.REQUESTED
         found = [
             each
-            for each in self._tickets.values()
-            if (each.call.request_id, each.call.owner) == asked and each.account.subject.is_planned
+            for each in self._in_flight.values()
+            if (each.call.request_id, each.call.key_name) == asked and each.account.info.is_planned
         ]
         ended = await self._end(found, End.REQUESTED) if found else None
-        return True if wholes else ended
+        return True if scaled else ended
 
     def end_all_thinking(self, meter: Meter) -> None:
         """Of a key whose quota is spent: its running requests answer from their next token on."""
-        found = [each for each in self._tickets.values() if each.call.meter is meter and each.rows]
+        found = [each for each in self._in_flight.values() if each.call.meter is meter and each.rows]
         self._dispatch(self._end(found, End.QUOTA))
 
-    async def _end(self, found: Sequence[Governed], why: End) -> bool:
+    async def _end(self, found: Sequence[Generation], why: End) -> bool:
         """Whether any of them was thinking, or has not begun."""
-        for governed in found:
-            governed.ended_by = governed.ended_by or why
+        for generation in found:
+            generation.ended_by = generation.ended_by or why
         thinking = {
-            governed.rows[index]: follower
-            for governed in found
-            for index, follower in governed.followers.items()
-            if follower.is_thinking
+            generation.rows[index]: tracker
+            for generation in found
+            for index, tracker in generation.trackers.items()
+            if tracker.is_thinking
         }
         if thinking:
-            await self._ends.end(thinking, why)
-        return bool(thinking) or any(not governed.followers for governed in found)
+            await self._ender.end(thinking, why)
+        return bool(thinking) or any(not generation.trackers for generation in found)
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""
         self.is_cut_off, error = True, ServerStoppingError()
-        for governed in self._tickets.values():
-            governed.call.cut_off = error.message
+        for generation in self._in_flight.values():
+            generation.call.cut_off = error.message
         self.output_processor.propagate_error(error)
 
     # -- its tokens out --------------------------------------------------------------------------
 
-    async def _follow(
-        self, stream: AsyncGenerator[RequestOutput, None], governed: Governed, ticket: str
+    async def _stream(
+        self, stream: AsyncGenerator[RequestOutput, None], generation: Generation, ticket: str
     ) -> AsyncGenerator[RequestOutput, None]:
-        self._tickets[ticket] = governed
-        account = governed.account
+        self._in_flight[ticket] = generation
+        account = generation.account
         try:
             async with aclosing(stream):
                 async for output in stream:
-                    if (line := governed.call.line) is not None:
-                        line.cached_tokens = output.num_cached_tokens or 0
+                    if (segment := generation.call.segment) is not None:
+                        segment.cached_tokens = output.num_cached_tokens or 0
                     for choice in output.outputs:
-                        await self._account_for(choice, governed)
+                        await self._record(choice, generation)
                     yield output
             account.fate = End.ERROR  # whatever has not finished by now never will
         except ServerStoppingError:
@@ -323,25 +325,27 @@ class ThinkingLLM(AsyncLLM):
             account.fate = End.ERROR
             raise
         finally:
-            self._tickets.pop(ticket, None)
-            if (errand := account.close(partial(self._ledger_of, governed))) is not None:
+            self._in_flight.pop(ticket, None)
+            if (errand := account.close(partial(self._record_of, generation))) is not None:
                 self._dispatch(errand)
 
-    async def _account_for(self, choice: CompletionOutput, governed: Governed) -> None:
+    async def _record(self, choice: CompletionOutput, generation: Generation) -> None:
         index = choice.index
         if choice.finished():
-            governed.finish(choice, await self._ledger_of(governed, index))
-        elif (detail := governed.details.get(index)) is not None:
-            if detail.asks_ledger(choice.token_ids):
-                detail.ledger = await self._peeks.take(governed.rows[index])
-            governed.call.progress[governed.first_choice + index] = detail.report()
+            generation.finish(choice, await self._record_of(generation, index))
+        elif (detail := generation.details.get(index)) is not None:
+            if detail.asks_record(choice.token_ids):
+                detail.record = await self._peek_fetcher.take(generation.rows[index])
+            generation.call.progress[generation.first_choice + index] = detail.report()
 
-    async def _ledger_of(self, governed: Governed, index: int) -> Ledger:
-        if index not in governed.rows:
-            return Ledger()
-        if index not in governed.ledgers:  # the workers give it once, and who asks may be cancelled
-            governed.ledgers[index] = asyncio.ensure_future(self._desk.take(governed.rows[index]))
-        return await asyncio.shield(governed.ledgers[index])
+    async def _record_of(self, generation: Generation, index: int) -> ForcedRecord:
+        if index not in generation.rows:
+            return ForcedRecord()
+        if index not in generation.records:  # the workers give it once, and who asks may be cancelled
+            generation.records[index] = asyncio.ensure_future(
+                self._record_fetcher.take(generation.rows[index])
+            )
+        return await asyncio.shield(generation.records[index])
 
     def _dispatch(self, errand: Coroutine[Any, Any, Any]) -> None:
         task = asyncio.create_task(errand)

@@ -11,14 +11,14 @@ from vllm.outputs import CompletionOutput
 
 from server.budget.budget import BudgetError, TokenIds
 from server.budget.plan import Opening, Plan
-from server.budget.running.report import Ledger
+from server.budget.running.report import ForcedRecord
 from server.budget.running.step import Step
-from server.budget.running.tracker import Follower
-from server.engine.client.detokenizer import AnswerStops
+from server.budget.running.tracker import ThinkingTracker
+from server.engine.client.detokenizer import AnswerStopDetokenizer
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class SegmentOutput:
     """What came out. `logprobs`: of each token that the model chose itself; `alternatives`: those of the
     likeliest tokens at each position."""
 
@@ -28,7 +28,7 @@ class Output:
 
 
 @dataclass(slots=True)
-class Line:
+class Segment:
     """`prefix` stands behind the prompt: what was thought already, with its marks."""
 
     prefix: TokenIds = ()
@@ -38,7 +38,7 @@ class Line:
     """At most so many are to come; None: as many as the request says."""
     logprobs: int | None = None
     """How many alternatives to keep; 0: none, but each token's own logprob."""
-    on_tokens: Callable[[Follower], None] | None = None
+    on_tokens: Callable[[ThinkingTracker], None] | None = None
     """Called behind the tokens of each engine step."""
     response_id: str | None = None
     """Of the response that it will be a part of."""
@@ -46,9 +46,9 @@ class Line:
     """The prefix included."""
     cached_tokens: int = 0
     """How many of them the prefix cache had."""
-    follower: Follower | None = None
+    tracker: ThinkingTracker | None = None
     """How far it has come; None before the engine has it."""
-    output: Output | None = None
+    output: SegmentOutput | None = None
     """Once it has finished."""
 
     def continue_prompt(self, prompt: Any) -> Any:
@@ -70,17 +70,17 @@ class Line:
         steering = replace(plan.steering, loop_rule=None)
         return replace(plan, opening=opening, close_at=plan.room, steering=steering)
 
-    def begin(self, stops: AnswerStops) -> None:
+    def begin(self, stops: AnswerStopDetokenizer) -> None:
         """It is about to be sent to the engine."""
-        self.follower = stops.follower
+        self.tracker = stops.tracker
         stops.step, stops.on_tokens = self.step, self.on_tokens
 
-    def finish(self, choice: CompletionOutput, ledger: Ledger) -> None:
+    def finish(self, choice: CompletionOutput, record: ForcedRecord) -> None:
         """Keep what came out."""
         positions = list(_positions(choice)) if self.logprobs is not None else []
-        self.output = Output(
+        self.output = SegmentOutput(
             tokens=tuple(choice.token_ids),
-            logprobs=tuple(own for at, (own, _) in enumerate(positions) if at not in ledger.forced),
+            logprobs=tuple(own for at, (own, _) in enumerate(positions) if at not in record.forced),
             alternatives=tuple(others for _, others in positions) if self.logprobs else (),
         )
 

@@ -14,8 +14,8 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Span, SpanProcessor, TracerProvider
 from vllm.v1.engine.output_processor import OutputProcessor, RequestState
 
-from server.engine.client.detokenizer import AnswerStops
-from server.observability.record import Ended
+from server.engine.client.detokenizer import AnswerStopDetokenizer
+from server.observability.record import ChoiceRecord
 
 Attributes = Mapping[str, str | int]
 
@@ -23,7 +23,7 @@ _ATTRIBUTES: ContextVar[Attributes | None] = ContextVar("s1_span_attributes", de
 """Of the span that is being made: vLLM makes it somewhere below."""
 
 
-class ThinkingSpans:
+class ThinkingTraceSpans:
     """Stands in front of an output processor's `do_tracing`. Make one, once vLLM has set up its tracer."""
 
     def __init__(self, output_processor: OutputProcessor) -> None:
@@ -35,7 +35,7 @@ class ThinkingSpans:
 
     def _keep(self, output: Any, state: RequestState, stats: Any) -> None:
         make = partial(self._make, output, state, stats)
-        if isinstance(state.detokenizer, AnswerStops):
+        if isinstance(state.detokenizer, AnswerStopDetokenizer):
             state.detokenizer.progress.also_tell = partial(_make_with_attributes, make)
         else:
             make()
@@ -48,7 +48,7 @@ class _AddAttributes(SpanProcessor):
             span.set_attributes(attributes)
 
 
-def attributes_of(ended: Ended) -> Attributes:
+def attributes_of(ended: ChoiceRecord) -> Attributes:
     """What a span says of thinking: the conventions' names, and `s1.` where they have none."""
     thinking = ended.thinking
     return {
@@ -63,7 +63,7 @@ def attributes_of(ended: Ended) -> Attributes:
     }
 
 
-def _make_with_attributes(make: partial[None], ended: Ended) -> None:
+def _make_with_attributes(make: partial[None], ended: ChoiceRecord) -> None:
     token = _ATTRIBUTES.set(attributes_of(ended))
     try:
         make()

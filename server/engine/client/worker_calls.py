@@ -12,31 +12,31 @@ from vllm.v1.engine import EngineCoreRequestType
 
 from server.budget.budget import NEVER
 from server.budget.plan import End
-from server.budget.running.controller import Kind
-from server.budget.running.report import Ledger
-from server.budget.running.tracker import Follower
-from server.engine.worker.extension import WireLedger
+from server.budget.running.controller import ForcedKind
+from server.budget.running.report import ForcedRecord
+from server.budget.running.tracker import ThinkingTracker
+from server.engine.worker.extension import WireRecord
 
-Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireLedger]]]]
+Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireRecord]]]]
 """Row ids to what each worker knows of them."""
 
 Positions = list[dict[str, int]]
 """By worker: the output position of the first token behind the request, by row."""
 
 
-class LedgerDesk:
-    """`take` a row's ledger; while one question is on its way, the next ones gather."""
+class LedgerFetcher:
+    """`take` a row's forced record; while one question is on its way, the next ones gather."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._waiting: dict[str, asyncio.Future[Ledger]] = {}
+        self._waiting: dict[str, asyncio.Future[ForcedRecord]] = {}
         self._errand: asyncio.Task[None] | None = None
 
-    async def take(self, row_id: str) -> Ledger:
-        """The ledger of an ended row. Raises what the engine raises when it is gone."""
+    async def take(self, row_id: str) -> ForcedRecord:
+        """The forced record of an ended row. Raises what the engine raises when it is gone."""
         return await asyncio.shield(self._ask(row_id))
 
-    def _ask(self, row_id: str) -> asyncio.Future[Ledger]:
+    def _ask(self, row_id: str) -> asyncio.Future[ForcedRecord]:
         future = self._waiting.get(row_id)
         if future is None:
             future = self._waiting[row_id] = asyncio.get_running_loop().create_future()
@@ -55,28 +55,28 @@ class LedgerDesk:
                 continue
             known = {row_id: wire for answer in answers for row_id, wire in answer.items()}
             for row_id, future in asked.items():
-                future.set_result(_read(known[row_id]) if row_id in known else Ledger())
+                future.set_result(_read(known[row_id]) if row_id in known else ForcedRecord())
 
 
-class EndDesk:
+class ThinkingEnder:
     """`end` some rows' thinking. `core` is the engine client's connection to its engines."""
 
     def __init__(self, core: Any) -> None:
         self._core = core
 
-    async def end(self, followers: Mapping[str, Follower], why: End) -> None:
+    async def end(self, trackers: Mapping[str, ThinkingTracker], why: End) -> None:
         """Close these rows' thinking at the next token that is sampled, or at the first one where a row
         still waits for its turn. Rows that have ended are left alone. Raises what the engine raises."""
-        names = {row: why if it.requested_at == NEVER else it.requested_by for row, it in followers.items()}
+        names = {row: why if it.requested_at == NEVER else it.requested_by for row, it in trackers.items()}
 
         def hear(workers: Positions) -> None:
             for positions in workers:  # the last stage of a pipeline samples, and answers last
                 for row_id, at in positions.items():
-                    followers[row_id].requested_at = at
-                    followers[row_id].requested_by = names[row_id]
+                    trackers[row_id].requested_at = at
+                    trackers[row_id].requested_by = names[row_id]
 
         by_engine: defaultdict[Any, list[str]] = defaultdict(list)
-        for row_id in followers:
+        for row_id in trackers:
             by_engine[self._engine_of(row_id)].append(row_id)
         by_engine.pop(None, None)
         await asyncio.gather(*(self._ask(engine, rows, hear) for engine, rows in by_engine.items()))
@@ -114,6 +114,8 @@ class _Heard(asyncio.Future[Positions]):
         super().set_result(result)
 
 
-def _read(wire: WireLedger) -> Ledger:
+def _read(wire: WireRecord) -> ForcedRecord:
     forced, waits_at, end = wire
-    return Ledger({at: Kind(kind) for at, kind in forced.items()}, tuple(waits_at), End(end) if end else None)
+    return ForcedRecord(
+        {at: ForcedKind(kind) for at, kind in forced.items()}, tuple(waits_at), End(end) if end else None
+    )

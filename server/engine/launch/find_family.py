@@ -6,8 +6,8 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from server.budget.budget import NEVER, BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
-from server.budget.planning.make_plan import Occasion, make_plan
-from server.engine.family_tokens import Encoder, family_tokens, lexicon
+from server.budget.planning.make_plan import PlanContext, make_plan
+from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.reasoning.families import FAMILIES, Family, detect_family
 from server.settings import NO_FAMILY
 
@@ -40,9 +40,9 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
         return
     tokenizer = _tokenizer(arguments)
     ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    tokens, anywhere = family_tokens(family, tokenizer, ends), Occasion(prompt=(), max_model_len=NEVER)
+    tokens, anywhere = family_tokens(family, tokenizer, ends), PlanContext(prompt=(), max_model_len=NEVER)
     try:
-        make_plan(defaults.default, tokens, Encoder(tokenizer), anywhere, lexicon(tokenizer))
+        make_plan(defaults.default, tokens, Encoder(tokenizer), anywhere, vocabulary_of(tokenizer))
     except BudgetError as error:
         raise ValueError(f"--default-thinking-budget: {error}") from error
 

@@ -1,14 +1,14 @@
 """What the server asks of each engine worker over vLLM's collective_rpc: to be set up, to end a row's
-thinking, and the ledger."""
+thinking, and the forced record."""
 
 from typing import Any
 
-from server.budget.running.report import Ledger
+from server.budget.running.report import ForcedRecord
 from server.engine.worker.budget_sampler import BudgetSampler
 from server.engine.worker.cpu_generators import take_back_discarded_draws
 from server.engine.worker.processor import BudgetProcessor
 
-WireLedger = tuple[dict[int, str], list[int], str | None]
+WireRecord = tuple[dict[int, str], list[int], str | None]
 
 
 class BudgetWorkerExtension:
@@ -33,15 +33,15 @@ class BudgetWorkerExtension:
         processor = self._s1_processor()
         return {row_id: processor.end_thinking(row_id) for row_id in row_ids} if processor else {}
 
-    def s1_ledgers(self, row_ids: list[str]) -> dict[str, WireLedger]:
-        """The ledgers of ended requests that this worker sampled; each is given once."""
+    def s1_records(self, row_ids: list[str]) -> dict[str, WireRecord]:
+        """The forced records of ended requests that this worker sampled; each is given once."""
         processor = self._s1_processor()
-        return _wire({row_id: processor.take_ledger(row_id) for row_id in row_ids} if processor else {})
+        return _wire({row_id: processor.take_record(row_id) for row_id in row_ids} if processor else {})
 
-    def s1_peek_ledgers(self, row_ids: list[str]) -> dict[str, WireLedger]:
-        """The ledgers so far of requests that this worker samples."""
+    def s1_peek_records(self, row_ids: list[str]) -> dict[str, WireRecord]:
+        """The forced records so far of requests that this worker samples."""
         processor = self._s1_processor()
-        return _wire({row_id: processor.peek_ledger(row_id) for row_id in row_ids} if processor else {})
+        return _wire({row_id: processor.peek_record(row_id) for row_id in row_ids} if processor else {})
 
     def _s1_processor(self) -> BudgetProcessor | None:
         batch = getattr(self.model_runner, "input_batch", None)
@@ -51,13 +51,13 @@ class BudgetWorkerExtension:
         return None
 
 
-def _wire(found: dict[str, Ledger | None]) -> dict[str, WireLedger]:
+def _wire(found: dict[str, ForcedRecord | None]) -> dict[str, WireRecord]:
     return {
         row_id: (
-            {at: kind.value for at, kind in ledger.forced.items()},
-            list(ledger.waits_at),
-            ledger.end.value if ledger.end else None,
+            {at: kind.value for at, kind in record.forced.items()},
+            list(record.waits_at),
+            record.end.value if record.end else None,
         )
-        for row_id, ledger in found.items()
-        if ledger is not None
+        for row_id, record in found.items()
+        if record is not None
     }

@@ -1,6 +1,6 @@
 """The adapter between the controller and vLLM's V1 logits-processor interface: rows in, rows out.
 
-What it decides is nothing; it keeps one `Row` a request through adds, moves and removals, forbids
+What it decides is nothing; it keeps one `BatchRow` a request through adds, moves and removals, forbids
 tokens and sees which ends are likely in `apply`, and puts forced tokens and nudges in the place of
 sampled ones in `commit`, which `BudgetSampler` calls behind the sampling. Acting on the sampled token,
 not on the logits, makes "sample; if it is the end, drop it and append the nudge" exact by construction,
@@ -18,14 +18,14 @@ from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcess
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Plan
 from server.budget.running.controller import LANDED, NONE, Action
-from server.budget.running.report import Ledger
+from server.budget.running.report import ForcedRecord
 from server.budget.steering import LIKELY
-from server.engine.worker.row import Row
+from server.engine.worker.row import BatchRow
 
 PLAN_KEY = "s1_plan"
 ROW_KEY = "s1_row"
 KEPT_ROWS = 16384
-"""Rows remembered after they left the batch, for those that come back and for the ledger."""
+"""Rows remembered after they left the batch, for those that come back and for the forced record."""
 
 
 class BudgetProcessor(LogitsProcessor):
@@ -34,14 +34,14 @@ class BudgetProcessor(LogitsProcessor):
     def __init__(self, vllm_config: VllmConfig, device: torch.device, is_pin_memory: bool) -> None:
         del vllm_config, is_pin_memory
         self._device = device
-        self._rows: dict[int, Row] = {}
-        self._known: OrderedDict[str, Row] = OrderedDict()
+        self._rows: dict[int, BatchRow] = {}
+        self._known: OrderedDict[str, BatchRow] = OrderedDict()
         self._requested: OrderedDict[str, None] = OrderedDict()
         """Rows whose thinking was ended before they came: they wait for their first step."""
         self._dirty = True
         self._size = 0
         self._uncommitted = False
-        self._pending: tuple[torch.Tensor, torch.Tensor, list[tuple[int, Row, int]]] | None = None
+        self._pending: tuple[torch.Tensor, torch.Tensor, list[tuple[int, BatchRow, int]]] | None = None
         self._forbidden: list[tuple[torch.Tensor, torch.Tensor]] = []
         """Rows [n, 1] and the tokens [m] that none of them may sample."""
         self._ends: tuple[torch.Tensor, torch.Tensor] | None = None
@@ -86,7 +86,7 @@ class BudgetProcessor(LogitsProcessor):
                 rows[source] = replaced
         self._dirty = True
 
-    def _row_of(self, params: SamplingParams, output: list[int]) -> Row | None:
+    def _row_of(self, params: SamplingParams, output: list[int]) -> BatchRow | None:
         extra: dict[str, Any] = params.extra_args or {}
         if PLAN_KEY not in extra:
             return None
@@ -95,7 +95,7 @@ class BudgetProcessor(LogitsProcessor):
         if row is None:
             requested_at = 0 if row_id in self._requested else NEVER
             self._requested.pop(row_id, None)
-            row = self._known[row_id] = Row(Plan.from_wire(extra[PLAN_KEY]), output, requested_at)
+            row = self._known[row_id] = BatchRow(Plan.from_wire(extra[PLAN_KEY]), output, requested_at)
             _keep(self._known)
         else:
             row.rejoin(output)
@@ -185,7 +185,7 @@ class BudgetProcessor(LogitsProcessor):
     def _ids(self, values: Any) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.int64).to(self._device, non_blocking=True)
 
-    # -- control and ledger, between two steps -----------------------------------------------------
+    # -- control and forced record, between two steps -----------------------------------------------------
 
     def end_thinking(self, row_id: str) -> int:
         """Close a row's thinking from its next token on. Returns that token's output position."""
@@ -195,22 +195,22 @@ class BudgetProcessor(LogitsProcessor):
         _keep(self._requested)
         return 0
 
-    def take_ledger(self, row_id: str) -> Ledger | None:
+    def take_record(self, row_id: str) -> ForcedRecord | None:
         """What was forced in a request that has ended; asked once, then forgotten."""
         self._requested.pop(row_id, None)
         row = self._known.pop(row_id, None)
         if row is None:
             return None
         self._settle()
-        return row.close_ledger()
+        return row.close_record()
 
-    def peek_ledger(self, row_id: str) -> Ledger | None:
+    def peek_record(self, row_id: str) -> ForcedRecord | None:
         """What was forced so far in a request that runs; nothing is changed by asking."""
         row = self._known.get(row_id)
         if row is None:
             return None
         self._settle()
-        return row.peek_ledger()
+        return row.peek_record()
 
 
 def _keep(rows: OrderedDict[str, Any]) -> None:

@@ -5,13 +5,13 @@ from copy import copy, deepcopy
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
 from server.budget.running.controller import NONE, Action, Controller
-from server.budget.running.report import Ledger
+from server.budget.running.report import ForcedRecord
 
 ON_ITS_WAY = -1
 """Stands in an output list for a token that was sampled and not yet copied back (async scheduling)."""
 
 
-class Row:
+class BatchRow:
     """Drives one controller from `output`, the request's live list of output tokens.
 
     The list is the truth: a token that was sampled and then discarded (a chunk of a prefill, a step
@@ -75,14 +75,14 @@ class Row:
             self.controller = Controller.replay(was.plan, output, was.sampled_ends, was.requested_at)
         self.wake = 0
 
-    def peek_ledger(self) -> Ledger:
+    def peek_record(self) -> ForcedRecord:
         """What was forced so far, tokens on their way included; the row stays as it was."""
         twin = copy(self)
         # The plan is one for all: it is never changed.
         twin.controller = deepcopy(self.controller, {id(self.controller.plan): self.controller.plan})
-        return twin.close_ledger()
+        return twin.close_record()
 
-    def close_ledger(self) -> Ledger:
+    def close_record(self) -> ForcedRecord:
         """What was forced, the request being over: tokens still on their way came, too."""
         self.catch_up()
         controller = self.controller
@@ -90,7 +90,7 @@ class Row:
             controller.next_action()
             here = controller.position == self._sampled_end_at
             controller.observe(ON_ITS_WAY, self._sampled_end if here else NONE)
-        return Ledger(dict(controller.forced), tuple(controller.waits_at), controller.end)
+        return ForcedRecord(dict(controller.forced), tuple(controller.waits_at), controller.end)
 
     def _step(self, arrived: int) -> None:
         controller, output = self.controller, self.output

@@ -19,7 +19,7 @@ class Habit:
     recheck: float
     overlook: float
     misread: float
-    most_waits: int
+    max_waits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Teacher:
         candidate = self._candidates[at]
         while True:
             self._say(f"So {candidate.label}.\n", candidate.answer)
-            if self._waits >= self._habit.most_waits or self._rng.random() >= self._habit.recheck:
+            if self._waits >= self._habit.max_waits or self._rng.random() >= self._habit.recheck:
                 return None
             self._wait(f"check {candidate.label}")
             self._judge(at, candidate.right)
@@ -125,7 +125,7 @@ class Teacher:
         over = at + 1 == len(self._candidates)
         self._say("No more.\n" if over else "None yet.\n", self._next(at))
         hazard = self._habit.early if self._failed < self._bears else self._habit.late
-        if self._waits >= self._habit.most_waits or self._rng.random() < hazard:
+        if self._waits >= self._habit.max_waits or self._rng.random() < hazard:
             return None
         after = (at + 1) % len(self._candidates)
         self._wait("try again" if over else f"try {self._candidates[after].label}")

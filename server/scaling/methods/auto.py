@@ -1,4 +1,4 @@
-"""Thinking that stops when the answer has settled: probes at sentence ends, on the bill like everything else.
+"""Thinking that stops when the answer has settled: probes at sentence ends, whose tokens count like all.
 
 Waits of the client's budget act only while the answer has not settled: an end of thinking is then replaced by
 the nudge.
@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from server.budget.running.step import Step
-from server.scaling.chain import Line, Lines
+from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, Means, Method, Outcome
 from server.scaling.probes import Entropy, Probe, Trial
 
@@ -30,29 +30,29 @@ class AutoFields(Fields):
 
 
 async def auto(fields: AutoFields, means: Means) -> Outcome:
-    lines, probe = Lines(means.sampler), _probe(fields, means)
-    step = Step(SENTENCE_ENDS, least=fields.every, most=fields.every + LONGEST_SENTENCE)
-    line, probes = Line(), 0
+    builder, probe = ChainBuilder(means.source), _probe(fields, means)
+    step = Step(SENTENCE_ENDS, min_tokens=fields.every, max_tokens=fields.every + LONGEST_SENTENCE)
+    chain, probes = Chain(), 0
     while True:
-        line = await lines.grow(line, step)
-        if line.end is not None and not lines.may_wait(line):
+        chain = await builder.grow(chain, step)
+        if chain.end is not None and not builder.may_wait(chain):
             break
         probes += 1
-        if await probe.has_settled(lines.opened(line).tokens):
+        if await probe.has_settled(builder.opened(chain).tokens):
             break
-        if lines.may_wait(line):
-            line = lines.nudged(line)
+        if builder.may_wait(chain):
+            chain = builder.nudged(chain)
         means.tell(
-            {"thinking_tokens": line.thinking_tokens, "probes": probes, "thinking": "".join(line.steps)}
+            {"thinking_tokens": chain.thinking_tokens, "probes": probes, "thinking": "".join(chain.steps)}
         )
-    answer = await lines.answer(line, SETTLED)
+    answer = await builder.answer(chain, SETTLED)
     return Outcome(answer, {"probe": fields.probe, "probes": probes})
 
 
 def _probe(fields: AutoFields, means: Means) -> Probe:
     if fields.probe == "entropy":
-        return Entropy(means.sampler, fields.variance)
-    return Trial(means.sampler, means.equality, fields.patience)
+        return Entropy(means.source, fields.variance)
+    return Trial(means.source, means.equality, fields.patience)
 
 
 AUTO = Method(AutoFields, auto, needs_thinking=True, in_pieces=True, takes_waits=True)

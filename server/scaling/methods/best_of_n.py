@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from server.scaling.method import Fields, Means, Method, Outcome
-from server.scaling.samples import Ask, Kind, together
+from server.scaling.samples import Ask, AskKind, together
 from server.scaling.scorers.scorer import Candidate, said
 from server.scaling.share import equal_shares
 
@@ -19,10 +19,10 @@ class BestOfNFields(Fields):
 async def best_of_n(fields: BestOfNFields, means: Means) -> Outcome:
     scorer = means.scorer
     assert scorer is not None
-    shares = equal_shares(means.sampler.budget, fields.n, fields.total_tokens)
+    shares = equal_shares(means.source.budget, fields.n, fields.total_tokens)
     logprobs = 0 if scorer.wants_logprobs else None
-    asks = [Ask(Kind.SAMPLE, budget=share, logprobs=logprobs) for share in shares]
-    samples = await together(means.sampler.ask(ask) for ask in asks)
+    asks = [Ask(AskKind.SAMPLE, budget=share, logprobs=logprobs) for share in shares]
+    samples = await together(means.source.ask(ask) for ask in asks)
     scores = await scorer.score([Candidate((sample.answer,), sample.logprobs) for sample in samples])
     best = max(range(len(samples)), key=scores.__getitem__)
     report = {"n": fields.n, "scorer": said(scorer), "scores": scores, "chosen": samples[best].index}

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from server.budget.plan import End
 from server.budget.running.step import Step
-from server.scaling.chain import Line, Lines
+from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, Means, Method, Outcome
 
 SUM_UP = (
@@ -29,34 +29,34 @@ class BeyondContextFields(Fields):
 
 
 async def beyond_context(fields: BeyondContextFields, means: Means) -> Outcome:
-    lines, encode = Lines(means.sampler), means.sampler.marks.encode
+    builder, encode = ChainBuilder(means.source), means.source.marks.encode
     sum_tokens = len(encode(SUM_UP)) + fields.summary_tokens
-    step = Step(most=fields.window, reserve=lines.reserve + sum_tokens)
-    line, rounds = await lines.grow(Line(), step), 1
-    thought = line.thinking_tokens
-    while _goes_on(line, thought) and rounds < fields.rounds and lines.has_room(line, sum_tokens):
-        begun = await _summed_up(line, lines, fields.summary_tokens, means)
-        line = await lines.grow(begun, step)
-        thought, rounds = line.thinking_tokens - begun.thinking_tokens, rounds + 1
+    step = Step(max_tokens=fields.window, reserve=builder.reserve + sum_tokens)
+    chain, rounds = await builder.grow(Chain(), step), 1
+    thought = chain.thinking_tokens
+    while _goes_on(chain, thought) and rounds < fields.rounds and builder.has_room(chain, sum_tokens):
+        begun = await _summed_up(chain, builder, fields.summary_tokens, means)
+        chain = await builder.grow(begun, step)
+        thought, rounds = chain.thinking_tokens - begun.thinking_tokens, rounds + 1
         means.tell(
-            {"round": rounds, "thinking_tokens": line.thinking_tokens, "thinking": "".join(line.steps)}
+            {"round": rounds, "thinking_tokens": chain.thinking_tokens, "thinking": "".join(chain.steps)}
         )
-    answer = await lines.answer(line, End.CONTEXT.value)
-    return Outcome(replace(answer, thinking="".join(line.steps)), {"rounds": rounds})
+    answer = await builder.answer(chain, End.CONTEXT.value)
+    return Outcome(replace(answer, thinking="".join(chain.steps)), {"rounds": rounds})
 
 
-def _goes_on(line: Line, thought: int) -> bool:
+def _goes_on(chain: Chain, thought: int) -> bool:
     """Not where a window is full with its first token: it has no room for more than a sum."""
-    return line.end is None or (line.end == End.CONTEXT.value and thought > 1)
+    return chain.end is None or (chain.end == End.CONTEXT.value and thought > 1)
 
 
-async def _summed_up(line: Line, lines: Lines, most: int, means: Means) -> Line:
-    """A line in a fresh window, with the sum at its beginning; the thinking so far still counts."""
-    asked = lines.forced(line, SUM_UP)
-    summed = lines.opened(await lines.grow(replace(asked, end=None), Step(most=most)))
+async def _summed_up(chain: Chain, builder: ChainBuilder, max_tokens: int, means: Means) -> Chain:
+    """A chain in a fresh window, with the sum at its beginning; the thinking so far still counts."""
+    asked = builder.forced(chain, SUM_UP)
+    summed = builder.opened(await builder.grow(replace(asked, end=None), Step(max_tokens=max_tokens)))
     summary = summed.steps[-1] if len(summed.steps) > len(asked.steps) else ""
-    marks = means.sampler.marks
-    return replace(summed, tokens=marks.reopened(line.tokens, f"{GO_ON}{summary.strip()}\n"), end=None)
+    marks = means.source.marks
+    return replace(summed, tokens=marks.reopened(chain.tokens, f"{GO_ON}{summary.strip()}\n"), end=None)
 
 
 BEYOND_CONTEXT = Method(BeyondContextFields, beyond_context, needs_thinking=True, in_pieces=True)

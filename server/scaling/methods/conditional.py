@@ -9,7 +9,7 @@ from pydantic import Field
 
 from server.reasoning.conditions import CLASS_WORDS, step_words, token_words
 from server.scaling.method import Fields, Means, Method, Outcome
-from server.scaling.samples import Ask, Kind
+from server.scaling.samples import Ask, AskKind
 
 
 class TokenFields(Fields):
@@ -43,7 +43,7 @@ async def class_conditional(fields: ClassFields, means: Means) -> Outcome:
 
 
 async def _with(words: str, means: Means) -> Outcome:
-    return Outcome(await means.sampler.ask(Ask(Kind.SAMPLE, words=words)), {"words": words})
+    return Outcome(await means.source.ask(Ask(AskKind.SAMPLE, words=words)), {"words": words})
 
 
 TOKEN_CONDITIONAL = Method(TokenFields, token_conditional)

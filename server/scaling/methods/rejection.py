@@ -1,4 +1,4 @@
-"""Rejection sampling: draw until a sample's thinking fits; every try is on the bill.
+"""Rejection sampling: draw until a sample's thinking fits; every try is in the usage.
 
 The paper draws without end (655 times on average at its smallest limit). Here the tries are bounded, one that
 has grown too long is aborted at once, and the last one is closed at the limit, so that there is an answer.
@@ -8,9 +8,9 @@ from pydantic import Field
 
 from server.budget.budget import BudgetError
 from server.budget.plan import End
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.scaling.method import Fields, Means, Method, Outcome
-from server.scaling.samples import Ask, Kind, Sample, abortable
+from server.scaling.samples import Ask, AskKind, Sample, abortable
 from server.scaling.share import capped
 
 LIMIT = "scaling.accept_up_to"
@@ -24,18 +24,18 @@ class RejectionFields(Fields):
 
 
 async def rejection(fields: RejectionFields, means: Means) -> Outcome:
-    limit, least = fields.accept_up_to, means.sampler.budget.min_tokens or 0
+    limit, least = fields.accept_up_to, means.source.budget.min_tokens or 0
     if least > limit:
         raise BudgetError(LIMIT, f"{LIMIT} ({limit}) is below thinking_budget.min_tokens ({least}).")
 
-    def is_too_long(follower: Follower) -> bool:
-        return follower.tokens > limit
+    def is_too_long(tracker: ThinkingTracker) -> bool:
+        return tracker.tokens > limit
 
     for _ in range(fields.tries - 1):
-        sample = await abortable(means.sampler, Ask(Kind.SAMPLE), is_too_long)
+        sample = await abortable(means.source, Ask(AskKind.SAMPLE), is_too_long)
         if sample is not None:
             return _outcome(sample, limit)
-    last = await means.sampler.ask(Ask(Kind.SAMPLE, budget=capped(means.sampler.budget, limit)))
+    last = await means.source.ask(Ask(AskKind.SAMPLE, budget=capped(means.source.budget, limit)))
     return _outcome(last, limit)
 
 

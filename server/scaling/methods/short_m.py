@@ -11,9 +11,9 @@ from pydantic import Field, model_validator
 
 from server.budget.budget import ThinkingBudget
 from server.budget.running.controller import Phase
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.scaling.method import Fields, Means, Method, Outcome
-from server.scaling.samples import Ask, Kind, Sample, Sampler, Watch
+from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleSource
 from server.scaling.share import equal_shares
 from server.scaling.vote import Choice, count, listed
 
@@ -33,8 +33,8 @@ class ShortMFields(Fields):
 
 
 async def short_m(fields: ShortMFields, means: Means) -> Outcome:
-    shares = equal_shares(means.sampler.budget, fields.n, fields.total_tokens)
-    samples = await _Race(fields.m).run(means.sampler, shares)
+    shares = equal_shares(means.source.budget, fields.n, fields.total_tokens)
+    samples = await _Race(fields.m).run(means.source, shares)
     choices = await count(samples, means.equality)
     chosen = _shortest(_heaviest(choices)) if choices else _shortest(samples)
     return Outcome(chosen, {"n": fields.n, "m": fields.m, "votes": listed(choices)})
@@ -48,21 +48,21 @@ class _Race:
         self._tasks: list[asyncio.Task[Sample]] = []
         self._finished: list[int] = []
 
-    async def run(self, sampler: Sampler, shares: Sequence[ThinkingBudget]) -> list[Sample]:
+    async def run(self, source: SampleSource, shares: Sequence[ThinkingBudget]) -> list[Sample]:
         """The samples that stand: the m, or all that came to an end where fewer finished thinking."""
         try:
             async with asyncio.TaskGroup() as group:
                 for at, share in enumerate(shares):
-                    ask = Ask(Kind.SAMPLE, budget=share)
-                    self._tasks.append(group.create_task(sampler.ask(ask, self._watch(at))))
+                    ask = Ask(AskKind.SAMPLE, budget=share)
+                    self._tasks.append(group.create_task(source.ask(ask, self._telemetry(at))))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         stand = self._finished or range(len(self._tasks))
         return [self._tasks[at].result() for at in stand]
 
-    def _watch(self, at: int) -> Watch:
-        def watch(follower: Follower) -> None:
-            if follower.phase is Phase.ANSWER and at not in self._finished and len(self._finished) < self._m:
+    def _telemetry(self, at: int) -> OnTokens:
+        def watch(tracker: ThinkingTracker) -> None:
+            if tracker.phase is Phase.ANSWER and at not in self._finished and len(self._finished) < self._m:
                 self._finished.append(at)
                 if len(self._finished) == self._m:
                     self._abort_the_others()

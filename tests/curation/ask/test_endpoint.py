@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.ask.desk import Desk
-from curation.ask.endpoint import MOST_FAILURES, EndpointDownError
+from curation.ask.endpoint import MAX_FAILURES, EndpointDownError
 from curation.ask.request import Place, Request, place_from
 from curation.errors import CurationError
 from curation.row import Dropped, Outcome, Row
@@ -63,7 +63,7 @@ def test_no_more_requests_are_in_flight_than_the_cap(tmp_path: Path) -> None:
 
     with faked(slow) as fake:
         asked(fake.url, tmp_path, ROWS * 2, concurrency=3)
-    assert fake.most_at_once == 3
+    assert fake.max_at_once == 3
 
 
 FLEETING = [HTML, Said("{", 200), Said("", 0), Said("busy", 429), Said("oops", 503), Said('{"choices": []}')]
@@ -119,7 +119,7 @@ def test_a_wrong_key_ends_the_stage_at_once(tmp_path: Path) -> None:
 
 
 def test_an_endpoint_that_is_gone_ends_the_stage_instead_of_dropping_the_pool(tmp_path: Path) -> None:
-    rows = [a_row(f"{at}?", id=str(at)) for at in range(MOST_FAILURES * 5)]
+    rows = [a_row(f"{at}?", id=str(at)) for at in range(MAX_FAILURES * 5)]
     with pytest.raises(EndpointDownError, match=r"2\d requests failed in succession"):
         asked("http://127.0.0.1:9/v1", tmp_path, rows)
 

@@ -11,7 +11,7 @@ import httpx
 import openai
 import pytest
 
-from server.api.rate_limits import Allowance
+from server.api.rate_limits import KeyLimits
 from server.budget.budget import BudgetError
 from server.budget.parsing.defaults import BudgetDefaults
 from server.engine.client.call import Call
@@ -180,9 +180,9 @@ def test_beam_search_is_refused_to_a_key_with_limits(keyed: ServerProcess) -> No
 
 
 def test_beam_search_is_refused_under_a_ceiling_of_the_servers() -> None:
-    Allowance(None, BudgetDefaults()).check(Call(has_beams=True))
+    KeyLimits(None, BudgetDefaults()).check(Call(has_beams=True))
     with pytest.raises(BudgetError) as caught:
-        Allowance(None, BudgetDefaults(ceiling=50)).check(Call(has_beams=True))
+        KeyLimits(None, BudgetDefaults(ceiling=50)).check(Call(has_beams=True))
     assert caught.value.field == "use_beam_search"
 
 

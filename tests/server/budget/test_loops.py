@@ -14,10 +14,10 @@ RULE = LoopRule()
 
 def first_alarm(tokens: list[int], rule: LoopRule = RULE) -> int | None:
     """How many tokens stood, a multiple of the stride, when they were called a loop."""
-    watch = LoopWatch(rule)
+    telemetry = LoopWatch(rule)
     for start in range(0, len(tokens) - rule.stride + 1, rule.stride):
-        watch.take(tokens[start : start + rule.stride])
-        if watch.is_looping:
+        telemetry.take(tokens[start : start + rule.stride])
+        if telemetry.is_looping:
             return start + rule.stride
     return None
 
@@ -56,17 +56,17 @@ def test_repeats_with_something_new_between_them_are_no_loop() -> None:
 
 
 def test_watch_keeps_no_more_than_period_and_copy() -> None:
-    watch = LoopWatch(RULE)
+    telemetry = LoopWatch(RULE)
     for start in range(0, 200_000, RULE.stride):
-        watch.take(range(start, start + RULE.stride))
-        assert not watch.is_looping
-        assert len(watch._text) <= RULE.longest_period + RULE.longest_copy
+        telemetry.take(range(start, start + RULE.stride))
+        assert not telemetry.is_looping
+        assert len(telemetry._text) <= RULE.longest_period + RULE.longest_copy
 
 
 def test_token_on_its_way_is_taken_for_any() -> None:
-    watch = LoopWatch(RULE)
-    watch.take([5, -1])
-    assert not watch.is_looping
+    telemetry = LoopWatch(RULE)
+    telemetry.take([5, -1])
+    assert not telemetry.is_looping
 
 
 @settings(max_examples=300, deadline=None)
@@ -88,10 +88,10 @@ def test_search_for_the_period_finds_what_trying_every_one_does(
     before: list[int], unit: list[int], times: int, rule: LoopRule
 ) -> None:
     tokens = before + unit * times
-    watch = LoopWatch(rule)
+    telemetry = LoopWatch(rule)
     for at, token in enumerate(tokens, start=1):
-        watch.take([token])
-        assert watch.is_looping == loops(rule, tokens[:at])
+        telemetry.take([token])
+        assert telemetry.is_looping == loops(rule, tokens[:at])
 
 
 def test_searching_candidate_by_candidate_is_no_loop() -> None:

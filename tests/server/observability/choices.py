@@ -2,15 +2,15 @@
 
 from typing import Any
 
-from server.budget.running.controller import Kind
+from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ThinkingReport
-from server.observability.record import Ended, Times
+from server.observability.record import ChoiceRecord, Times
 
 REPORT = ThinkingReport(30, 40, 0, 2, 2, 7, "natural")
 TIMES = Times(first_token_s=0.1, first_answer_token_s=0.9, thinking_s=0.75, total_s=1.5)
 
 
-def ended(**changes: Any) -> Ended:
+def ended(**changes: Any) -> ChoiceRecord:
     """One that thought 30 of 40 tokens, two of them nudges, and answered."""
     given: dict[str, Any] = {
         "id": "chatcmpl-1",
@@ -21,13 +21,13 @@ def ended(**changes: Any) -> Ended:
         "thinking": REPORT,
         "prompt_tokens": 21,
         "answer_tokens": 9,
-        "forced": {Kind.NUDGE: 2, Kind.CUE: 5},
+        "forced": {ForcedKind.NUDGE: 2, ForcedKind.CUE: 5},
         "is_clamped": False,
         "shows_answer": True,
         "times": TIMES,
         "key": "alice",
     }
-    return Ended(**{**given, **changes})
+    return ChoiceRecord(**{**given, **changes})
 
 
 class Clock:

@@ -7,8 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.budget.plan import UNGOVERNED, Opening, Plan
-from server.budget.running.tracker import Follower
-from server.observability.clock import Progress
+from server.budget.running.tracker import ThinkingTracker
+from server.observability.clock import ChoiceClock
 from server.observability.metrics import Metrics
 from server.observability.record import Times
 from tests.server.budget.plans import CUE, END, START, STOP, plan
@@ -24,17 +24,17 @@ class Run:
     def __init__(self, given: Plan) -> None:
         self.registry = CollectorRegistry()
         self.clock = Clock()
-        self.follower = Follower(given)
+        self.tracker = ThinkingTracker(given)
         flight = Metrics(self.registry).flight("m", "f")
-        self.progress = Progress(
-            self.follower, flight, self.clock, self.clock(), lambda token: token == BLANK, (STOP,)
+        self.progress = ChoiceClock(
+            self.tracker, flight, self.clock, self.clock(), lambda token: token == BLANK, (STOP,)
         )
 
     def feed(self, tokens: Sequence[int]) -> None:
         for token in tokens:
             self.clock.now += 1
-            free = self.follower.is_free
-            self.follower.feed(token)
+            free = self.tracker.is_free
+            self.tracker.feed(token)
             self.progress.came(token, free)
 
     def end(self) -> Times:
@@ -112,7 +112,7 @@ def test_choice_that_no_budget_can_hold_on_is_all_answer() -> None:
     it.feed((1, END, 2, STOP))
     assert it.end() == Times(1, 1, 0, 4)
     assert it.progress.shows_answer
-    assert (it.follower.tokens, it.follower.position) == (0, 4)
+    assert (it.tracker.tokens, it.tracker.position) == (0, 4)
 
 
 def test_gauges_count_a_choice_only_while_it_thinks() -> None:

@@ -24,14 +24,14 @@ def page(browser: Browser, server_url: str) -> Iterator[Page]:
     """The page, ready. Whatever it asks of another server, and whatever it complains of, is a failure."""
     with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
         opened = context.new_page()
-        faults = watch(opened, server_url)
+        faults = telemetry(opened, server_url)
         opened.goto(server_url)
         expect(opened.locator("#served")).to_have_attribute("data-state", "ready")
         yield opened
         assert faults == []
 
 
-def watch(page: Page, url: str) -> list[str]:
+def telemetry(page: Page, url: str) -> list[str]:
     """Everything that goes wrong from now on; that a request was refused is no fault of the page."""
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -217,7 +217,7 @@ def test_guarded_hostile_and_then_dead_server(browser: Browser, tmp_path: Path) 
     try:
         with browser.new_context() as context:
             page = context.new_page()
-            faults = watch(page, server.url)
+            faults = telemetry(page, server.url)
             page.goto(server.url)
             expect(page.locator("#served")).to_contain_text("wants an API key")
             expect(page.locator("#key")).to_be_focused()

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from server.budget.budget import ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.running.report import ThinkingReport
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.families import FAMILIES
 from server.reasoning.grading.pool import Verdict
 from server.scaling.equality import Equality
 from server.scaling.marks import Marks
 from server.scaling.method import Means
-from server.scaling.samples import Ask, Sample, Watch
-from server.scaling.usage import Bill, State
+from server.scaling.samples import Ask, OnTokens, Sample
+from server.scaling.usage import State, Usage
 
 START, END = 900, 901
 """One token a character; these two are the marks."""
@@ -56,7 +56,7 @@ class ScriptedSampler:
 
     tell: Callable[[Ask, int], Told]
     budget: ThinkingBudget = field(default_factory=ThinkingBudget)
-    bill: Bill = field(default_factory=Bill)
+    usage: Usage = field(default_factory=Usage)
     asks: list[Ask] = field(default_factory=list)
 
     @property
@@ -67,37 +67,37 @@ class ScriptedSampler:
     def marks(self) -> Marks:
         return Marks(FAMILY, encode, decode)
 
-    async def ask(self, ask: Ask, watch: Watch | None = None) -> Sample:
-        entry = self.bill.open(ask.kind)
+    async def ask(self, ask: Ask, telemetry: OnTokens | None = None) -> Sample:
+        entry = self.usage.open(ask.kind)
         self.asks.append(ask)
         told = self.tell(ask, entry.index)
-        follower = Follower(PLAN)
+        tracker = ThinkingTracker(PLAN)
         wanted = len(told.thinking) if told.turns is None else told.turns
         limit = (ask.budget or self.budget).max_tokens
         is_cut = limit not in (None, -1) and limit < wanted
         entry.state = State.ABORTED
         for _ in range(limit if is_cut and limit is not None else wanted):
-            await self._turn(follower, 7, watch)
-            entry.thinking_tokens = follower.tokens
-            entry.completion_tokens = follower.position
+            await self._turn(tracker, 7, telemetry)
+            entry.thinking_tokens = tracker.tokens
+            entry.completion_tokens = tracker.position
         if told.error is not None:
             entry.state = State.FAILED
             raise told.error
-        await self._turn(follower, END, watch)
+        await self._turn(tracker, END, telemetry)
         for _ in range(told.answer_turns):
-            await self._turn(follower, 8, watch)
-        entry.completion_tokens = follower.position
+            await self._turn(tracker, 8, telemetry)
+        entry.completion_tokens = tracker.position
         entry.state = State.DONE
         end = "max_tokens" if is_cut else told.end
         return Sample(
             index=entry.index,
             thinking=told.thinking,
             answer=told.answer,
-            thinking_tokens=follower.tokens,
-            completion_tokens=follower.position,
+            thinking_tokens=tracker.tokens,
+            completion_tokens=tracker.position,
             prompt_tokens=1 + len(ask.prefix),
             finish_reason="stop",
-            report=ThinkingReport(follower.tokens, -1 if limit is None else limit, 0, 0, 0, 0, end),
+            report=ThinkingReport(tracker.tokens, -1 if limit is None else limit, 0, 0, 0, 0, end),
             tokens=(*encode(told.thinking), *((END,) if told.is_ended else ())),
             is_ended=told.is_ended,
             is_cramped=told.is_cramped,
@@ -105,11 +105,11 @@ class ScriptedSampler:
             alternatives=told.alternatives,
         )
 
-    async def _turn(self, follower: Follower, token: int, watch: Watch | None) -> None:
+    async def _turn(self, tracker: ThinkingTracker, token: int, telemetry: OnTokens | None) -> None:
         await asyncio.sleep(0)
-        follower.feed(token)
-        if watch is not None:
-            watch(follower)
+        tracker.feed(token)
+        if telemetry is not None:
+            telemetry(tracker)
 
 
 def answers(*said: str, thinking_tokens: int = 5) -> ScriptedSampler:
@@ -124,5 +124,5 @@ class NoJudge:
         raise AssertionError(f"asked whether {gold!r} is {said!r}")
 
 
-def means(sampler: ScriptedSampler, most_samples: int = 64) -> Means:
-    return Means(sampler, Equality(NoJudge()), most_samples)
+def means(source: ScriptedSampler, max_samples: int = 64) -> Means:
+    return Means(source, Equality(NoJudge()), max_samples)

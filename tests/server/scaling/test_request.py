@@ -90,7 +90,7 @@ def test_an_unknown_field_is_told_what_is_known() -> None:
 
 
 def test_n_above_the_ceiling_is_refused_and_the_ceiling_is_named() -> None:
-    error = refused({"scaling": {"method": "majority", "n": 9}}, ScalingDefaults(most_samples=8))
+    error = refused({"scaling": {"method": "majority", "n": 9}}, ScalingDefaults(max_samples=8))
     assert error.field == "scaling.n"
     assert "(8)" in str(error)
 

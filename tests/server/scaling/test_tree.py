@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from server.scaling.method import Fields, Means, Outcome
 from server.scaling.methods.beam import BeamFields, beam
 from server.scaling.methods.rebase import RebaseFields, rebase, shared
-from server.scaling.samples import Ask, Kind
+from server.scaling.samples import Ask, AskKind
 from server.scaling.scorers.scorer import Candidate, Spent
 from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
 
@@ -37,7 +37,7 @@ def grows(rounds: Sequence[str], answers: dict[str, str] | None = None) -> Scrip
     steps = iter("".join(rounds))
 
     def tell(ask: Ask, _: int) -> Told:
-        if ask.kind is Kind.STEP:
+        if ask.kind is AskKind.STEP:
             letter = next(steps)
             return Told(thinking=letter.lower() + "\n\n", is_ended=letter.isupper())
         thought = decode(ask.prefix).partition("</think>")[0].replace("\n", "")
@@ -46,17 +46,17 @@ def grows(rounds: Sequence[str], answers: dict[str, str] | None = None) -> Scrip
     return ScriptedSampler(tell)
 
 
-def with_letters(sampler: ScriptedSampler) -> Means:
-    return replace(means(sampler), scorer=Letters())
+def with_letters(source: ScriptedSampler) -> Means:
+    return replace(means(source), scorer=Letters())
 
 
-def prefixes(sampler: ScriptedSampler, kind: Kind = Kind.STEP) -> list[str]:
-    return [decode(ask.prefix).replace("\n", "") for ask in sampler.asks if ask.kind is kind]
+def prefixes(source: ScriptedSampler, kind: AskKind = AskKind.STEP) -> list[str]:
+    return [decode(ask.prefix).replace("\n", "") for ask in source.asks if ask.kind is kind]
 
 
-async def searched(fields: Fields, sampler: ScriptedSampler) -> Outcome:
+async def searched(fields: Fields, source: ScriptedSampler) -> Outcome:
     run = beam if isinstance(fields, BeamFields) else rebase
-    return await run(fields, with_letters(sampler))  # type: ignore[arg-type]
+    return await run(fields, with_letters(source))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,27 @@ def test_the_width_is_shared_out_by_the_softmax_of_the_scores(
 
 
 async def test_rebase_grows_the_lines_that_promise_most() -> None:
-    sampler = grows(["abc", "XXX"])
-    await searched(RebaseFields(width=3, temperature=0.2), sampler)
+    source = grows(["abc", "XXX"])
+    await searched(RebaseFields(width=3, temperature=0.2), source)
     # exp(0.9/0.2) : exp(0.5/0.2) : exp(0.1/0.2), of three: 3 * 0.87 rounded up leaves none.
-    assert prefixes(sampler) == ["", "", "", "a", "a", "a"]
-    sampler = grows(["abc", "XXX"])
-    await searched(RebaseFields(width=3, temperature=1e9), sampler)
-    assert prefixes(sampler) == ["", "", "", "a", "b", "c"]
+    assert prefixes(source) == ["", "", "", "a", "a", "a"]
+    source = grows(["abc", "XXX"])
+    await searched(RebaseFields(width=3, temperature=1e9), source)
+    assert prefixes(source) == ["", "", "", "a", "b", "c"]
 
 
 async def test_a_line_that_ended_takes_its_place_out_of_the_width() -> None:
-    sampler = grows(["Xab", "Xb", "X"])
-    outcome = await searched(RebaseFields(width=3, temperature=1e9), sampler)
-    assert prefixes(sampler) == ["", "", "", "a", "b", "bb"]
+    source = grows(["Xab", "Xb", "X"])
+    outcome = await searched(RebaseFields(width=3, temperature=1e9), source)
+    assert prefixes(source) == ["", "", "", "a", "b", "bb"]
     assert outcome.said["rounds"] == 3
     assert outcome.said["steps"] == 6
     assert [line["steps"] for line in outcome.said["lines"]] == [1, 2, 3]
 
 
 async def test_the_ends_vote_and_the_best_scored_of_the_winners_is_shown() -> None:
-    sampler = grows(["abc", "YXY"], {"ay": "5", "bx": "5", "cy": "7"})
-    outcome = await searched(RebaseFields(width=3, temperature=1e9), sampler)
+    source = grows(["abc", "YXY"], {"ay": "5", "bx": "5", "cy": "7"})
+    outcome = await searched(RebaseFields(width=3, temperature=1e9), source)
     assert outcome.said["votes"][0]["answer"] == "5"
     assert outcome.chosen.thinking == "b\n\nx\n\n"
 
@@ -117,8 +117,8 @@ async def test_weighted_votes_count_as_much_as_their_score() -> None:
 
 
 async def test_the_scorer_sees_a_line_step_by_step() -> None:
-    sampler = grows(["ab", "XY"])
-    given = with_letters(sampler)
+    source = grows(["ab", "XY"])
+    given = with_letters(source)
     await rebase(RebaseFields(width=2, temperature=1e9), given)
     scorer = given.scorer
     assert isinstance(scorer, Letters)
@@ -126,44 +126,44 @@ async def test_the_scorer_sees_a_line_step_by_step() -> None:
 
 
 async def test_at_the_depth_limit_the_best_beam_is_closed_and_answered() -> None:
-    sampler = grows(["ab", "ba", "aaaa"])
-    outcome = await searched(BeamFields(width=2, depth=2), sampler)
+    source = grows(["ab", "ba", "aaaa"])
+    outcome = await searched(BeamFields(width=2, depth=2), source)
     assert outcome.chosen.end == "depth"
     assert outcome.said["rounds"] == 2
-    assert prefixes(sampler, Kind.ANSWER) == ["aa"]
+    assert prefixes(source, AskKind.ANSWER) == ["aa"]
 
 
 async def test_at_the_depth_limit_the_open_lines_are_closed_and_answered() -> None:
-    sampler = grows(["ab", "ab", "ab"], {"aa": "1"})
-    outcome = await searched(RebaseFields(width=2, depth=2, temperature=1e-6), sampler)
+    source = grows(["ab", "ab", "ab"], {"aa": "1"})
+    outcome = await searched(RebaseFields(width=2, depth=2, temperature=1e-6), source)
     assert outcome.said["rounds"] == 2
     assert outcome.chosen.end == "depth"
     assert outcome.chosen.answer == "Final Answer: 1"
-    (first, _) = [ask for ask in sampler.asks if ask.kind is Kind.ANSWER]
+    (first, _) = [ask for ask in source.asks if ask.kind is AskKind.ANSWER]
     assert first.budget is not None
     assert first.budget.max_tokens == 0
 
 
 async def test_beam_keeps_the_best_lines_and_answers_the_best_end() -> None:
-    sampler = grows(["abca", "cabX"], {"ax": "9"})
-    outcome = await searched(BeamFields(width=4, beams=1), sampler)
-    assert prefixes(sampler) == [""] * 4 + ["a"] * 4
+    source = grows(["abca", "cabX"], {"ax": "9"})
+    outcome = await searched(BeamFields(width=4, beams=1), source)
+    assert prefixes(source) == [""] * 4 + ["a"] * 4
     assert outcome.chosen.answer == "Final Answer: 9"
-    assert prefixes(sampler, Kind.ANSWER) == ["ax</think>"]
+    assert prefixes(source, AskKind.ANSWER) == ["ax</think>"]
 
 
 async def test_beams_share_the_width_and_end_when_as_many_ended() -> None:
-    sampler = grows(["abcX", "bbab", "YXab"], {"x": "1"})
-    outcome = await searched(BeamFields(width=4, beams=2), sampler)
+    source = grows(["abcX", "bbab", "YXab"], {"x": "1"})
+    outcome = await searched(BeamFields(width=4, beams=2), source)
     # One ended in the first round: one beam is left, and has the whole width.
-    assert prefixes(sampler)[:8] == [""] * 4 + ["a"] * 4
+    assert prefixes(source)[:8] == [""] * 4 + ["a"] * 4
     assert outcome.chosen.answer == "Final Answer: 1"
 
 
 async def test_lines_share_what_they_have_in_common_as_prefixes() -> None:
-    sampler = grows(["ab", "XX"])
-    await searched(RebaseFields(width=2, temperature=1e-6), sampler)
-    steps = [ask for ask in sampler.asks if ask.kind is Kind.STEP]
+    source = grows(["ab", "XX"])
+    await searched(RebaseFields(width=2, temperature=1e-6), source)
+    steps = [ask for ask in source.asks if ask.kind is AskKind.STEP]
     assert steps[2].prefix == steps[3].prefix != ()
 
 

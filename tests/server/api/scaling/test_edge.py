@@ -1,4 +1,4 @@
-"""`scaling` on the real server: one request, one answer, one bill; streams; and nothing left running."""
+"""`scaling` on the real server: one request, one answer, one usage; streams; and nothing left running."""
 
 import asyncio
 import math

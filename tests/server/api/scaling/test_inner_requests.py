@@ -196,7 +196,7 @@ def test_thinking_goes_on_beyond_its_window(server_url: str) -> None:
     assert whole["choices"][0]["message"]["reasoning"].count(SUM_UP) == 2
     assert thinking["end"] in ("natural", "context")
     assert found["tokens"]["step"]["asks"] == 5  # three windows, two sums
-    # What was put into its mouth counts as its thinking, and is on no bill.
+    # What was put into its mouth counts as its thinking, and is in no usage.
     forced = thinking["tokens"] - whole["usage"]["completion_tokens_details"]["reasoning_tokens"]
     assert forced > 0
     assert thinking["forced_tokens"] >= forced

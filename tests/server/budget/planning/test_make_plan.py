@@ -7,8 +7,8 @@ import pytest
 
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.plan import FamilyTokens, Opening, Plan
-from server.budget.planning.make_plan import Occasion, make_plan
-from server.budget.planning.vocabulary import Lexicon
+from server.budget.planning.make_plan import PlanContext, make_plan
+from server.budget.planning.vocabulary import Vocabulary
 from server.reasoning.families import FAMILIES
 
 TURN_END, OPEN, CLOSE, CUE = 90, 91, 92, (70, 71, 72)
@@ -42,10 +42,10 @@ def encode(text: str) -> tuple[int, ...]:
     return TEXTS.get(text, ())
 
 
-def planned(budget: ThinkingBudget = NOTHING_ASKED, tokens: FamilyTokens = TOKENS, **occasion: Any) -> Plan:
+def planned(budget: ThinkingBudget = NOTHING_ASKED, tokens: FamilyTokens = TOKENS, **context: Any) -> Plan:
     """For a prompt of ten tokens that opens thinking, in a window of 2,000."""
-    given: dict[str, Any] = {"prompt": [1] * 9 + [OPEN], "max_model_len": 2000, **occasion}
-    return make_plan(budget, tokens, encode, Occasion(**given), Lexicon(lambda: VOCABULARY))
+    given: dict[str, Any] = {"prompt": [1] * 9 + [OPEN], "max_model_len": 2000, **context}
+    return make_plan(budget, tokens, encode, PlanContext(**given), Vocabulary(lambda: VOCABULARY))
 
 
 def test_room_is_what_window_and_request_leave() -> None:

@@ -10,10 +10,10 @@ from server.budget.budget import NEVER, NOWAIT_WORDS, TENTH, BudgetError, Thinki
 from server.budget.loops import LoopRule
 from server.budget.plan import End, Opening, Plan
 from server.budget.planning.make_steering import make_steering
-from server.budget.planning.vocabulary import Lexicon
-from server.budget.running.controller import Controller, Kind
-from server.budget.running.report import Ledger, ThinkingReport
-from server.budget.running.tracker import Follower
+from server.budget.planning.vocabulary import Vocabulary
+from server.budget.running.controller import Controller, ForcedKind
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
@@ -68,7 +68,7 @@ def test_landing_ends_where_the_end_is_likely_without_a_cue() -> None:
     asked = steered(max_tokens=9, land_from=2, **LANDING)
     out, controller = drive(asked, says([5, 5, 5, 4, 4]), is_likely=lambda out, _: len(out) in (1, 3))
     assert out == [5, 5, 5, END, 4, STOP]
-    assert (controller.tokens, controller.end, controller.forced) == (3, End.MAX_TOKENS, {3: Kind.END})
+    assert (controller.tokens, controller.end, controller.forced) == (3, End.MAX_TOKENS, {3: ForcedKind.END})
 
 
 def test_landing_leaves_the_models_own_end_its_own() -> None:
@@ -86,12 +86,12 @@ def test_landing_uses_no_waits() -> None:
 def test_landing_reads_as_one_in_the_report_though_the_tokens_look_natural() -> None:
     asked = steered(max_tokens=9, land_from=2, **LANDING)
     out, controller = drive(asked, says([5, 5, 5, 4, 4]), is_likely=lambda out, _: len(out) == 3)
-    follower = Follower(asked)
+    tracker = ThinkingTracker(asked)
     for token in out:
-        follower.feed(token)
-    assert follower.end is End.NATURAL
-    ledger = Ledger(controller.forced, (), controller.end)
-    assert ThinkingReport.of(follower, ledger).end == "max_tokens"
+        tracker.feed(token)
+    assert tracker.end is End.NATURAL
+    record = ForcedRecord(controller.forced, (), controller.end)
+    assert ThinkingReport.of(tracker, record).end == "max_tokens"
 
 
 # -- loop breaker --------------------------------------------------------------------------------------
@@ -167,11 +167,11 @@ def test_no_step_begins_in_the_answer() -> None:
 def test_turn_that_ends_inside_the_last_step_is_the_models_end() -> None:
     the_plan = steered(**{**COUNTING, "max_steps": 1, "start": (END, 14, 1), "step_marks": ()})
     out, controller = drive(the_plan, says([1, STOP, 4]))
-    follower = Follower(the_plan)
+    tracker = ThinkingTracker(the_plan)
     for token in out:
-        follower.feed(token)
+        tracker.feed(token)
     assert out == [END, 14, 1, 1, END, 5, 4, STOP]
-    assert ThinkingReport.of(follower, Ledger(end=controller.end)).end == "natural"
+    assert ThinkingReport.of(tracker, ForcedRecord(end=controller.end)).end == "natural"
 
 
 def test_maximum_holds_inside_a_steps_mark() -> None:
@@ -201,7 +201,7 @@ ALPHA = {"alpha_tokens": 8, "paragraph_ends": frozenset({3}), "slow_words": NUDG
 def test_alpha_ends_thinking_at_the_models_own_slow_word_from_its_moment_on() -> None:
     out, controller = drive(steered(**ALPHA), says([1, *NUDGE, 1, 1, 1, 1, 1, 1, 1, *NUDGE, 2]))
     assert out == [1, *NUDGE, 1, 1, 1, 1, 1, 1, 1, END, 2, STOP]
-    assert (controller.tokens, controller.end, controller.forced) == (9, End.ALPHA, {9: Kind.END})
+    assert (controller.tokens, controller.end, controller.forced) == (9, End.ALPHA, {9: ForcedKind.END})
 
 
 def test_alpha_puts_nudges_in_behind_paragraphs_less_and_less_until_its_moment() -> None:
@@ -249,7 +249,7 @@ TEXTS = [
     "Hmm",
     " any",
 ]
-LEXICON = Lexicon(lambda: TEXTS)
+LEXICON = Vocabulary(lambda: TEXTS)
 
 
 def made(nudges: tuple[str, ...] = ("Wait",), marks: tuple[int, ...] = (), **budget: Any) -> Steering:
@@ -300,7 +300,7 @@ def test_suppressed_word_without_a_token_is_refused_unless_the_list_is_the_paper
     with pytest.raises(BudgetError, match="'verify' is not one token") as caught:
         made(suppress=("Wait", "verify"))
     assert caught.value.field == "thinking_budget.suppress"
-    bare = Lexicon(lambda: ["a", "b"])
+    bare = Vocabulary(lambda: ["a", "b"])
     with pytest.raises(BudgetError, match="not one token"):
         make_steering(ThinkingBudget(suppress=NOWAIT_WORDS), ["Wait"], lambda _: (1,), bare, ())
 
@@ -324,7 +324,7 @@ def test_alpha_knows_the_nudges_word_by_case_and_its_paragraphs() -> None:
 
 
 def test_alpha_in_a_tokenizer_without_empty_lines_goes_by_lines() -> None:
-    assert Lexicon(lambda: ["a", "b\n", "."]).paragraph_ends == {1}
+    assert Vocabulary(lambda: ["a", "b\n", "."]).paragraph_ends == {1}
 
 
 def test_alpha_with_a_nudge_that_cannot_be_recognised_is_refused() -> None:

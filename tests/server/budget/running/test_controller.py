@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from server.budget.budget import NEVER
 from server.budget.plan import End, Opening, Plan
-from server.budget.running.controller import NONE, Controller, Kind, Phase
-from server.budget.running.report import Ledger, ThinkingReport
-from server.budget.running.tracker import Follower
+from server.budget.running.controller import NONE, Controller, ForcedKind, Phase
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, plan
@@ -48,7 +48,7 @@ def test_natural_end_gets_no_cue() -> None:
 def test_natural_end_completes_a_long_delimiter() -> None:
     out, controller = drive(plan(end=(END, 5)), says([1, END, 2, 3]))
     assert out[:3] == [1, END, 5]
-    assert controller.forced == {2: Kind.END}
+    assert controller.forced == {2: ForcedKind.END}
 
 
 def test_forced_close_puts_a_line_break_first_only_where_there_is_none() -> None:
@@ -74,7 +74,7 @@ def test_waits_cycle_through_a_list_of_nudges() -> None:
 def test_nudges_that_the_model_says_itself_are_none_of_ours() -> None:
     _, controller = drive(plan(num_waits=1), says([NUDGE[0], END, 2, END]))
     assert controller.waits_at == [1]
-    assert controller.forced == {1: Kind.NUDGE}
+    assert controller.forced == {1: ForcedKind.NUDGE}
 
 
 def test_maximum_holds_inside_a_nudge() -> None:
@@ -103,7 +103,7 @@ def test_minimum_uses_up_the_waits() -> None:
 def test_end_of_turn_inside_thinking_is_an_end() -> None:
     out, controller = drive(plan(), says([1, STOP, 2]))
     assert out == [1, END, 2, STOP]
-    assert (controller.end, controller.forced) == (End.NATURAL, {1: Kind.END})
+    assert (controller.end, controller.forced) == (End.NATURAL, {1: ForcedKind.END})
 
 
 def test_end_of_turn_inside_thinking_is_replaced_by_a_wait() -> None:
@@ -222,11 +222,11 @@ def test_text_delimiter_is_forced_whole_at_an_end_of_turn() -> None:
 def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hide_it() -> None:
     the_plan = plan(max_tokens=2, **TEXT)
     out, controller = drive(the_plan, says([1, STOP, 3]))
-    follower = Follower(the_plan)
+    tracker = ThinkingTracker(the_plan)
     for token in out:
-        follower.feed(token)
+        tracker.feed(token)
     assert out == [1, 4, 5, 6, 3, STOP]
-    assert (follower.end, follower.tokens, follower.answer_at) == (End.NATURAL, controller.tokens, 4)
+    assert (tracker.end, tracker.tokens, tracker.answer_at) == (End.NATURAL, controller.tokens, 4)
 
 
 def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
@@ -251,25 +251,25 @@ def test_follower_reads_off_the_output_what_the_controller_did(
     the_plan: Plan, model: Model, requested_at: int
 ) -> None:
     out, controller = drive(the_plan, model.sample, requested_at, model.is_likely)
-    follower = Follower(the_plan)
-    follower.requested_at = requested_at
-    cue_at = min((at for at, kind in controller.forced.items() if kind is Kind.CUE), default=NEVER)
+    tracker = ThinkingTracker(the_plan)
+    tracker.requested_at = requested_at
+    cue_at = min((at for at, kind in controller.forced.items() if kind is ForcedKind.CUE), default=NEVER)
     for at, token in enumerate(out):
-        assert follower.phase is Phase.ANSWER or not follower.is_free
-        if follower.phase is Phase.ANSWER:
-            assert follower.is_free == (at not in controller.forced or at < cue_at)
-        follower.feed(token)
-    report = ThinkingReport.of(follower, Ledger(end=controller.end))
+        assert tracker.phase is Phase.ANSWER or not tracker.is_free
+        if tracker.phase is Phase.ANSWER:
+            assert tracker.is_free == (at not in controller.forced or at < cue_at)
+        tracker.feed(token)
+    report = ThinkingReport.of(tracker, ForcedRecord(end=controller.end))
     if (
         controller.phase is Phase.FORCING
         and controller.end in (End.NATURAL, End.ALPHA)
-        and follower.end is None
+        and tracker.end is None
     ):
         # The room ended within a delimiter that stands for an end: what came of it is text like any other.
-        began = sum(kind is Kind.END for kind in controller.forced.values())
-        assert (follower.tokens, report.end) == (controller.tokens + began, None)
+        began = sum(kind is ForcedKind.END for kind in controller.forced.values())
+        assert (tracker.tokens, report.end) == (controller.tokens + began, None)
         return
-    assert follower.tokens == controller.tokens
+    assert tracker.tokens == controller.tokens
     assert report.end == (controller.end.value if controller.end else None)
 
 
@@ -279,7 +279,7 @@ def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
     the_plan: Plan, model: Model, anywhere: int
 ) -> None:
     _, alone = drive(the_plan, model.sample, is_likely=model.is_likely)
-    closes = [at for at, kind in alone.forced.items() if kind is Kind.END]
+    closes = [at for at, kind in alone.forced.items() if kind is ForcedKind.END]
     for requested_at in {anywhere, *closes[:1]}:
         in_time, late = (
             drive(the_plan, model.sample, requested_at, model.is_likely, is_late) for is_late in (False, True)

@@ -1,24 +1,24 @@
 """What a report counts: what came out, and no more than that."""
 
-from server.budget.running.controller import Kind
-from server.budget.running.report import Ledger, ThinkingReport
-from server.budget.running.tracker import Follower
+from server.budget.running.controller import ForcedKind
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
 from tests.server.budget.plans import CUE, END, NUDGE, plan
 
 
-def fed(*tokens: int, **changes: object) -> Follower:
-    """A follower that has seen these tokens."""
-    follower = Follower(plan(**changes))
+def fed(*tokens: int, **changes: object) -> ThinkingTracker:
+    """A tracker that has seen these tokens."""
+    tracker = ThinkingTracker(plan(**changes))
     for token in tokens:
-        follower.feed(token)
-    return follower
+        tracker.feed(token)
+    return tracker
 
 
 def test_forced_tokens_that_never_came_out_are_not_counted() -> None:
     """The engine may be a step ahead of the token at which a request was stopped."""
-    follower = fed(1, *NUDGE, 2, num_waits=3)
-    ledger = Ledger({1: Kind.NUDGE, 3: Kind.NUDGE}, waits_at=(1, 3))
-    report = ThinkingReport.of(follower, ledger)
+    tracker = fed(1, *NUDGE, 2, num_waits=3)
+    record = ForcedRecord({1: ForcedKind.NUDGE, 3: ForcedKind.NUDGE}, waits_at=(1, 3))
+    report = ThinkingReport.of(tracker, record)
     assert (report.waits_used, report.forced_tokens, report.tokens) == (1, 1, 3)
 
 

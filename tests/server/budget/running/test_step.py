@@ -6,16 +6,16 @@ import pytest
 
 from server.budget.plan import Opening, Plan
 from server.budget.running.step import Step
-from server.budget.running.tracker import Follower
+from server.budget.running.tracker import ThinkingTracker
 
 PLAN = Plan(Opening.OPEN, (1,), (2,), True, (3,), close_at=100, room=100)
 
 
-def followed(tokens: list[int], plan: Plan = PLAN) -> Follower:
-    follower = Follower(plan)
+def followed(tokens: list[int], plan: Plan = PLAN) -> ThinkingTracker:
+    tracker = ThinkingTracker(plan)
     for token in tokens:
-        follower.feed(token)
-    return follower
+        tracker.feed(token)
+    return tracker
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ def followed(tokens: list[int], plan: Plan = PLAN) -> Follower:
         (Step(("\n",)), [7], "a\n", True),
         (Step(("\n", ".")), [7], "a.", True),
         (Step(("\n",)), [7, 7], "a\nb", False),
-        (Step(("\n",), least=3), [7, 7], "a\n", False),
-        (Step(("\n",), least=3), [7, 7, 7], "aa\n", True),
-        (Step(("\n",), least=3), [7, 2], "a</think>", True),
-        (Step(most=2), [7], "a", False),
-        (Step(most=2), [7, 7], "ab", True),
+        (Step(("\n",), min_tokens=3), [7, 7], "a\n", False),
+        (Step(("\n",), min_tokens=3), [7, 7, 7], "aa\n", True),
+        (Step(("\n",), min_tokens=3), [7, 2], "a</think>", True),
+        (Step(max_tokens=2), [7], "a", False),
+        (Step(max_tokens=2), [7, 7], "ab", True),
         (Step(reserve=98), [7], "a", False),
         (Step(reserve=98), [7, 7], "ab", True),
     ],
@@ -41,5 +41,5 @@ def test_where_a_step_ends(step: Step, tokens: list[int], text: str, is_over: bo
 
 def test_a_start_mark_is_no_thinking_yet() -> None:
     forced = replace(PLAN, opening=Opening.FORCE)
-    assert not Step(("\n",), least=1).is_over(followed([1], forced), "<think>\n")
-    assert Step(("\n",), least=1).is_over(followed([1, 7], forced), "<think>\n\n")
+    assert not Step(("\n",), min_tokens=1).is_over(followed([1], forced), "<think>\n")
+    assert Step(("\n",), min_tokens=1).is_over(followed([1, 7], forced), "<think>\n\n")

@@ -9,16 +9,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.budget.plan import UNGOVERNED, End
-from server.budget.running.controller import Kind
-from server.budget.running.report import Ledger, ThinkingReport
-from server.engine.client.accounting import Account, Subject
+from server.budget.running.controller import ForcedKind
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.engine.client.accounting import Account, GenerationInfo
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
-from server.observability.record import ABORTED, Ended
-from server.observability.telemetry import Watch
+from server.observability.record import ABORTED, ChoiceRecord
+from server.observability.telemetry import Telemetry
 from tests.server.budget.plans import END, NUDGE, STOP, plan
 
-FORCED = Ledger({1: Kind.NUDGE, 3: Kind.NUDGE}, waits_at=(1, 3))
+FORCED = ForcedRecord({1: ForcedKind.NUDGE, 3: ForcedKind.NUDGE}, waits_at=(1, 3))
 
 
 class Case:
@@ -26,8 +26,8 @@ class Case:
 
     def __init__(self, **changes: Any) -> None:
         self.registry, self.log = CollectorRegistry(), io.StringIO()
-        watch = Watch(Metrics(self.registry), RequestLog("json", self.log))
-        subject: dict[str, Any] = {
+        telemetry = Telemetry(Metrics(self.registry), RequestLog("json", self.log))
+        info: dict[str, Any] = {
             "id": "r",
             "model": "m",
             "family": "f",
@@ -35,31 +35,31 @@ class Case:
             "plan": plan(),
             "is_planned": True,
         }
-        subject |= {"is_clamped": False, "prompt_tokens": 5, "prompt": None, **changes}
-        self.account = Account(Subject(**subject), watch, lambda _: False, (STOP,))
+        info |= {"is_clamped": False, "prompt_tokens": 5, "prompt": None, **changes}
+        self.account = Account(GenerationInfo(**info), telemetry, lambda _: False, (STOP,))
         self.asked: list[int] = []
 
     def admit(self, index: int, *tokens: int) -> None:
         progress = self.account.admit(index)
         for token in tokens:
-            free = progress.follower.is_free
-            progress.follower.feed(token)
+            free = progress.tracker.is_free
+            progress.tracker.feed(token)
             progress.came(token, free)
-        self.follower = progress.follower
+        self.tracker = progress.tracker
 
-    def finish(self, index: int, reason: str = "stop", ledger: Ledger | None = None) -> None:
-        ledger = ledger or Ledger()
-        self.follower.finish(End.STOP)
-        self.account.finish(index, reason, ThinkingReport.of(self.follower, ledger), ledger)
+    def finish(self, index: int, reason: str = "stop", record: ForcedRecord | None = None) -> None:
+        record = record or ForcedRecord()
+        self.tracker.finish(End.STOP)
+        self.account.finish(index, reason, ThinkingReport.of(self.tracker, record), record)
 
-    async def ledger_of(self, index: int) -> Ledger:
+    async def record_of(self, index: int) -> ForcedRecord:
         self.asked.append(index)
         await asyncio.sleep(0)
         return FORCED
 
     async def close(self, fate: str | None = ABORTED) -> None:
         self.account.fate = fate
-        if (errand := self.account.close(self.ledger_of)) is not None:
+        if (errand := self.account.close(self.record_of)) is not None:
             await errand
 
     @property
@@ -81,7 +81,7 @@ async def test_choices_that_finished_are_told_at_once() -> None:
         case.admit(index, 1, END, 4, STOP)
         case.finish(index)
     case.account.fate = End.ERROR
-    assert case.account.close(case.ledger_of) is None
+    assert case.account.close(case.record_of) is None
     assert case.ends == [(0, "natural"), (1, "natural")]
     assert (case.count("s1_thinking_tokens_total"), case.count("s1_answer_tokens_total")) == (2, 6)
     assert case.asked == []
@@ -126,7 +126,7 @@ async def test_engine_that_is_gone_takes_only_its_ledgers_with_it() -> None:
     case = Case(n=1)
     case.admit(0, 1, *NUDGE, 2)
 
-    async def gone(_: int) -> Ledger:
+    async def gone(_: int) -> ForcedRecord:
         raise ConnectionError("gone")
 
     case.account.fate = End.ERROR
@@ -140,7 +140,7 @@ async def test_engine_that_is_gone_takes_only_its_ledgers_with_it() -> None:
 async def test_server_that_stops_meanwhile_still_tells() -> None:
     case = Case(n=1)
     case.admit(0, 1)
-    errand = case.account.close(lambda _: asyncio.sleep(60, Ledger()))
+    errand = case.account.close(lambda _: asyncio.sleep(60, ForcedRecord()))
     assert errand is not None
     task = asyncio.create_task(errand)
     await asyncio.sleep(0)
@@ -162,7 +162,7 @@ async def test_request_that_no_budget_holds_on_counts_as_one_of_no_known_thinkin
 
 async def test_who_waits_for_a_record_gets_the_one_that_was_told() -> None:
     case = Case(n=1)
-    waited: list[Ended] = []
+    waited: list[ChoiceRecord] = []
     progress = case.account.admit(0)
     progress.also_tell = waited.append
     await case.close()

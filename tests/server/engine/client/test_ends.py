@@ -1,4 +1,4 @@
-"""Ending thinking over the wire: the right engine is asked, and followers know before the token comes."""
+"""Ending thinking over the wire: the right engine is asked, and trackers know before the token comes."""
 
 import asyncio
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 
 from server.budget.budget import NEVER
 from server.budget.plan import End
-from server.budget.running.tracker import Follower
-from server.engine.client.worker_calls import EndDesk
+from server.budget.running.tracker import ThinkingTracker
+from server.engine.client.worker_calls import ThinkingEnder
 from tests.server.budget.plans import plan
 
 
@@ -39,42 +39,42 @@ class Core:
 
 
 async def test_follower_knows_before_anything_else_can_run() -> None:
-    core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
+    core, tracker = Core(), ThinkingTracker(plan())
+    ending = asyncio.create_task(ThinkingEnder(core).end({"a": tracker}, End.REQUESTED))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     core.answer([{"a": 7}])
-    assert follower.requested_at == 7
+    assert tracker.requested_at == 7
     await ending
 
 
 async def test_last_stage_of_a_pipeline_has_the_word() -> None:
-    core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
+    core, tracker = Core(), ThinkingTracker(plan())
+    ending = asyncio.create_task(ThinkingEnder(core).end({"a": tracker}, End.REQUESTED))
     await asyncio.sleep(0.01)
     core.answer([{"a": 6}, {"a": 7}])
     await ending
-    assert follower.requested_at == 7
+    assert tracker.requested_at == 7
 
 
 async def test_each_engine_is_asked_for_its_own_rows_and_none_for_one_that_ended() -> None:
     core = Core(reqs_in_flight={"a": "first", "b": "second", "c": "first"})
-    followers = {name: Follower(plan()) for name in "abcd"}
-    ending = asyncio.create_task(EndDesk(core).end(followers, End.REQUESTED))
+    trackers = {name: ThinkingTracker(plan()) for name in "abcd"}
+    ending = asyncio.create_task(ThinkingEnder(core).end(trackers, End.REQUESTED))
     await asyncio.sleep(0.01)
     assert core.asked == [("first", ["a", "c"]), ("second", ["b"])]
     core.answer([{"b": 3}])
     core.answer([{"a": 1, "c": 2}])
     await ending
-    assert [followers[name].requested_at for name in "abcd"] == [1, 3, 2, NEVER]
+    assert [trackers[name].requested_at for name in "abcd"] == [1, 3, 2, NEVER]
 
 
 async def test_what_the_engine_did_holds_though_the_asker_went_away() -> None:
-    core, follower = Core(), Follower(plan())
-    ending = asyncio.create_task(EndDesk(core).end({"a": follower}, End.REQUESTED))
+    core, tracker = Core(), ThinkingTracker(plan())
+    ending = asyncio.create_task(ThinkingEnder(core).end({"a": tracker}, End.REQUESTED))
     await asyncio.sleep(0.01)
     ending.cancel()
     await asyncio.sleep(0.01)
     with pytest.raises(asyncio.InvalidStateError):  # which vLLM catches
         core.answer([{"a": 7}])
-    assert follower.requested_at == 7
+    assert tracker.requested_at == 7

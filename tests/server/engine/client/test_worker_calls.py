@@ -1,14 +1,14 @@
-"""Asking for ledgers: together where they come together, and never for nothing."""
+"""Asking for forced records: together where they come together, and never for nothing."""
 
 import asyncio
 
 import pytest
 
 from server.budget.plan import End
-from server.budget.running.controller import Kind
-from server.budget.running.report import Ledger
-from server.engine.client.worker_calls import LedgerDesk
-from server.engine.worker.extension import WireLedger
+from server.budget.running.controller import ForcedKind
+from server.budget.running.report import ForcedRecord
+from server.engine.client.worker_calls import LedgerFetcher
+from server.engine.worker.extension import WireRecord
 
 
 class Workers:
@@ -19,7 +19,7 @@ class Workers:
         self.may_answer = asyncio.Event()
         self.failure: Exception | None = None
 
-    async def fetch(self, row_ids: list[str]) -> list[dict[str, WireLedger]]:
+    async def fetch(self, row_ids: list[str]) -> list[dict[str, WireRecord]]:
         self.asked.append(row_ids)
         await self.may_answer.wait()
         if self.failure is not None:
@@ -29,28 +29,28 @@ class Workers:
 
 async def test_rows_that_end_while_a_question_is_on_its_way_share_the_next_one() -> None:
     workers = Workers()
-    desk = LedgerDesk(workers.fetch)
+    desk = LedgerFetcher(workers.fetch)
     takes = [asyncio.create_task(desk.take("a"))]
     await asyncio.sleep(0.01)
     takes += [asyncio.create_task(desk.take(name)) for name in "bcd"]
     await asyncio.sleep(0.01)
     workers.may_answer.set()
-    ledgers = await asyncio.gather(*takes)
+    records = await asyncio.gather(*takes)
     assert workers.asked == [["a"], ["b", "c", "d"]]
-    assert ledgers == [Ledger({3: Kind.NUDGE}, (3,), End.LOOP)] * 4
+    assert records == [ForcedRecord({3: ForcedKind.NUDGE}, (3,), End.LOOP)] * 4
 
 
 async def test_row_that_no_worker_knows_was_forced_nowhere() -> None:
     workers = Workers()
     workers.may_answer.set()
-    assert await LedgerDesk(workers.fetch).take("unknown") == Ledger()
+    assert await LedgerFetcher(workers.fetch).take("unknown") == ForcedRecord()
 
 
 async def test_engine_that_is_gone_is_said_to_each_who_asks_and_the_desk_goes_on() -> None:
     workers = Workers()
     workers.may_answer.set()
     workers.failure = ConnectionError("gone")
-    desk = LedgerDesk(workers.fetch)
+    desk = LedgerFetcher(workers.fetch)
     with pytest.raises(ConnectionError):
         await desk.take("a")
     workers.failure = None

@@ -15,8 +15,8 @@ from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirection
 
 from server.budget.budget import NEVER
 from server.budget.plan import End, Opening, Plan
-from server.budget.running.report import Ledger, ThinkingReport
-from server.budget.running.tracker import Follower
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from server.engine.worker.processor import PLAN_KEY, ROW_KEY, BudgetProcessor
 from tests.server.budget.driving import drive
@@ -91,9 +91,9 @@ class Engine:
         self.chance = chance
         self.asynchronous = asynchronous
         self.wants_end: Callable[[Request], bool] = lambda _: chance.random() < 0.02
-        self.ledgers: dict[int, Ledger | None] = {}
+        self.records: dict[int, ForcedRecord | None] = {}
         self.curiosity = Random(chance.random())
-        self.peeked: list[tuple[int, int, Ledger]] = []
+        self.peeked: list[tuple[int, int, ForcedRecord]] = []
         """(request, output tokens by then, what was said to have been forced by then)"""
 
     def run(self) -> None:
@@ -123,7 +123,7 @@ class Engine:
                 rows[index] = None
                 if request.finished:
                     if chance.random() < 0.5:
-                        self.ledgers[request.number] = self.processor.take_ledger(str(request.number))
+                        self.records[request.number] = self.processor.take_record(str(request.number))
                 else:
                     self._preempt(request)
         holes = sorted(removed)
@@ -178,9 +178,9 @@ class Engine:
     def _peek(self) -> None:
         for request in self.batch:
             if request.plan is not None and self.curiosity.random() < 0.3:
-                ledger = self.processor.peek_ledger(str(request.number))
-                assert ledger is not None
-                self.peeked.append((request.number, len(request.true_output), ledger))
+                record = self.processor.peek_record(str(request.number))
+                assert record is not None
+                self.peeked.append((request.number, len(request.true_output), record))
 
     def _logits(self, request: Request) -> list[float]:
         """In a chunk of a prefill they are those of some place in the prompt: anything."""
@@ -209,28 +209,28 @@ def test_every_request_gets_what_it_gets_alone(
 
 
 def _check_ledger(request: Request, engine: Engine) -> None:
-    """Forced positions are the ledger's, whether it is asked for before or after the row has left."""
+    """Forced positions are the forced record's, whether it is asked for before or after the row has left."""
     assert request.plan is not None
-    ledger = engine.ledgers.get(request.number) or engine.processor.take_ledger(str(request.number))
-    assert ledger is not None
-    assert all(at < len(request.true_output) for at in ledger.forced)
+    record = engine.records.get(request.number) or engine.processor.take_record(str(request.number))
+    assert record is not None
+    assert all(at < len(request.true_output) for at in record.forced)
     sample, is_likely = model(request.number, request.plan)
     _, controller = drive(request.plan, sample, request.requested_at, is_likely)
-    expected = Ledger(controller.forced, tuple(controller.waits_at), controller.end)
-    assert (ledger.forced, ledger.waits_at) == (expected.forced, expected.waits_at)
+    expected = ForcedRecord(controller.forced, tuple(controller.waits_at), controller.end)
+    assert (record.forced, record.waits_at) == (expected.forced, expected.waits_at)
     for number, came, so_far in engine.peeked:
         if number == request.number:
-            assert so_far.forced == {at: kind for at, kind in ledger.forced.items() if at < came}
-            assert so_far.waits_at == tuple(at for at in ledger.waits_at if at < came)
-    follower = Follower(request.plan)
-    follower.requested_at = request.requested_at
+            assert so_far.forced == {at: kind for at, kind in record.forced.items() if at < came}
+            assert so_far.waits_at == tuple(at for at in record.waits_at if at < came)
+    tracker = ThinkingTracker(request.plan)
+    tracker.requested_at = request.requested_at
     for token in request.true_output:
-        follower.feed(token)
-    assert len(ledger.waits_at) <= follower.tokens
+        tracker.feed(token)
+    assert len(record.waits_at) <= tracker.tokens
     # A last token still on its way may have opened thinking: of the end it is the report that must be right.
-    assert ThinkingReport.of(follower, ledger) == ThinkingReport.of(follower, expected)
-    if follower.end not in (None, End.NATURAL, End.STEPS):  # of these the ledger knows better
-        assert ledger.end is follower.end
+    assert ThinkingReport.of(tracker, record) == ThinkingReport.of(tracker, expected)
+    if tracker.end not in (None, End.NATURAL, End.STEPS):  # of these the forced record knows better
+        assert record.end is tracker.end
 
 
 def test_sampler_that_does_not_commit_is_noticed() -> None:
@@ -291,8 +291,8 @@ def test_ledger_is_given_once_and_unknown_rows_have_none() -> None:
     adapter = processor()
     request = Request(7, plan(max_tokens=0), 0)
     adapter.update_state(BatchUpdate(1, [], [(0, request.params, None, request.shared)], []))
-    assert adapter.take_ledger("7") is not None
-    assert adapter.take_ledger("7") is None
+    assert adapter.take_record("7") is not None
+    assert adapter.take_record("7") is None
 
 
 def test_a_clients_own_plan_is_refused() -> None:

@@ -120,7 +120,7 @@ def test_a_trace_ends_with_a_line_break_so_that_a_nudge_starts_a_line() -> None:
 def test_a_patient_attentive_teacher_is_always_right() -> None:
     from dataclasses import replace
 
-    perfect = replace(WANDERING, early=0.0, late=0.0, overlook=0.0, misread=0.0, most_waits=99)
+    perfect = replace(WANDERING, early=0.0, late=0.0, overlook=0.0, misread=0.0, max_waits=99)
     rng = Random(15)
     for problem in problems("train", 300, 15):
         assert trace(problem, rng, perfect).answer == problem.answer

@@ -1,4 +1,4 @@
-"""Auto: stops when the answer has settled, and not before; probes are on the bill; Waits act while it has
+"""Auto: stops when the answer has settled, and not before; probes are in the usage; Waits act while it has
 not."""
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from server.budget.budget import ThinkingBudget
 from server.scaling.method import Outcome
 from server.scaling.methods.auto import AutoFields, auto
 from server.scaling.probes import entropy
-from server.scaling.samples import Ask, Kind
+from server.scaling.samples import Ask, AskKind
 from tests.server.scaling.scripted import ScriptedSampler, Told, decode, encode, means
 
 FLAT = (-1.6094,) * 5
@@ -20,14 +20,14 @@ def script(
     steps: Sequence[str], trials: Sequence[str] = (), values: Sequence[tuple[float, ...]] = ()
 ) -> ScriptedSampler:
     """Steps of thinking in order, the last one its natural end; trial answers or first tokens in order."""
-    count = {Kind.STEP: 0, Kind.PROBE: 0}
+    count = {AskKind.STEP: 0, AskKind.PROBE: 0}
 
     def tell(ask: Ask, _: int) -> Told:
-        if ask.kind is Kind.ANSWER:
+        if ask.kind is AskKind.ANSWER:
             return Told(f"Final Answer: {len(ask.prefix)}")
         at = count[ask.kind]
         count[ask.kind] += 1
-        if ask.kind is Kind.STEP:
+        if ask.kind is AskKind.STEP:
             assert ask.step is not None
             text = steps[min(at, len(steps) - 1)]
             return Told(thinking=text, is_ended=text.endswith("!"))
@@ -38,48 +38,48 @@ def script(
     return ScriptedSampler(tell)
 
 
-async def run(sampler: ScriptedSampler, **fields: object) -> Outcome:
-    return await auto(AutoFields.model_validate({"every": 1, **fields}), means(sampler))
+async def run(source: ScriptedSampler, **fields: object) -> Outcome:
+    return await auto(AutoFields.model_validate({"every": 1, **fields}), means(source))
 
 
 async def test_it_stops_when_the_same_trial_answer_came_often_enough_in_a_row() -> None:
-    sampler = script(["a\n", "b\n", "c\n", "d\n", "e\n", "f!"], trials=["3", "5", "5", "3", "5", "5", "5"])
-    outcome = await run(sampler, patience=2)
+    source = script(["a\n", "b\n", "c\n", "d\n", "e\n", "f!"], trials=["3", "5", "5", "3", "5", "5", "5"])
+    outcome = await run(source, patience=2)
     assert outcome.chosen.thinking == "a\nb\nc\n"
     assert outcome.chosen.end == "settled"
     assert outcome.said == {"probe": "trial", "probes": 3}
 
 
 async def test_silence_in_between_starts_the_count_again() -> None:
-    sampler = script(["a\n", "b\n", "c\n", "d\n", "e!"], trials=["5", "", "5", "5"])
-    assert (await run(sampler, patience=2)).said["probes"] == 4
+    source = script(["a\n", "b\n", "c\n", "d\n", "e!"], trials=["5", "", "5", "5"])
+    assert (await run(source, patience=2)).said["probes"] == 4
 
 
 async def test_a_natural_end_stands_and_is_not_probed() -> None:
-    sampler = script(["a\n", "b!"], trials=["1", "2"])
-    outcome = await run(sampler, patience=2)
+    source = script(["a\n", "b!"], trials=["1", "2"])
+    outcome = await run(source, patience=2)
     assert outcome.chosen.thinking == "a\nb!"
     assert outcome.chosen.end == "natural"
     assert outcome.said["probes"] == 1
 
 
 async def test_a_probe_sees_the_thinking_so_far_closed_with_its_cue() -> None:
-    sampler = script(["a\n", "b!"], trials=["1"])
-    await run(sampler)
-    (probe,) = [ask for ask in sampler.asks if ask.kind is Kind.PROBE]
+    source = script(["a\n", "b!"], trials=["1"])
+    await run(source)
+    (probe,) = [ask for ask in source.asks if ask.kind is AskKind.PROBE]
     assert decode(probe.prefix) == "a\n</think>\n\nFinal Answer:"
     assert probe.temperature == 0
-    answer = sampler.asks[-1]
+    answer = source.asks[-1]
     assert decode(answer.prefix) == "a\nb!</think>"
 
 
 async def test_probes_are_on_the_bill_and_are_no_thinking() -> None:
-    sampler = script(["a\n", "b\n", "c!"], trials=["1", "1"])
-    outcome = await run(sampler, patience=2)
-    tokens = sampler.bill.by_kind()
+    source = script(["a\n", "b\n", "c!"], trials=["1", "1"])
+    outcome = await run(source, patience=2)
+    tokens = source.usage.by_kind()
     assert tokens["probe"]["asks"] == 2
     assert tokens["step"]["thinking_tokens"] == 4 == outcome.chosen.thinking_tokens
-    assert sampler.bill.usage()["completion_tokens"] == sum(each["tokens"] for each in tokens.values())
+    assert source.usage.totals()["completion_tokens"] == sum(each["tokens"] for each in tokens.values())
 
 
 async def test_entropy_that_stands_still_ends_it_but_not_before_the_fourth_probe() -> None:
@@ -93,9 +93,9 @@ async def test_entropy_that_stands_still_ends_it_but_not_before_the_fourth_probe
 
 
 async def test_entropy_is_that_of_the_first_token_that_shows_something() -> None:
-    sampler = script(["a\n", "b!"], values=[SURE])
-    await run(sampler, probe="entropy")
-    (probe,) = [ask for ask in sampler.asks if ask.kind is Kind.PROBE]
+    source = script(["a\n", "b!"], values=[SURE])
+    await run(source, probe="entropy")
+    (probe,) = [ask for ask in source.asks if ask.kind is AskKind.PROBE]
     assert (probe.max_completion_tokens, probe.logprobs) == (3, 20)
 
 
@@ -107,9 +107,9 @@ def test_the_entropy_of_a_distribution(logprobs: tuple[float, ...], nats: float)
 
 
 async def test_waits_replace_an_end_only_while_the_answer_has_not_settled() -> None:
-    sampler = script(["a\n", "b!", "c\n", "d!"], trials=["1", "2", "3", "3"])
-    sampler.budget = ThinkingBudget(num_waits=2)
-    outcome = await run(sampler, patience=2)
+    source = script(["a\n", "b!", "c\n", "d!"], trials=["1", "2", "3", "3"])
+    source.budget = ThinkingBudget(num_waits=2)
+    outcome = await run(source, patience=2)
     # At the first end "2" is new: Wait. At "c" it is "3", at the second end "3" again: settled.
     assert outcome.chosen.thinking == "a\nb!Waitc\nd!"
     assert outcome.chosen.end == "natural"
@@ -120,47 +120,47 @@ async def test_waits_replace_an_end_only_while_the_answer_has_not_settled() -> N
 
 
 async def test_no_step_has_waits_of_its_own() -> None:
-    sampler = script(["a\n", "b!"], trials=["1", "2"])
-    sampler.budget = ThinkingBudget(num_waits=1, max_tokens=50)
-    await run(sampler, patience=9)
-    for ask in sampler.asks:
-        if ask.kind is Kind.STEP:
+    source = script(["a\n", "b!"], trials=["1", "2"])
+    source.budget = ThinkingBudget(num_waits=1, max_tokens=50)
+    await run(source, patience=9)
+    for ask in source.asks:
+        if ask.kind is AskKind.STEP:
             assert ask.budget == ThinkingBudget(max_tokens=-1)
 
 
 async def test_a_probe_waits_for_a_sentence_end_behind_so_many_tokens() -> None:
-    sampler = script(["a\n", "b!"], trials=["1"])
-    await run(sampler, every=40)
-    step = sampler.asks[0].step
+    source = script(["a\n", "b!"], trials=["1"])
+    await run(source, every=40)
+    step = source.asks[0].step
     assert step is not None
-    assert step.least == 40
-    assert step.most is not None
-    assert step.most > 40
+    assert step.min_tokens == 40
+    assert step.max_tokens is not None
+    assert step.max_tokens > 40
     assert "\n" in step.stops
 
 
 async def test_waits_are_bounded() -> None:
-    sampler = script(["a!"], trials=["1", "2", "3", "4", "5"])
-    sampler.budget = ThinkingBudget(num_waits=2, nudge=("Hm", "So"))
-    outcome = await run(sampler, patience=9)
+    source = script(["a!"], trials=["1", "2", "3", "4", "5"])
+    source.budget = ThinkingBudget(num_waits=2, nudge=("Hm", "So"))
+    outcome = await run(source, patience=9)
     assert outcome.chosen.thinking == "a!Hma!Soa!"
     assert outcome.chosen.end == "natural"
 
 
 async def test_the_maximum_holds_inside_a_nudge_too() -> None:
-    sampler = script(["ab!"], trials=["1", "2"])
-    sampler.budget = ThinkingBudget(num_waits=1, max_tokens=5)
-    outcome = await run(sampler, patience=9)
+    source = script(["ab!"], trials=["1", "2"])
+    source.budget = ThinkingBudget(num_waits=1, max_tokens=5)
+    outcome = await run(source, patience=9)
     assert outcome.chosen.thinking == "ab!Wa"
     assert outcome.chosen.thinking_tokens == 5
     assert outcome.chosen.end == "max_tokens"
 
 
 async def test_the_maximum_holds() -> None:
-    sampler = script(["aaaa\n", "bbbb\n", "cccc\n"], trials=["1", "2", "3"])
-    sampler.budget = ThinkingBudget(max_tokens=12)
-    outcome = await run(sampler)
-    steps = [ask.step.most for ask in sampler.asks if ask.step is not None]
+    source = script(["aaaa\n", "bbbb\n", "cccc\n"], trials=["1", "2", "3"])
+    source.budget = ThinkingBudget(max_tokens=12)
+    outcome = await run(source)
+    steps = [ask.step.max_tokens for ask in source.asks if ask.step is not None]
     assert steps[:3] == [12, 7, 2]
     assert outcome.chosen.end == "max_tokens"
     report = outcome.chosen.report
@@ -169,9 +169,9 @@ async def test_the_maximum_holds() -> None:
 
 
 async def test_no_thinking_at_all_is_answered_at_once() -> None:
-    sampler = script(["a\n"])
-    sampler.budget = ThinkingBudget(max_tokens=0)
-    outcome = await run(sampler)
-    assert [ask.kind for ask in sampler.asks] == [Kind.ANSWER]
+    source = script(["a\n"])
+    source.budget = ThinkingBudget(max_tokens=0)
+    outcome = await run(source)
+    assert [ask.kind for ask in source.asks] == [AskKind.ANSWER]
     assert outcome.chosen.end == "max_tokens"
     assert encode("") == ()

@@ -31,22 +31,22 @@ class Listed:
 
 async def test_the_best_scored_sample_is_the_answer() -> None:
     scorer = Listed(0.1, 0.9, 0.9, 0.3)
-    sampler = answers("1", "2", "3", "4")
-    outcome = await best_of_n(BestOfNFields(n=4), replace(means(sampler), scorer=scorer))
+    source = answers("1", "2", "3", "4")
+    outcome = await best_of_n(BestOfNFields(n=4), replace(means(source), scorer=scorer))
     assert outcome.chosen.index == 1
     assert outcome.said["scores"] == scorer.scores
     assert outcome.said["scorer"] == {"name": "listed", "calls": 1, "tokens": 12}
     assert [each.steps for each in scorer.saw] == [(f"Final Answer: {n}",) for n in range(1, 5)]
-    assert all(ask.logprobs is None for ask in sampler.asks)
+    assert all(ask.logprobs is None for ask in source.asks)
 
 
 async def test_the_likelihood_is_of_the_tokens_the_model_chose() -> None:
     logprobs = [(-3.0, -1.0), (-0.5,) * 9, (-1.0, -1.0)]
-    sampler = ScriptedSampler(lambda _, index: Told("Final Answer: 1", turns=1, logprobs=logprobs[index]))
-    outcome = await best_of_n(BestOfNFields(n=3), replace(means(sampler), scorer=Likelihood()))
+    source = ScriptedSampler(lambda _, index: Told("Final Answer: 1", turns=1, logprobs=logprobs[index]))
+    outcome = await best_of_n(BestOfNFields(n=3), replace(means(source), scorer=Likelihood()))
     assert outcome.chosen.index == 1
     assert outcome.said["scores"] == pytest.approx([0.1353, 0.6065, 0.3679], abs=1e-4)
-    assert all(ask.logprobs == 0 for ask in sampler.asks)
+    assert all(ask.logprobs == 0 for ask in source.asks)
 
 
 async def test_a_scorer_that_fails_is_an_error() -> None:

@@ -7,7 +7,7 @@ from server.budget.budget import BudgetError, ThinkingBudget
 from server.scaling.method import Outcome
 from server.scaling.methods.beyond_context import GO_ON, SUM_UP, BeyondContextFields, beyond_context
 from server.scaling.request import ScalingDefaults, budget_body, read_scaling
-from server.scaling.samples import Ask, Kind
+from server.scaling.samples import Ask, AskKind
 from tests.server.scaling.scripted import FAMILY, ScriptedSampler, Told, decode, means
 
 CLOSE = 1 + len(FAMILY.family.cue)
@@ -19,7 +19,7 @@ def script(*steps: str) -> ScriptedSampler:
     left = iter(steps)
 
     def tell(ask: Ask, _: int) -> Told:
-        if ask.kind is not Kind.STEP:
+        if ask.kind is not AskKind.STEP:
             return Told("Final Answer: 7")
         text = next(left)
         return Told(thinking=text.rstrip("|"), is_ended=text.endswith("!"), is_cramped=text.endswith("|"))
@@ -27,93 +27,93 @@ def script(*steps: str) -> ScriptedSampler:
     return ScriptedSampler(tell)
 
 
-async def run(sampler: ScriptedSampler, **fields: object) -> Outcome:
-    return await beyond_context(BeyondContextFields.model_validate(fields), means(sampler))
+async def run(source: ScriptedSampler, **fields: object) -> Outcome:
+    return await beyond_context(BeyondContextFields.model_validate(fields), means(source))
 
 
-def steps(sampler: ScriptedSampler) -> list[str]:
-    return [decode(ask.prefix) for ask in sampler.asks if ask.kind is Kind.STEP]
+def steps(source: ScriptedSampler) -> list[str]:
+    return [decode(ask.prefix) for ask in source.asks if ask.kind is AskKind.STEP]
 
 
 async def test_thinking_within_one_window_is_as_ever() -> None:
-    sampler = script("so!")
-    outcome = await run(sampler)
+    source = script("so!")
+    outcome = await run(source)
     assert outcome.said == {"rounds": 1}
     assert outcome.chosen.thinking == "so!"
     assert outcome.chosen.end == "natural"
 
 
 async def test_a_full_window_is_summed_up_and_the_next_begins_with_the_sum() -> None:
-    sampler = script("one|", "it is 3", "two!")
-    outcome = await run(sampler)
-    assert steps(sampler) == ["", f"one{SUM_UP}", f"{GO_ON}it is 3\n"]
+    source = script("one|", "it is 3", "two!")
+    outcome = await run(source)
+    assert steps(source) == ["", f"one{SUM_UP}", f"{GO_ON}it is 3\n"]
     assert outcome.said == {"rounds": 2}
     assert outcome.chosen.thinking == f"one{SUM_UP}it is 3two!"
     assert outcome.chosen.end == "natural"
-    assert decode(sampler.asks[-1].prefix) == f"{GO_ON}it is 3\ntwo!</think>"
+    assert decode(source.asks[-1].prefix) == f"{GO_ON}it is 3\ntwo!</think>"
 
 
 async def test_rounds_are_bounded_and_then_thinking_is_closed() -> None:
-    sampler = script("one|", "sum", "two|", "sum", "three|")
-    outcome = await run(sampler, rounds=3)
+    source = script("one|", "sum", "two|", "sum", "three|")
+    outcome = await run(source, rounds=3)
     assert outcome.said == {"rounds": 3}
     assert outcome.chosen.end == "context"
-    last = sampler.asks[-1]
+    last = source.asks[-1]
     assert last.budget is not None
     assert last.budget.max_tokens == 0
 
 
 async def test_a_sum_that_ends_its_thinking_is_still_a_sum() -> None:
-    sampler = script("one|", "it is 3!", "two!")
-    await run(sampler)
-    assert steps(sampler)[-1] == f"{GO_ON}it is 3!\n"
+    source = script("one|", "it is 3!", "two!")
+    await run(source)
+    assert steps(source)[-1] == f"{GO_ON}it is 3!\n"
 
 
 async def test_room_is_kept_for_the_sum_and_the_answer() -> None:
-    sampler = script("one!")
-    sampler.budget = ThinkingBudget(answer_reserve_tokens=100)
-    await run(sampler, summary_tokens=50)
-    step = sampler.asks[0].step
+    source = script("one!")
+    source.budget = ThinkingBudget(answer_reserve_tokens=100)
+    await run(source, summary_tokens=50)
+    step = source.asks[0].step
     assert step is not None
     assert step.reserve == 100 + CLOSE + 50 + len(SUM_UP)
 
 
 async def test_the_sum_is_bounded_and_has_only_the_answers_reserve_behind_it() -> None:
-    sampler = script("one|", "it is 3", "two!")
-    sampler.budget = ThinkingBudget(answer_reserve_tokens=100)
-    await run(sampler, summary_tokens=50)
-    step = sampler.asks[1].step
+    source = script("one|", "it is 3", "two!")
+    source.budget = ThinkingBudget(answer_reserve_tokens=100)
+    await run(source, summary_tokens=50)
+    step = source.asks[1].step
     assert step is not None
-    assert (step.most, step.reserve) == (50, 100 + CLOSE)
+    assert (step.max_tokens, step.reserve) == (50, 100 + CLOSE)
 
 
 async def test_a_window_can_be_smaller_than_the_context() -> None:
-    sampler = script("one", "sum", "two", "sum", "three")
-    outcome = await run(sampler, rounds=3, window=4)
+    source = script("one", "sum", "two", "sum", "three")
+    outcome = await run(source, rounds=3, window=4)
     assert outcome.said == {"rounds": 3}
-    bounds = [ask.step.most for ask in sampler.asks if ask.step is not None]
+    bounds = [ask.step.max_tokens for ask in source.asks if ask.step is not None]
     assert bounds == [4, 512, 4, 512, 4]
 
 
 async def test_a_window_that_is_full_with_its_first_token_is_the_last() -> None:
-    sampler = script("1|")
-    assert (await run(sampler)).said == {"rounds": 1}
-    sampler = script("one|", "sum", "2|")
-    assert (await run(sampler)).said == {"rounds": 2}
+    source = script("1|")
+    assert (await run(source)).said == {"rounds": 1}
+    source = script("one|", "sum", "2|")
+    assert (await run(source)).said == {"rounds": 2}
 
 
 async def test_the_maximum_is_of_all_windows_together() -> None:
-    sampler = script("one|", "sum", "two|")
-    sampler.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum" + "two"))
-    outcome = await run(sampler, summary_tokens=3)
+    source = script("one|", "sum", "two|")
+    source.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum" + "two"))
+    outcome = await run(source, summary_tokens=3)
     assert outcome.chosen.end == "max_tokens"
-    assert outcome.chosen.thinking_tokens == sampler.budget.max_tokens
+    assert outcome.chosen.thinking_tokens == source.budget.max_tokens
 
 
 async def test_a_maximum_without_room_for_a_sum_leaves_the_thinking_as_it_stands() -> None:
-    sampler = script("one|")
-    sampler.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum"))
-    outcome = await run(sampler, summary_tokens=3)
+    source = script("one|")
+    source.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum"))
+    outcome = await run(source, summary_tokens=3)
     assert outcome.said == {"rounds": 1}
     assert outcome.chosen.end == "context"
 

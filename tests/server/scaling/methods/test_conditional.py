@@ -22,10 +22,10 @@ async def test_each_asks_once_in_the_papers_words() -> None:
         (class_conditional, ClassFields(length="short")),
         (class_conditional, ClassFields(length="long")),
     ):
-        sampler = answers("5")
-        outcome = await run(fields, means(sampler))  # type: ignore[arg-type]
-        asked += [ask.words for ask in sampler.asks]
-        assert outcome.said == {"words": sampler.asks[0].words}
+        source = answers("5")
+        outcome = await run(fields, means(source))  # type: ignore[arg-type]
+        asked += [ask.words for ask in source.asks]
+        assert outcome.said == {"words": source.asks[0].words}
     assert asked == [
         "Think for up to 2048 tokens.",
         "Think for up to 64 steps.",

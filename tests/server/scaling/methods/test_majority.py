@@ -27,82 +27,82 @@ async def test_equal_answers_are_one_vote_however_they_are_written() -> None:
 
 async def test_silence_has_no_vote() -> None:
     said = ["", "", "Final Answer: 5", ""]
-    sampler = ScriptedSampler(lambda _, index: Told(said[index], turns=1))
-    outcome = await majority(MajorityFields(n=4), means(sampler))
+    source = ScriptedSampler(lambda _, index: Told(said[index], turns=1))
+    outcome = await majority(MajorityFields(n=4), means(source))
     assert outcome.chosen.index == 2
     assert outcome.said["votes"] == [{"answer": "5", "votes": 1, "samples": [2]}]
 
 
 async def test_when_nobody_answers_the_first_sample_stands() -> None:
-    sampler = ScriptedSampler(lambda *_: Told("", turns=1))
-    outcome = await majority(MajorityFields(n=3), means(sampler))
+    source = ScriptedSampler(lambda *_: Told("", turns=1))
+    outcome = await majority(MajorityFields(n=3), means(source))
     assert outcome.chosen.index == 0
     assert outcome.said["votes"] == []
 
 
 async def test_an_answer_without_a_label_votes_with_all_of_its_text() -> None:
     said = ["Blue.", "red", "blue"]
-    sampler = ScriptedSampler(lambda _, index: Told(said[index], turns=1))
-    outcome = await majority(MajorityFields(n=3), means(sampler))
+    source = ScriptedSampler(lambda _, index: Told(said[index], turns=1))
+    outcome = await majority(MajorityFields(n=3), means(source))
     assert outcome.said["votes"][0]["samples"] == [0, 2]
 
 
 async def test_a_total_is_shared_out_to_the_last_token() -> None:
-    sampler = answers("1", "1", "1", thinking_tokens=99)
-    await majority(MajorityFields(n=3, total_tokens=100), means(sampler))
-    assert [entry.thinking_tokens for entry in sampler.bill.entries] == [34, 33, 33]
+    source = answers("1", "1", "1", thinking_tokens=99)
+    await majority(MajorityFields(n=3, total_tokens=100), means(source))
+    assert [entry.thinking_tokens for entry in source.usage.entries] == [34, 33, 33]
 
 
 @pytest.mark.parametrize("end", ["quota", "requested"])
 async def test_a_total_buys_no_more_samples_once_thinking_was_ended(end: str) -> None:
-    sampler = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=5, end=end))
-    outcome = await majority(MajorityFields(total_tokens=100), means(sampler))
+    source = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=5, end=end))
+    outcome = await majority(MajorityFields(total_tokens=100), means(source))
     assert outcome.said["n"] == 1
 
 
 async def test_a_total_does_not_lengthen_the_clients_own_maximum() -> None:
-    sampler = answers("1", "1", thinking_tokens=99)
-    sampler.budget = ThinkingBudget(max_tokens=10)
-    await majority(MajorityFields(n=2, total_tokens=100), means(sampler))
-    assert [entry.thinking_tokens for entry in sampler.bill.entries] == [10, 10]
+    source = answers("1", "1", thinking_tokens=99)
+    source.budget = ThinkingBudget(max_tokens=10)
+    await majority(MajorityFields(n=2, total_tokens=100), means(source))
+    assert [entry.thinking_tokens for entry in source.usage.entries] == [10, 10]
 
 
 @pytest.mark.parametrize(("total", "minimum"), [(3, None), (39, 10)])
 async def test_a_total_too_small_for_n_is_refused(total: int, minimum: int | None) -> None:
-    sampler = answers("1")
-    sampler.budget = ThinkingBudget(min_tokens=minimum)
+    source = answers("1")
+    source.budget = ThinkingBudget(min_tokens=minimum)
     with pytest.raises(BudgetError, match="too small for 4 samples") as caught:
-        await majority(MajorityFields(n=4, total_tokens=total), means(sampler))
+        await majority(MajorityFields(n=4, total_tokens=total), means(source))
     assert caught.value.field == "scaling.total_tokens"
-    assert not sampler.asks
+    assert not source.asks
 
 
 async def test_without_n_a_total_buys_samples_of_natural_length_until_it_is_spent() -> None:
-    sampler = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=30))
-    outcome = await majority(MajorityFields(total_tokens=100), means(sampler))
+    source = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=30))
+    outcome = await majority(MajorityFields(total_tokens=100), means(source))
     # 30 for the first; the 70 that are left pay for two more; the last 10 for none.
-    assert [entry.thinking_tokens for entry in sampler.bill.entries] == [30, 30, 30]
+    assert [entry.thinking_tokens for entry in source.usage.entries] == [30, 30, 30]
     assert outcome.said["n"] == 3
 
 
 async def test_without_n_the_total_is_never_passed() -> None:
     lengths = [10, 80, 80, 80, 80, 80, 80, 80, 80, 80]
-    sampler = ScriptedSampler(lambda _, index: Told("Final Answer: 1", turns=lengths[index]))
-    await majority(MajorityFields(total_tokens=100), means(sampler))
-    assert sum(entry.thinking_tokens for entry in sampler.bill.entries) <= 100
+    source = ScriptedSampler(lambda _, index: Told("Final Answer: 1", turns=lengths[index]))
+    await majority(MajorityFields(total_tokens=100), means(source))
+    assert sum(entry.thinking_tokens for entry in source.usage.entries) <= 100
 
 
 async def test_without_n_the_servers_ceiling_holds() -> None:
-    sampler = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=1))
-    outcome = await majority(MajorityFields(total_tokens=1000), means(sampler, most_samples=8))
+    source = ScriptedSampler(lambda *_: Told("Final Answer: 1", turns=1))
+    outcome = await majority(MajorityFields(total_tokens=1000), means(source, max_samples=8))
     assert outcome.said["n"] == 8
 
 
 async def test_when_one_sample_fails_the_others_are_aborted() -> None:
-    sampler = ScriptedSampler(
+    source = ScriptedSampler(
         lambda _, index: Told(turns=2, error=OSError("gone")) if index == 1 else Told(turns=500)
     )
     with pytest.raises(OSError, match="gone"):
-        await majority(MajorityFields(n=3), means(sampler))
-    assert [entry.state.value for entry in sampler.bill.entries] == ["aborted", "failed", "aborted"]
-    assert max(entry.thinking_tokens for entry in sampler.bill.entries) < 10
+        await majority(MajorityFields(n=3), means(source))
+    assert [entry.state.value for entry in source.usage.entries] == ["aborted", "failed", "aborted"]
+    assert max(entry.thinking_tokens for entry in source.usage.entries) < 10

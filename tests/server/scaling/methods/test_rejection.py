@@ -15,24 +15,24 @@ def samples(*lengths: int) -> ScriptedSampler:
 
 
 async def test_the_first_sample_that_fits_is_the_answer() -> None:
-    sampler = samples(50, 40, 20, 10)
-    outcome = await rejection(RejectionFields(accept_up_to=20), means(sampler))
+    source = samples(50, 40, 20, 10)
+    outcome = await rejection(RejectionFields(accept_up_to=20), means(source))
     assert outcome.chosen.index == 2
     assert outcome.said == {"tries": 3, "accepted": True}
-    assert len(sampler.asks) == 3
+    assert len(source.asks) == 3
 
 
 async def test_a_sample_is_aborted_as_soon_as_it_is_too_long() -> None:
-    sampler = samples(500, 20)
-    await rejection(RejectionFields(accept_up_to=20), means(sampler))
-    assert sampler.bill.entries[0].state.value == "aborted"
-    assert sampler.bill.entries[0].thinking_tokens == 21
-    assert sampler.bill.usage()["completion_tokens_details"]["reasoning_tokens"] == 41
+    source = samples(500, 20)
+    await rejection(RejectionFields(accept_up_to=20), means(source))
+    assert source.usage.entries[0].state.value == "aborted"
+    assert source.usage.entries[0].thinking_tokens == 21
+    assert source.usage.totals()["completion_tokens_details"]["reasoning_tokens"] == 41
 
 
 async def test_the_tries_are_bounded_and_the_last_is_closed_at_the_limit() -> None:
-    sampler = samples(50, 50, 50)
-    outcome = await rejection(RejectionFields(accept_up_to=20, tries=3), means(sampler))
+    source = samples(50, 50, 50)
+    outcome = await rejection(RejectionFields(accept_up_to=20, tries=3), means(source))
     assert outcome.said == {"tries": 3, "accepted": False}
     assert outcome.chosen.thinking_tokens == 20
     assert outcome.chosen.answer == "Final Answer: 2"
@@ -45,33 +45,33 @@ async def test_a_last_try_that_fits_by_itself_is_accepted() -> None:
 
 @pytest.mark.parametrize("end", ["quota", "requested"])
 async def test_a_try_that_was_closed_from_outside_is_the_answer_but_not_accepted(end: str) -> None:
-    sampler = ScriptedSampler(lambda _, __: Told("Final Answer: 7", turns=5, end=end))
-    outcome = await rejection(RejectionFields(accept_up_to=20), means(sampler))
+    source = ScriptedSampler(lambda _, __: Told("Final Answer: 7", turns=5, end=end))
+    outcome = await rejection(RejectionFields(accept_up_to=20), means(source))
     assert outcome.chosen.answer == "Final Answer: 7"
     assert outcome.said == {"tries": 1, "accepted": False}
 
 
 async def test_the_clients_own_maximum_holds_too() -> None:
-    sampler = samples(50)
-    sampler.budget = ThinkingBudget(max_tokens=8)
-    outcome = await rejection(RejectionFields(accept_up_to=20), means(sampler))
+    source = samples(50)
+    source.budget = ThinkingBudget(max_tokens=8)
+    outcome = await rejection(RejectionFields(accept_up_to=20), means(source))
     assert outcome.chosen.thinking_tokens == 8
     assert outcome.said == {"tries": 1, "accepted": True}
 
 
 async def test_a_minimum_above_the_limit_is_refused() -> None:
-    sampler = samples(50)
-    sampler.budget = ThinkingBudget(min_tokens=21)
+    source = samples(50)
+    source.budget = ThinkingBudget(min_tokens=21)
     with pytest.raises(BudgetError) as caught:
-        await rejection(RejectionFields(accept_up_to=20), means(sampler))
+        await rejection(RejectionFields(accept_up_to=20), means(source))
     assert caught.value.field == "scaling.accept_up_to"
 
 
 async def test_who_waits_for_an_abortable_sample_can_be_cancelled() -> None:
-    sampler = samples(100_000)
-    task = asyncio.create_task(abortable(sampler, Ask(), lambda _: False))
+    source = samples(100_000)
+    task = asyncio.create_task(abortable(source, Ask(), lambda _: False))
     await asyncio.sleep(0.01)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert sampler.bill.entries[0].state.value == "aborted"
+    assert source.usage.entries[0].state.value == "aborted"
