@@ -105,7 +105,7 @@ class SampleSource(Protocol):
     def marks(self) -> Marks:
         """Of the model's family; methods that work in pieces need them."""
 
-    async def ask(self, ask: Ask, watch: OnTokens | None = None) -> Sample:
+    async def ask(self, ask: Ask, on_tokens: OnTokens | None = None) -> Sample:
         """Cancelled, it is aborted in the engine; its tokens stay in the usage. Raises SampleError."""
 
 

@@ -84,24 +84,24 @@ class Samples:
             raise RuntimeError("asked for the marks of a model that has none")
         return self._marks
 
-    async def ask(self, ask: Ask, watch: OnTokens | None = None) -> Sample:
+    async def ask(self, ask: Ask, on_tokens: OnTokens | None = None) -> Sample:
         """As Sampler.ask."""
         entry = self.usage.open(ask.kind)
         shown = _Shown(entry, self._tell) if self._tell and ask.kind is AskKind.SAMPLE else None
 
-        def on_tokens(tracker: ThinkingTracker) -> None:
+        def count_tokens(tracker: ThinkingTracker) -> None:
             _count(entry, tracker)
             if shown is not None:
                 shown.advance(tracker)
-            if watch is not None:
-                watch(tracker)
+            if on_tokens is not None:
+                on_tokens(tracker)
 
         segment = Segment(
             prefix=ask.prefix,
             step=ask.step,
             max_tokens=ask.max_completion_tokens,
             logprobs=ask.logprobs,
-            on_tokens=on_tokens,
+            on_tokens=count_tokens,
             response_id=self.response_id,
         )
         budget = self._call.budget if ask.budget is None else ask.budget

@@ -54,20 +54,20 @@ class _Race:
             async with asyncio.TaskGroup() as group:
                 for at, share in enumerate(shares):
                     ask = Ask(AskKind.SAMPLE, budget=share)
-                    self._tasks.append(group.create_task(source.ask(ask, self._telemetry(at))))
+                    self._tasks.append(group.create_task(source.ask(ask, self._observer(at))))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         stand = self._finished or range(len(self._tasks))
         return [self._tasks[at].result() for at in stand]
 
-    def _telemetry(self, at: int) -> OnTokens:
-        def watch(tracker: ThinkingTracker) -> None:
+    def _observer(self, at: int) -> OnTokens:
+        def observe(tracker: ThinkingTracker) -> None:
             if tracker.phase is Phase.ANSWER and at not in self._finished and len(self._finished) < self._m:
                 self._finished.append(at)
                 if len(self._finished) == self._m:
                     self._abort_the_others()
 
-        return watch
+        return observe
 
     def _abort_the_others(self) -> None:
         for at, task in enumerate(self._tasks):

@@ -67,7 +67,7 @@ class ScriptedSampler:
     def marks(self) -> Marks:
         return Marks(FAMILY, encode, decode)
 
-    async def ask(self, ask: Ask, telemetry: OnTokens | None = None) -> Sample:
+    async def ask(self, ask: Ask, on_tokens: OnTokens | None = None) -> Sample:
         entry = self.usage.open(ask.kind)
         self.asks.append(ask)
         told = self.tell(ask, entry.index)
@@ -77,15 +77,15 @@ class ScriptedSampler:
         is_cut = limit not in (None, -1) and limit < wanted
         entry.state = State.ABORTED
         for _ in range(limit if is_cut and limit is not None else wanted):
-            await self._turn(tracker, 7, telemetry)
+            await self._turn(tracker, 7, on_tokens)
             entry.thinking_tokens = tracker.tokens
             entry.completion_tokens = tracker.position
         if told.error is not None:
             entry.state = State.FAILED
             raise told.error
-        await self._turn(tracker, END, telemetry)
+        await self._turn(tracker, END, on_tokens)
         for _ in range(told.answer_turns):
-            await self._turn(tracker, 8, telemetry)
+            await self._turn(tracker, 8, on_tokens)
         entry.completion_tokens = tracker.position
         entry.state = State.DONE
         end = "max_tokens" if is_cut else told.end
@@ -105,11 +105,11 @@ class ScriptedSampler:
             alternatives=told.alternatives,
         )
 
-    async def _turn(self, tracker: ThinkingTracker, token: int, telemetry: OnTokens | None) -> None:
+    async def _turn(self, tracker: ThinkingTracker, token: int, on_tokens: OnTokens | None) -> None:
         await asyncio.sleep(0)
         tracker.feed(token)
-        if telemetry is not None:
-            telemetry(tracker)
+        if on_tokens is not None:
+            on_tokens(tracker)
 
 
 def answers(*said: str, thinking_tokens: int = 5) -> ScriptedSampler:

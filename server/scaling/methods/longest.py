@@ -1,0 +1,44 @@
+"""Longest: n samples; the m that thought longest vote ("last finish search", arXiv 2512.02008).
+
+The counterpart of `short_m`, for models whose longer thinking is the better one. Of answers with equally many
+votes the one after the longest thinking wins.
+"""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.samples import Sample
+from server.scaling.share import draw
+from server.scaling.vote import count, listed
+
+
+class LongestFields(Fields):
+    """`n` samples; of these the `m` with the most thinking tokens vote."""
+
+    n: int = Field(ge=1)
+    m: int = Field(default=1, ge=1)
+    total_tokens: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _m_is_within_n(self) -> Self:
+        if self.m > self.n:
+            raise ValueError(f"m ({self.m}) is above n ({self.n})")
+        return self
+
+
+async def longest(fields: LongestFields, means: Means) -> Outcome:
+    samples = await draw(means, fields.n, fields.total_tokens)
+    ranked = sorted(samples, key=lambda sample: -sample.thinking_tokens)[: fields.m]
+    choices = await count(ranked, means.equality)
+    votes = max((choice.weight for choice in choices), default=0.0)
+    among = [sample for choice in choices if choice.weight == votes for sample in choice.samples] or ranked
+    return Outcome(_first_longest(among), {"n": fields.n, "m": fields.m, "votes": listed(choices)})
+
+
+def _first_longest(samples: list[Sample]) -> Sample:
+    return max(samples, key=lambda sample: sample.thinking_tokens)
+
+
+LONGEST = Method(LongestFields, longest, draws=True, compares=True)

@@ -1,0 +1,125 @@
+"""MCTS: Monte Carlo tree search over steps of thinking, under one total of thinking tokens.
+
+A round selects nodes by UCT over the scorer's values, grows them by steps that are asked for at once, and
+backs their scores up. A chain whose thinking has ended is a leaf. The leaf with the best score is answered.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from server.budget.plan import End
+from server.budget.running.step import Step
+from server.scaling.chain import Chain, ChainBuilder
+from server.scaling.method import Means, Method, Outcome
+from server.scaling.samples import together
+from server.scaling.scorers.scorer import Candidate, said
+from server.scaling.search_tree import SearchNode, SearchTree
+from server.scaling.tree import DEPTH_REACHED, TreeFields
+
+FROM_OUTSIDE = (End.QUOTA.value, End.REQUESTED.value)
+
+
+class MctsFields(TreeFields):
+    """`width` steps are grown in a round, `children` of a node at once. `total_tokens` is spent on the
+    thinking of all steps together. `exploration`: 0 follows the best score, larger tries what was seldom
+    tried."""
+
+    total_tokens: int = Field(ge=1)
+    children: int = Field(default=2, ge=1)
+    exploration: float = Field(default=0.3, ge=0)
+
+    @model_validator(mode="after")
+    def _children_within_width(self) -> Self:
+        if self.children > self.width:
+            raise ValueError(f"children ({self.children}) is above width ({self.width})")
+        return self
+
+
+@dataclass(slots=True)
+class _Search:
+    fields: MctsFields
+    means: Means
+    builder: ChainBuilder
+    tree: SearchTree[Chain]
+    left: int
+    rounds: int = 0
+    is_ended_from_outside: bool = field(default=False)
+
+    async def grow(self) -> None:
+        """One round. It cannot think for more than what is left, and spends at least a token a step."""
+        fields, scorer = self.fields, self.means.scorer
+        assert scorer is not None
+        count = min(fields.width, max(1, self.left // fields.step_tokens))
+        limit = min(fields.step_tokens, self.left // count)
+        step = Step((fields.step,), max_tokens=limit)
+        chosen = self.tree.select(-(-count // fields.children), fields.children)
+        parents = [node for node in chosen for _ in range(fields.children)][:count]
+        logprobs = 0 if scorer.wants_logprobs else None
+        grown = await together(self.builder.grow(node.state, step, logprobs) for node in parents)
+        scores = await scorer.score([Candidate(chain.steps, chain.logprobs) for chain in grown])
+        came = [self._closed(chain) for chain in grown]
+        for at, node in enumerate(chosen):
+            part = slice(at * fields.children, (at + 1) * fields.children)
+            news = zip(came[part], scores[part], strict=True)
+            self.tree.expand(node, [(chain, score, chain.end is not None) for chain, score in news])
+        for node, chain in zip(parents, grown, strict=True):
+            self.left -= max(1, chain.thinking_tokens - node.state.thinking_tokens)
+        self.rounds += 1
+        self.is_ended_from_outside = any(chain.end in FROM_OUTSIDE for chain in grown)
+        ended = sum(node.is_leaf for node in self.tree.nodes)
+        self.means.tell({"round": self.rounds, "lines": len(grown), "ended": ended})
+
+    def _closed(self, chain: Chain) -> Chain:
+        is_deep = chain.end is None and len(chain.steps) >= self.fields.depth
+        return replace(chain, end=DEPTH_REACHED) if is_deep else chain
+
+    def best(self) -> SearchNode[Chain]:
+        """The leaf with the best score, of equals the first; without any leaf the open chain that has it."""
+        nodes = self.tree.nodes[1:]
+        return max([node for node in nodes if node.is_leaf] or nodes, key=lambda node: node.score)
+
+
+async def mcts(fields: MctsFields, means: Means) -> Outcome:
+    builder = ChainBuilder(means.source)
+    tree = SearchTree(Chain(), fields.exploration)
+    search = _Search(fields, means, builder, tree, fields.total_tokens)
+    while search.left > 0 and not search.is_ended_from_outside:
+        await search.grow()
+    best = search.best()
+    answer = await builder.answer(best.state)
+    return Outcome(answer, {**_said(search, best), "sample": answer.index})
+
+
+def _said(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:
+    assert search.means.scorer is not None
+    nodes = search.tree.nodes
+    return {
+        "width": search.fields.width,
+        "rounds": search.rounds,
+        "steps": len(nodes) - 1,
+        "scorer": said(search.means.scorer),
+        "chosen": nodes.index(best),
+        "tree": _listed(nodes),
+    }
+
+
+def _listed(nodes: Sequence[SearchNode[Chain]]) -> list[dict[str, Any]]:
+    """Every node but the root, in the order in which they came; `parent` is a position from 1, 0 the root."""
+    place = {id(node): at for at, node in enumerate(nodes)}
+    return [
+        {
+            "parent": place[id(node.parent)],
+            "score": round(node.score, 6),
+            "visits": node.visits,
+            "value": round(node.total / node.visits, 6),
+            "thinking_tokens": node.state.thinking_tokens,
+            "end": node.state.end,
+        }
+        for node in nodes[1:]
+    ]
+
+
+MCTS = Method(MctsFields, mcts, draws=True, scores=True, needs_thinking=True, in_pieces=True)

@@ -1,0 +1,157 @@
+"""MCTS: bounded by its total, follows the scorer, answers the best finished chain, and reports its tree."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from pydantic import ValidationError
+
+from server.budget.budget import ThinkingBudget
+from server.scaling.method import Means, Outcome
+from server.scaling.methods.mcts import MctsFields, mcts
+from server.scaling.samples import Ask, AskKind
+from server.scaling.scorers.scorer import Candidate, Spent
+from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
+
+
+class Good:
+    """A process reward model that knows the right path: it likes every "r" in it."""
+
+    name = "good"
+    wants_logprobs = False
+
+    def __init__(self) -> None:
+        self.spent = Spent()
+
+    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+        """The share of steps that are right."""
+        return [sum("r" in step for step in each.steps) / len(each.steps) for each in candidates]
+
+
+def model(depth: int = 4) -> ScriptedSampler:
+    """Every third step is right; after `depth` steps thinking ends. Each step thinks for 4 tokens."""
+    asked = iter(range(10**6))
+
+    def tell(ask: Ask, _: int) -> Told:
+        thought = decode(ask.prefix).replace("</think>", "")
+        if ask.kind is AskKind.STEP:
+            steps = thought.count("\n\n")
+            letter = "r" if next(asked) % 3 == 0 else "w"
+            text = f"{letter}{steps}\n\n"
+            limit = ask.step.max_tokens if ask.step and ask.step.max_tokens else len(text)
+            return Told(thinking=text[:limit], is_ended=limit >= len(text) and steps + 1 == depth)
+        return Told(f"Final Answer: {thought.count('r')}")
+
+    return ScriptedSampler(tell)
+
+
+async def searched(fields: MctsFields, source: ScriptedSampler) -> Outcome:
+    given: Means = replace(means(source), scorer=Good())
+    return await mcts(fields, given)
+
+
+async def test_finds_the_path_that_the_scorer_likes() -> None:
+    source = model()
+    outcome = await searched(MctsFields(width=4, children=2, total_tokens=400, step_tokens=8), source)
+    assert outcome.chosen.answer == "Final Answer: 4"
+    assert outcome.chosen.end == "natural"
+    tree = outcome.said["tree"]
+    assert tree[outcome.said["chosen"] - 1]["score"] == 1.0
+
+
+@pytest.mark.parametrize("total", [1, 7, 8, 20, 63, 200])
+@pytest.mark.parametrize("width", [1, 2, 5])
+async def test_all_steps_together_think_for_no_more_than_the_total(total: int, width: int) -> None:
+    source = model()
+    fields = MctsFields(width=width, children=min(2, width), total_tokens=total, step_tokens=8)
+    await searched(fields, source)
+    limits = [ask.step.max_tokens for ask in source.asks if ask.step is not None]
+    assert None not in limits
+    spent = sum(entry.thinking_tokens for entry in source.usage.entries if entry.kind is AskKind.STEP)
+    assert spent <= total
+    assert limits[0] is not None
+    assert limits[0] <= total
+
+
+async def test_steps_that_think_nothing_come_to_an_end() -> None:
+    def tell(ask: Ask, _: int) -> Told:
+        return Told(thinking="", is_ended=True) if ask.kind is AskKind.STEP else Told("Final Answer: 0")
+
+    source = ScriptedSampler(tell)
+    outcome = await searched(MctsFields(width=2, total_tokens=10, step_tokens=4), source)
+    assert outcome.said["steps"] <= 10
+
+
+async def test_a_chain_that_has_ended_is_not_grown_on() -> None:
+    source = model(depth=1)
+    outcome = await searched(MctsFields(width=2, total_tokens=64, step_tokens=8), source)
+    prefixes = {decode(ask.prefix) for ask in source.asks if ask.kind is AskKind.STEP}
+    assert prefixes == {""}
+    assert {node["parent"] for node in outcome.said["tree"]} == {0}
+
+
+async def test_at_the_depth_limit_a_chain_is_a_leaf_and_is_closed_to_be_answered() -> None:
+    source = model(depth=50)
+    outcome = await searched(MctsFields(width=2, depth=2, total_tokens=64, step_tokens=8), source)
+    assert outcome.chosen.end == "depth"
+    answer = source.asks[-1]
+    assert answer.kind is AskKind.ANSWER
+    assert answer.budget is not None
+    assert answer.budget.max_tokens == 0
+
+
+async def test_where_no_thinking_has_ended_the_best_open_chain_is_closed() -> None:
+    source = model(depth=50)
+    outcome = await searched(MctsFields(width=2, total_tokens=12, step_tokens=4), source)
+    assert all(node["end"] is None for node in outcome.said["tree"])
+    assert outcome.chosen.end == "max_tokens"
+    scores = [node["score"] for node in outcome.said["tree"]]
+    assert scores[outcome.said["chosen"] - 1] == max(scores)
+
+
+async def test_nothing_is_grown_after_thinking_was_ended_from_outside() -> None:
+    def tell(ask: Ask, index: int) -> Told:
+        if ask.kind is AskKind.STEP:
+            return Told(thinking="w", is_ended=index == 3, end="requested")
+        return Told("Final Answer: 0")
+
+    source = ScriptedSampler(tell)
+    await searched(MctsFields(width=2, total_tokens=10_000, step_tokens=8), source)
+    assert sum(ask.kind is AskKind.STEP for ask in source.asks) == 4
+
+
+async def test_the_budget_s_maximum_is_each_chain_s() -> None:
+    source = model(depth=50)
+    source.budget = ThinkingBudget(max_tokens=8)
+    outcome = await searched(MctsFields(width=2, total_tokens=100, step_tokens=8), source)
+    assert max(node["thinking_tokens"] for node in outcome.said["tree"]) <= 8
+    assert outcome.chosen.end == "max_tokens"
+
+
+async def test_the_steps_of_a_round_are_asked_for_at_once_and_share_their_prefix() -> None:
+    source = model()
+    outcome = await searched(MctsFields(width=6, children=3, total_tokens=100, step_tokens=4), source)
+    assert outcome.said["rounds"] < outcome.said["steps"] / 3
+    steps = [ask.prefix for ask in source.asks if ask.kind is AskKind.STEP]
+    assert steps[0] == steps[1] == steps[2]
+
+
+async def test_the_tree_in_the_report_is_the_one_that_was_searched() -> None:
+    outcome = await searched(MctsFields(width=3, children=1, total_tokens=60, step_tokens=8), model())
+    tree = outcome.said["tree"]
+    assert len(tree) == outcome.said["steps"]
+    for at, node in enumerate(tree, 1):
+        below = [n for n, other in enumerate(tree, 1) if _is_below(tree, n, at) and other]
+        assert node["visits"] == len(below)
+        assert node["parent"] < at
+
+
+def _is_below(tree: list[dict[str, int]], node: int, top: int) -> bool:
+    while node not in (0, top):
+        node = tree[node - 1]["parent"]
+    return node == top
+
+
+def test_more_children_than_width_are_refused() -> None:
+    with pytest.raises(ValidationError, match=r"children \(3\) is above width \(2\)"):
+        MctsFields(width=2, children=3, total_tokens=10)
