@@ -37,10 +37,10 @@ methods: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" evals/run_all_methods.sh $(or $(OUT),build/methods) $(ARGS)
 
 bench: $(READY)
-	$(BIN)/python -m tests.bench_throughput $(ARGS)
+	$(BIN)/python -m server.engine.bench.throughput $(ARGS)
 
 bench-train: $(READY)
-	$(BIN)/python -m tests.bench_training $(ARGS)
+	$(BIN)/python -m training.bench.against_trl $(ARGS)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "s1-server needs Python 3.11 or newer"'

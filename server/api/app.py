@@ -5,8 +5,7 @@ import os
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -14,13 +13,11 @@ from fastapi import FastAPI
 from prometheus_client import REGISTRY, CollectorRegistry
 from starlette.middleware import Middleware
 from vllm import envs
-from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.entrypoints.launchers.api_server.app_state import init_app_state
 from vllm.entrypoints.launchers.app import build_app
 from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.entrypoints.launchers.utils.server_utils import get_uvicorn_log_config
 from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware
-from vllm.usage.usage_lib import UsageContext
 
 from server.api import control
 from server.api.authentication import KeyMiddleware
@@ -30,7 +27,7 @@ from server.api.rate_limits import limits_by_key
 from server.api.scaling.edge import ScalingMeans
 from server.api.shutdown import Drain, DrainMiddleware
 from server.engine.client.engine import ThinkingLLM
-from server.engine.launch.orphans import bind_engines
+from server.engine.launch.lifetime import run_engine
 from server.keys.key import Key
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
@@ -42,34 +39,6 @@ from server.scaling.scorers.endpoint import Scorers
 from server.settings import Settings
 
 LAST_CONNECTIONS_TIMEOUT_S = 3
-ENGINE_EXIT_TIMEOUT_S = 5.0
-"""For the engine to abort what it runs and to let go of its device."""
-
-
-@asynccontextmanager
-async def run_engine(
-    arguments: Namespace, family: Family | None, telemetry: Telemetry | None = None
-) -> AsyncIterator[ThinkingLLM]:
-    """The engine, up, with budgets installed, reporting to `telemetry` (None: to nobody); shut down at once
-    at the end, since it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when
-    budgets cannot be enforced on it."""
-    telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
-    engine_args = AsyncEngineArgs.from_cli_args(arguments)
-    bind_engines()
-    config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
-    engine = ThinkingLLM.from_vllm_config(
-        vllm_config=config,
-        usage_context=UsageContext.OPENAI_API_SERVER,
-        enable_log_requests=engine_args.enable_log_requests,
-        aggregate_engine_logging=engine_args.aggregate_engine_logging,
-        disable_log_stats=engine_args.disable_log_stats,
-    )
-    try:
-        await engine.reset_mm_cache()
-        await engine.install_budgets(family, telemetry)
-        yield engine
-    finally:
-        engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
 
 
 def bind(arguments: Namespace) -> tuple[str, socket.socket]:

@@ -5,8 +5,9 @@ Thinking loops when its end is a copy, token for token, of what stood one period
 2. the copy is 2,048 tokens long, as when a long chain of thought is said over again word for word.
 A text that counts on ("then 1718, then 1726, ...") is none, whatever it means.
 
-Measured (`python -m tests.measure_loops`) on the 4,440 real traces that the limits were chosen on, of Sky-T1,
-Qwen2.5-3B with and without Waits, and Qwen2.5-14B; 7.1 million tokens of their own tokenizer. It stops 232.
+Measured (`python -m server.engine.bench.loops`) on the 4,440 real traces that the limits were chosen on, of
+Sky-T1, Qwen2.5-3B with and without Waits, and Qwen2.5-14B; 7.1 million tokens of their own tokenizer. It
+stops 232.
 Curation's rule on text flags 231 of them; the last is 973 tokens said three times over. 228 go on word for
 word to their last token, five that were graded right among them; four leave their loop later, all graded
 wrong. None is among the 1,054 right answers without Waits, nor the 1,246 right ones with Waits. Of the 54

@@ -17,11 +17,11 @@ from vllm.inputs import TokensPrompt
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from server.api.app import run_engine
 from server.budget.budget import ThinkingBudget
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.arguments import budget_flags, make_parser, parse
+from server.engine.launch.lifetime import run_engine
 from server.reasoning.families import FAMILIES
 from server.reasoning.nano.problems import problems
 from server.settings import EMBEDDED_MODEL_PATH

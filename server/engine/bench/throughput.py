@@ -1,6 +1,6 @@
 """What forcing costs: tokens/s at batch 64, every row forced, against the same engine without a processor.
 
-Runs in turn, several pairs, and prints the median ratio: `make bench`. Not a test: timings are noisy.
+Runs several pairs, the first of a pair alternating, and prints the median ratio: `make bench`.
 """
 
 import argparse
@@ -14,11 +14,11 @@ from vllm.inputs import TokensPrompt
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
-from server.api.app import run_engine
 from server.budget.budget import ThinkingBudget
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.arguments import budget_flags, make_parser, parse
+from server.engine.launch.lifetime import run_engine
 from server.environment import set_engine_environment
 from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH

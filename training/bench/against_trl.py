@@ -1,9 +1,9 @@
-"""How fast a step of our recipe is against plain TRL: the same model, samples, settings and CPU.
+"""How fast a training step of ours is against plain TRL: `python -m training.bench.against_trl`.
 
-Pairs of processes, one of ours and one of TRL's own trainer, in turn; who goes first alternates.
-The samples of each step are the same on both sides, so the ratio of tokens/s is that of the times. Prints the
-median ratio, of the time and of the CPU time (which other work on the machine changes less), and writes
-every pair to --out.
+Pairs of processes, one of ours and one of TRL's own trainer, with the same model, samples, settings and CPU;
+the first of a pair alternates. Both sides see the same samples in each step, so the ratio of the times is
+that of tokens/s. Prints the median ratio of wall time and of CPU time (less distorted by other work on the
+machine), and writes every pair to --out.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def teachers(path: Path) -> Path:
 
 
 def one_run(given: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of the steps behind the warm-up, the tokens in them, and the losses."""
+    """Seconds of the steps after the warm-up, the tokens in them, and the losses."""
     from server.reasoning.families import FAMILIES
     from training.base import describe, load_tokenizer
     from training.data import read_data
@@ -107,8 +107,8 @@ def run_side(side: str, given: argparse.Namespace, data: Path) -> dict[str, Any]
     for name in ("model", "micro_batch", "max_tokens"):
         if getattr(given, name) is not None:
             told += [f"--{name.replace('_', '-')}", str(getattr(given, name))]
-    command = [sys.executable, str(Path(__file__).resolve()), *told]
-    environment = {**os.environ, "GOMP_SPINCOUNT": "0", "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-m", "training.bench.against_trl", *told]
+    environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         sys.exit(f"{side}: ended with {done.returncode}:\n{done.stderr[-3000:]}")
@@ -123,7 +123,6 @@ def main() -> None:
         return
     pairs: list[dict[str, Any]] = []
     with TemporaryDirectory() as folder:
-        sys.path.insert(0, str(Path(__file__).parents[1]))
         data = given.data or teachers(Path(folder) / "train.jsonl")
         for number in range(given.pairs):
             order = SIDES if number % 2 == 0 else SIDES[::-1]

@@ -1,0 +1,46 @@
+"""The engine's lifetime: up, with budgets installed, until the block that asked for it ends."""
+
+import sys
+from argparse import Namespace
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.usage.usage_lib import UsageContext
+
+from server.engine.client.engine import ThinkingLLM
+from server.engine.launch.orphans import bind_engines
+from server.observability.log import RequestLog
+from server.observability.metrics import Metrics
+from server.observability.telemetry import Telemetry
+from server.reasoning.families import Family
+
+ENGINE_EXIT_TIMEOUT_S = 5.0
+"""For the engine to abort what it runs and to let go of its device."""
+
+
+@asynccontextmanager
+async def run_engine(
+    arguments: Namespace, family: Family | None, telemetry: Telemetry | None = None
+) -> AsyncIterator[ThinkingLLM]:
+    """The engine, up, with budgets installed, reporting to `telemetry` (None: to nobody); shut down at once
+    at the end, since it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when
+    budgets cannot be enforced on it."""
+    telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
+    engine_args = AsyncEngineArgs.from_cli_args(arguments)
+    bind_engines()
+    config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    engine = ThinkingLLM.from_vllm_config(
+        vllm_config=config,
+        usage_context=UsageContext.OPENAI_API_SERVER,
+        enable_log_requests=engine_args.enable_log_requests,
+        aggregate_engine_logging=engine_args.aggregate_engine_logging,
+        disable_log_stats=engine_args.disable_log_stats,
+    )
+    try:
+        await engine.reset_mm_cache()
+        await engine.install_budgets(family, telemetry)
+        yield engine
+    finally:
+        engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)
