@@ -145,7 +145,7 @@ class Settings:
         metadata=_flag(
             _efforts,
             "low=1024,...",
-            "what each reasoning_effort means, in tokens, -1 for unlimited (default: see the README)",
+            "what each reasoning_effort means, in tokens, -1 for unlimited (default: see server/README.md)",
         ),
     )
     reasoning_field: str = field(
@@ -178,8 +178,8 @@ class Settings:
         metadata=_flag(
             read_keys,
             "FILE",
-            "who may ask, and how much each may think: TOML, read at start, see the README (default: without"
-            " --api-key either, everybody)",
+            "API keys with their limits and quotas: TOML, read at start, see server/README.md (default: no"
+            " key is needed, unless --api-key is given)",
         ),
     )
     open_endpoints: Sequence[str] = field(

@@ -1,6 +1,6 @@
 """The table of metrics, and the one place where they are counted. vLLM's own (vllm:*) stand beside them.
 
-To add one: a row here, a row in the README's table and a panel; a test compares the three.
+To add one: a row here, a row in server/README.md and a panel; tests compare the three.
 """
 
 from collections.abc import Callable, Mapping

@@ -206,4 +206,4 @@ def test_the_stored_results_give_the_stored_table_and_the_readmes(tmp_path: Path
         (tmp_path / name).symlink_to(STORED / name)
     table = draw_all(ablation)
     assert table == (STORED / "table.md").read_text()
-    assert table in (ROOT / "README.md").read_text()
+    assert table in (ROOT / "training" / "README.md").read_text(encoding="utf-8")

@@ -271,7 +271,7 @@ def _look_up(fields: Mapping[str, object], row: Spelling[object]) -> object:
 
 
 def describe_spellings() -> list[tuple[str, str]]:
-    """(spelling, meaning), in the table's order, each spelling once: the README's table is tested with it."""
+    """(spelling, meaning), in the table's order, each spelling once: server/README.md is tested with it."""
     meanings: dict[str, list[str]] = {}
     for quantity in QUANTITIES:
         for row in quantity.spellings:
