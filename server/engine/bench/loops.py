@@ -29,10 +29,10 @@ class BadTracesError(ValueError):
 def stopped_at(tokens: Sequence[int]) -> int | None:
     """How many tokens were generated when the rule stopped them; None: it never did."""
     rule = LoopRule()
-    telemetry = LoopWatch(rule)
+    watch = LoopWatch(rule)
     for start in range(0, len(tokens) - rule.stride + 1, rule.stride):
-        telemetry.take(tokens[start : start + rule.stride])
-        if telemetry.is_looping:
+        watch.take(tokens[start : start + rule.stride])
+        if watch.is_looping:
             return start + rule.stride
     return None
 

@@ -101,9 +101,13 @@ def _inserts_nudge(plan: Plan, thinking: Sequence[int], position: int) -> bool:
 
 
 def loops(rule: LoopRule, thinking: Sequence[int]) -> bool:
-    """By trying every period."""
+    """By trying every period, and by adding up the sum of recurring phrases from the first token."""
     if not thinking or len(thinking) % rule.stride:
         return False
+    return _copies(rule, thinking) or _recurs(rule, thinking)
+
+
+def _copies(rule: LoopRule, thinking: Sequence[int]) -> bool:
     kept = list(thinking)[-rule.longest_period - rule.longest_copy :]
     for period in range(1, min(rule.longest_period, len(kept) - rule.tail) + 1):
         if kept[-rule.tail :] == kept[-rule.tail - period : -period]:
@@ -111,6 +115,30 @@ def loops(rule: LoopRule, thinking: Sequence[int]) -> bool:
             copied = min(copied, rule.longest_copy)
             return copied + period <= len(kept) and kept[-copied:] == kept[-copied - period : -period]
     return False
+
+
+def _recurs(rule: LoopRule, thinking: Sequence[int]) -> bool:
+    text, total, copies = list(thinking), 0.0, set[int]()
+    for count in range(1, len(text) + 1):
+        # An alarm of before has been answered: thinking went on.
+        if (count - 1) % rule.stride == 0 and total >= rule.copied_limit:
+            total = 0.0
+        if count % rule.phrase_stride == 0:
+            known = len(copies)
+            copies |= _phrase(rule, text[:count], max(copies, default=-1))
+            total = max(0.0, total + len(copies) - known - rule.copied_share * rule.phrase_stride)
+    return total >= rule.copied_limit
+
+
+def _phrase(rule: LoopRule, text: list[int], since: int) -> set[int]:
+    """The positions, after `since`, of the copied phrase that the text ends with."""
+    length = rule.shortest_phrase
+    for period in range(1, min(rule.phrase_window, len(text) - length) + 1):
+        if text[-length:] == text[-length - period : -period]:
+            while since < len(text) - length - 1 >= period and text[~length] == text[~length - period]:
+                length += 1
+            return set(range(max(since + 1, len(text) - length), len(text)))
+    return set()
 
 
 def _close(plan: Plan, out: Sequence[int]) -> list[int]:

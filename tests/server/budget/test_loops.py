@@ -1,7 +1,11 @@
 """The loop rule: at its limits to the token, against the obvious way, in bounded memory."""
 
+import re
+from collections.abc import Callable
+from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +18,10 @@ RULE = LoopRule()
 
 def first_alarm(tokens: list[int], rule: LoopRule = RULE) -> int | None:
     """How many tokens stood, a multiple of the stride, when they were called a loop."""
-    telemetry = LoopWatch(rule)
+    watch = LoopWatch(rule)
     for start in range(0, len(tokens) - rule.stride + 1, rule.stride):
-        telemetry.take(tokens[start : start + rule.stride])
-        if telemetry.is_looping:
+        watch.take(tokens[start : start + rule.stride])
+        if watch.is_looping:
             return start + rule.stride
     return None
 
@@ -56,17 +60,66 @@ def test_repeats_with_something_new_between_them_are_no_loop() -> None:
 
 
 def test_watch_keeps_no_more_than_period_and_copy() -> None:
-    telemetry = LoopWatch(RULE)
+    watch = LoopWatch(RULE)
     for start in range(0, 200_000, RULE.stride):
-        telemetry.take(range(start, start + RULE.stride))
-        assert not telemetry.is_looping
-        assert len(telemetry._text) <= RULE.longest_period + RULE.longest_copy
+        watch.take(range(start, start + RULE.stride))
+        assert not watch.is_looping
+        assert len(watch._text) <= RULE.longest_period + RULE.longest_copy
 
 
 def test_token_on_its_way_is_taken_for_any() -> None:
-    telemetry = LoopWatch(RULE)
-    telemetry.take([5, -1])
-    assert not telemetry.is_looping
+    watch = LoopWatch(RULE)
+    watch.take([5, -1])
+    assert not watch.is_looping
+
+
+def unit_with_one_token_changed(each_time: Callable[[int], int]) -> list[int]:
+    unit = list(range(1000, 1060))
+    return [each_time(n) if at == n % 60 else token for n in range(204) for at, token in enumerate(unit)]
+
+
+def phrases_with_fillers(seed: int, shortest: int, longest: int, fillers: int) -> list[int]:
+    draws, tokens = Random(seed), list[int]()
+    phrases = [[draws.randrange(50_000) for _ in range(draws.randint(shortest, longest))] for _ in range(8)]
+    while len(tokens) < 12_200:
+        tokens += draws.choice(phrases)
+        tokens += [draws.randrange(50_000) for _ in range(draws.randint(1, fillers))]
+    return tokens
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_unit_with_one_token_changed_each_time_is_a_loop(seed: int) -> None:
+    draws = Random(seed)
+    changing = [lambda _: draws.randrange(50_000), lambda n: 2000 + n, lambda _: 7][seed]
+    alarm = first_alarm(unit_with_one_token_changed(changing))
+    assert alarm is not None
+    assert alarm < 4500
+
+
+@pytest.mark.parametrize(("shortest", "longest", "fillers"), [(10, 20, 3), (12, 30, 5), (20, 40, 8)])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_same_phrases_with_fillers_between_are_a_loop(
+    seed: int, shortest: int, longest: int, fillers: int
+) -> None:
+    assert first_alarm(phrases_with_fillers(seed, shortest, longest, fillers)) is not None
+
+
+def test_text_without_recurring_phrases_is_no_loop() -> None:
+    draws = Random(4)
+    words = [draws.randrange(300) for _ in range(20_000)]  # as few words as a child's, in any order
+    assert first_alarm(words) is None
+
+
+def test_an_answered_alarm_is_not_given_again_at_once() -> None:
+    """A nudge stands in the place of the loop's next token; the model gets as long as before to leave it."""
+    tokens, watch, alarms = phrases_with_fillers(1, 20, 40, 8) * 3, LoopWatch(RULE), []
+    for start in range(0, len(tokens) - 63, 64):
+        watch.take(tokens[start : start + 64])
+        if watch.is_looping:
+            alarms.append(start + 64)
+            assert watch.is_looping  # asked twice, the same
+    assert len(alarms) > 2
+    assert min(after - before for before, after in pairwise(alarms)) > RULE.copied_limit
 
 
 @settings(max_examples=300, deadline=None)
@@ -76,27 +129,42 @@ def test_token_on_its_way_is_taken_for_any() -> None:
     st.integers(1, 12),
     st.builds(
         LoopRule,
-        stride=st.just(1),
+        stride=st.integers(1, 4),
         fewest_copies=st.integers(2, 4),
         fewest_tokens=st.integers(1, 12),
-        longest_copy=st.integers(2, 12),
-        longest_period=st.integers(2, 12),
+        longest_copy=st.integers(4, 12),
+        longest_period=st.just(12),
         tail=st.integers(1, 4),
+        shortest_phrase=st.integers(1, 4),
+        phrase_stride=st.integers(1, 4),
+        phrase_window=st.integers(1, 12),
+        copied_share=st.sampled_from([0.25, 0.5]),
+        copied_limit=st.integers(2, 40),
     ),
 )
-def test_search_for_the_period_finds_what_trying_every_one_does(
+def test_finds_what_trying_every_period_and_every_phrase_does(
     before: list[int], unit: list[int], times: int, rule: LoopRule
 ) -> None:
     tokens = before + unit * times
-    telemetry = LoopWatch(rule)
-    for at, token in enumerate(tokens, start=1):
-        telemetry.take([token])
-        assert telemetry.is_looping == loops(rule, tokens[:at])
+    watch = LoopWatch(rule)
+    for at in range(0, len(tokens) - rule.stride + 1, rule.stride):
+        watch.take(tokens[at : at + rule.stride])
+        assert watch.is_looping == loops(rule, tokens[: at + rule.stride])
 
 
 def test_searching_candidate_by_candidate_is_no_loop() -> None:
-    """The traces of s1-nano's teacher one behind the other, a character a token: much alike line by line."""
+    """The traces of s1-nano's teacher one after the other, much alike line by line; words and digits are
+    tokens, as in most vocabularies."""
     texts = [trace(problem, Random(at)).thinking for at, problem in enumerate(problems("dev", 300, seed=3))]
-    searching = [ord(char) for char in "".join(texts)]
-    assert len(searching) > 20_000
-    assert first_alarm(searching) is None
+    words = re.findall(r"\d|[^\W\d]+|\W", "".join(texts))
+    ids = {word: at for at, word in enumerate(dict.fromkeys(words), start=1)}
+    assert len(words) > 20_000
+    assert first_alarm([ids[word] for word in words]) is None
+
+
+def test_trying_number_by_number_in_the_same_words_is_no_loop() -> None:
+    lines = (f"Try n = {n} : {n} ^ 2 + 3 * {n} + 1 = {n * n + 3 * n + 1} , no good ." for n in range(1, 900))
+    tokens = " ".join(lines).split(" ")
+    ids = {word: at for at, word in enumerate(dict.fromkeys(tokens), start=1)}
+    assert len(tokens) > 17_000
+    assert first_alarm([ids[word] for word in tokens]) is None
