@@ -6,9 +6,10 @@ nothing.
 
 import re
 
-# A mark of thinking, or a paragraph that opens as thinking does. "Wait" is s1's nudge, the rest R1's own
-# openings.
-_MARK = re.compile(r"</?think>|<\|im_start\|>|<\|(?:begin|end)_of_thought\|>")
+from server.reasoning.families import FAMILIES
+
+_MARK = re.compile("|".join(re.escape(mark) for family in FAMILIES.values() for mark in family.marks))
+# A paragraph that opens as thinking does. "Wait" is s1's nudge, the rest R1's own openings.
 _HESITATION = re.compile(
     r"^\s*(?:wait|hmm+|alternatively|hold on|let me (?:re|double)|but wait|actually,)\b",
     re.IGNORECASE | re.MULTILINE,

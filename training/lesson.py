@@ -14,10 +14,6 @@ from server.reasoning.records import Sample
 from training.errors import TrainingError
 
 IGNORE = -100
-# Marks that are ordinary text to the tokenizers of the models that use them.
-WRITTEN_OUT = ("kimi", "sky-t1")
-# simplescaling/s1, data/tokenization.py. Elsewhere the cue that the server forces stands there.
-ANSWER_PREFIX = {"s1": "Answer: "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +48,9 @@ class Writer:
 
     def _check_marks(self) -> None:
         missing = _missing_marks(self.tokenizer, self.family)
-        if missing and self.family.name not in WRITTEN_OUT:
+        if missing and not self.family.is_plain_text:
             fit = [
-                f.name
-                for f in FAMILIES.values()
-                if f.name in WRITTEN_OUT or not _missing_marks(self.tokenizer, f)
+                f.name for f in FAMILIES.values() if f.is_plain_text or not _missing_marks(self.tokenizer, f)
             ]
             raise TrainingError(
                 f"--family {self.family.name}: the tokenizer of {self.model} has no token {missing[0]!r}; "
@@ -106,7 +100,8 @@ class Writer:
         """Behind the line breaks that the server's cue begins with."""
         cue = self.family.cue.lstrip()
         breaks = self.family.cue[: len(self.family.cue) - len(cue)]
-        prefix = "" if "Answer:" in answer else ANSWER_PREFIX.get(self.family.name, f"{cue} ")
+        prefix = f"{cue} " if self.family.answer_prefix is None else self.family.answer_prefix
+        prefix = "" if "Answer:" in answer else prefix
         return f"{breaks}{prefix}{answer.strip()}"
 
     def _said(self, sample: Sample, name: str, text: str) -> list[int]:

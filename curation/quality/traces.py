@@ -12,7 +12,7 @@ from server.reasoning.families import FAMILIES
 # The marks of every family the server knows, and the chat's own: a text that still holds one was split
 # wrongly.
 _MARKS = re.compile(
-    "|".join(sorted({re.escape(mark) for family in FAMILIES.values() for mark in (family.start, family.end)}))
+    "|".join(sorted({re.escape(mark) for family in FAMILIES.values() for mark in family.marks}, reverse=True))
     + r"|<\|im_(?:start|end)\|>|<\|(?:begin|end)_of_solution\|>"
 )
 

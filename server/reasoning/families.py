@@ -32,6 +32,19 @@ class Family:
     """Opens each step of models of this line that were trained to count them down; `{steps}` are left."""
     model_prefixes: tuple[str, ...] = ()
     """Lower-case beginnings of model ids whose marks no tokenizer or template shows."""
+    is_detectable: bool = True
+    """Whether marks in a tokenizer or a template tell the family; False where they are every chat's own."""
+    is_plain_text: bool = False
+    """The marks are ordinary text to the tokenizers of this line's models, several tokens long."""
+    answer_prefix: str | None = None
+    """What an answer begins with in training texts; None: the cue and a blank."""
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Every text that stands around thinking and never in it or in an answer: start, end, and what a
+        step's mark begins with."""
+        step = (self.step_mark.partition("{")[0],) if self.step_mark else ()
+        return (self.start, self.end, *step)
 
 
 FAMILIES: dict[str, Family] = {
@@ -48,6 +61,8 @@ FAMILIES: dict[str, Family] = {
             always_opens=True,
             line_break_before_end=True,
             step_mark="<|im_start|>{steps} steps left",
+            is_detectable=False,
+            answer_prefix="Answer: ",  # simplescaling/s1, data/tokenization.py
             model_prefixes=(
                 *("simplescaling/s1-", "simplescaling/s1.1-"),
                 *("simplescaling/token-conditional-control", "simplescaling/step-conditional-control"),
@@ -64,9 +79,9 @@ FAMILIES: dict[str, Family] = {
             tool_call=("[TOOL_CALLS]",),
         ),
         # Kimi-VL-Thinking and Kimi-K1.5: ordinary text to most tokenizers
-        Family(name="kimi", start="◁think▷", end="◁/think▷"),
+        Family(name="kimi", start="◁think▷", end="◁/think▷", is_plain_text=True),
         # Sky-T1: ordinary text to Qwen2.5's tokenizer, several tokens
-        Family(name="sky-t1", start="<|begin_of_thought|>", end="<|end_of_thought|>"),
+        Family(name="sky-t1", start="<|begin_of_thought|>", end="<|end_of_thought|>", is_plain_text=True),
         # DeepSeek-R1 and its distillations, Qwen3, QwQ, s1-nano, and most since
         Family(name="think", start="<think>", end="</think>"),
     )
@@ -85,7 +100,7 @@ def detect_family(
         if model.lower().startswith(family.model_prefixes or ("\0",)):
             return family, f"the model's name {model!r}"
     for family in FAMILIES.values():
-        if family.name != "s1" and family.start in vocabulary and family.end in vocabulary:
+        if family.is_detectable and family.start in vocabulary and family.end in vocabulary:
             return family, f"{family.start} and {family.end} in the tokenizer"
     for family in FAMILIES.values():
         if chat_template and family.start in chat_template and family.end in chat_template:

@@ -29,7 +29,7 @@ def learnt(one: Lesson, by: Writer) -> str:
 def test_loss_falls_on_thinking_and_answer_only(family: Family) -> None:
     by = writer(family)
     one = by.write(sample())
-    lead = "\nAnswer: " if family.name == "s1" else "\n\nFinal Answer: "
+    lead = f"\n{family.answer_prefix}" if family.answer_prefix else "\n\nFinal Answer: "
     thought = f"{family.start}\n1+1 is 2.\nWait, yes.\n{family.end}"
     assert learnt(one, by) == f"{thought}{lead}2<|im_end|>\n"
     prompt = [i for i, label in zip(one.ids, one.labels, strict=True) if label == IGNORE]

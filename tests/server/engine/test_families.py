@@ -37,7 +37,7 @@ FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family:
 
 @FAMILY
 def test_marks_that_are_whole_tokens_are_distinct(family: Family) -> None:
-    if family.name == "s1":
+    if not family.is_detectable:
         tokens = family_tokens(family, tokenizer(), [])
         assert len(tokens.end) > 1  # "<|im_start|>", then "answer" as ordinary text
         assert tokens.line_breaks
@@ -58,7 +58,7 @@ def test_steps_are_marked_by_the_token_that_begins_the_delimiter(family: Family)
 
 @FAMILY
 def test_marks_that_are_ordinary_text_are_not_distinct(family: Family) -> None:
-    if family.name != "s1":
+    if family.is_detectable:
         tokens = family_tokens(family, tokenizer(), [])
         assert len(tokens.end) == len(family.end.encode())
         assert not tokens.end_is_distinct
@@ -67,7 +67,7 @@ def test_marks_that_are_ordinary_text_are_not_distinct(family: Family) -> None:
 @FAMILY
 def test_family_is_detected_by_what_tells_it_and_by_nothing_else(family: Family) -> None:
     assert detect_family("some/model", None, {})[0] is None
-    if family.name == "s1":
+    if not family.is_detectable:
         assert detect_family("simplescaling/s1.1-32B", None, {})[0] is family
         assert detect_family("simplescaling/step-conditional-control-old", None, {})[0] is family
     else:
@@ -132,7 +132,7 @@ def test_stream_in_any_pieces_says_what_the_whole_text_says(
         or text_ends_within(family.end, thinking + (answer or ""))
     ):
         return
-    marked = tokenizer() if family.name == "s1" else tokenizer(family.start, family.end)
+    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
     text = text_of(family, opening, thinking, answer)
     token = CALL.set(Call(opening=opening))
     try:
@@ -171,7 +171,7 @@ def _streamed(family: Family, marked: PreTrainedTokenizerFast, text: str, cuts: 
 
 @FAMILY
 def test_text_of_a_model_that_did_not_think_is_all_answer(family: Family) -> None:
-    marked = tokenizer() if family.name == "s1" else tokenizer(family.start, family.end)
+    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
     token = CALL.set(Call(opening=Opening.AWAIT))
     try:
         assert parser(family, marked).extract_reasoning("just so", None) == (None, "just so")
@@ -182,14 +182,14 @@ def test_text_of_a_model_that_did_not_think_is_all_answer(family: Family) -> Non
 
 @FAMILY
 def test_thinking_is_counted_without_its_marks(family: Family) -> None:
-    marked = tokenizer() if family.name == "s1" else tokenizer(family.start, family.end)
+    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
     ids = marked.encode(f"{family.start}abc{family.end}de", add_special_tokens=False)
     assert parser(family, marked).count_reasoning_tokens(ids) == 3
 
 
 @FAMILY
 def test_grammar_begins_behind_the_delimiter(family: Family) -> None:
-    marked = tokenizer() if family.name == "s1" else tokenizer(family.start, family.end)
+    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
     of_family = parser(family, marked)
     before = marked.encode(f"{family.start}abc", add_special_tokens=False)
     end = marked.encode(family.end, add_special_tokens=False)
