@@ -10,7 +10,7 @@ from statistics import fmean
 from evals.methods import NATURAL, Arm
 from evals.report.read import CellRun
 from evals.row import Row
-from evals.stats.escape import Ending, escape_rate, longest_answer
+from evals.stats.escape import FORCED, Ending, escape_rate, longest_answer
 from evals.stats.intervals import paired_bootstrap, wilson, worth
 from evals.stats.scaling import Run, control, kept, performance, scaling
 from evals.stats.votes import Sample, majority, pass_at
@@ -161,7 +161,7 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         tokens=tokens,
         written_tokens=_mean(row.written_tokens for row in rows),
         answer_tokens=_mean(row.answer_tokens for row in rows),
-        forced_share=_mean(float(row.end == "max_tokens") for row in rows if row.end is not None),
+        forced_share=_mean(float(row.end in FORCED) for row in rows if row.end is not None),
         waits_used=_mean(row.waits_used for row in rows),
         control=_control(arm, rows, stops),
         escapes=escape_rate(ends, longest_answer([_ending(row) for row in stops])),

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# The ends of thinking that were forced upon the model.
-FORCED = frozenset({"max_tokens", "context"})
+from server.reasoning.ends import End
+
+FORCED = frozenset(end.value for end in End if end.is_forced)
 # An answer is too long when it is this many times longer than all but 1% of those after a natural end.
 TOO_LONG = 2.0
 

@@ -7,35 +7,8 @@ from typing import Any, Self
 
 from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.steering import UNSTEERED, Steering
+from server.reasoning.ends import End
 from server.reasoning.families import Family
-
-
-class End(StrEnum):
-    """Why thinking ended."""
-
-    NATURAL = "natural"
-    MAX_TOKENS = "max_tokens"
-    CONTEXT = "context"
-    """The answer's reserve, inside the context window or max_completion_tokens, was reached."""
-    REQUESTED = "requested"
-    """A control request ended it (`end_thinking`)."""
-    QUOTA = "quota"
-    """The quota of its API key was spent."""
-    LOOP = "loop"
-    """It repeated itself."""
-    STEPS = "max_steps"
-    """It counted down to its last step."""
-    ALPHA = "alpha"
-    """It went back to slow thinking behind AlphaOne's moment."""
-    LENGTH = "length"
-    """The request ran out of tokens inside thinking."""
-    STOP = "stop"
-    """The request was stopped from outside inside thinking."""
-    ERROR = "error"
-
-
-FORCED_ENDS = frozenset({End.MAX_TOKENS, End.CONTEXT, End.REQUESTED, End.QUOTA, End.LOOP})
-"""The closes that are ours, with the cue behind them."""
 
 
 class Opening(StrEnum):

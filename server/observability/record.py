@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from server.budget.budget import UNLIMITED
-from server.budget.plan import End
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ThinkingReport
+from server.reasoning.ends import End
 
 ABORTED = "aborted"
 """The client went away, or the server stopped: no response, and so no `End`."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 
 from server.budget.budget import UNLIMITED, ThinkingBudget, TokenIds
-from server.budget.plan import End
 from server.budget.planning.make_plan import DEFAULT_ANSWER_RESERVE_TOKENS
 from server.budget.running.step import Step
+from server.reasoning.ends import End
 from server.scaling.samples import Ask, AskKind, Sample, SampleSource
 
 

@@ -10,10 +10,10 @@ from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
 from server.budget.budget import ThinkingBudget, TokenIds
-from server.budget.plan import End
 from server.budget.running.report import ThinkingReport
 from server.budget.running.step import Step
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
 from server.scaling.marks import Marks
 
 T = TypeVar("T")

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Self
 
 from server.budget.budget import NEVER, TokenIds
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.running.thinking_state import NO_TOKEN, ThinkingState
+from server.reasoning.ends import End
 
 NONE = NO_TOKEN
 LANDED = -3

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from server.budget.plan import End
 from server.budget.running.controller import ForcedKind
 from server.budget.running.forced_spans import Span
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.loops import LoopWatch
-from server.budget.plan import End, Plan
+from server.budget.plan import Plan
+from server.reasoning.ends import End
 
 NO_TOKEN = -1
 

@@ -5,9 +5,10 @@ It sees where thinking opens and closes and why. Which nudges were forced it can
 """
 
 from server.budget.budget import NEVER
-from server.budget.plan import FORCED_ENDS, End, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.running.controller import OPENS_WITHIN, Phase
 from server.budget.running.thinking_state import ThinkingState
+from server.reasoning.ends import End
 
 
 class ThinkingTracker:
@@ -62,7 +63,8 @@ class ThinkingTracker:
         """Whether the next token is the model's own choice inside the answer."""
         if self.answer_at is None:
             return False
-        return self.position >= self.answer_at + (len(self.plan.cue) if self.end in FORCED_ENDS else 0)
+        has_cue = self.end is not None and self.end.has_cue
+        return self.position >= self.answer_at + (len(self.plan.cue) if has_cue else 0)
 
     @property
     def is_thinking(self) -> bool:

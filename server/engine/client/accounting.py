@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from dataclasses import dataclass, field
 
-from server.budget.plan import End, Plan
+from server.budget.plan import Plan
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.observability.clock import ChoiceClock
 from server.observability.record import ABORTED, NO_THINKING, ChoiceRecord
 from server.observability.telemetry import Telemetry
+from server.reasoning.ends import End
 
 RecordOf = Callable[[int], Awaitable[ForcedRecord]]
 """By the index of an admitted choice."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.budget.budget import ThinkingBudget
-from server.budget.plan import End, Opening
+from server.budget.plan import Opening
 from server.budget.running.report import ThinkingReport
 from server.engine.client.segment import Segment
 from server.keys.meter import Meter
+from server.reasoning.ends import End
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import BudgetError
-from server.budget.plan import UNGOVERNED, End, FamilyTokens, Opening, Plan
+from server.budget.plan import UNGOVERNED, FamilyTokens, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.budget.running.report import ForcedRecord
 from server.engine.client.accounting import Account, GenerationInfo
@@ -34,6 +34,7 @@ from server.engine.worker.processor import PLAN_KEY
 from server.keys.meter import Meter
 from server.observability.record import NO_FAMILY
 from server.observability.telemetry import Telemetry
+from server.reasoning.ends import End
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
 

@@ -9,7 +9,6 @@ from vllm.outputs import CompletionOutput
 from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.output_processor import RequestState
 
-from server.budget.plan import End
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.accounting import Account
@@ -17,6 +16,7 @@ from server.engine.client.call import Call
 from server.engine.client.detail import Detail
 from server.engine.client.detokenizer import AnswerStopDetokenizer
 from server.engine.worker.processor import PLAN_KEY, ROW_KEY
+from server.reasoning.ends import End
 
 
 @dataclass(slots=True)

@@ -11,11 +11,11 @@ from uuid import uuid1
 from vllm.v1.engine import EngineCoreRequestType
 
 from server.budget.budget import NEVER
-from server.budget.plan import End
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.worker.extension import WireRecord
+from server.reasoning.ends import End
 
 Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireRecord]]]]
 """Row ids to what each worker knows of them."""

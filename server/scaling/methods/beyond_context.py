@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from pydantic import Field
 
-from server.budget.plan import End
 from server.budget.running.step import Step
+from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, Means, Method, Outcome
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from server.budget.plan import End
+from server.reasoning.ends import End
 from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Means, Method, Outcome

@@ -7,8 +7,8 @@ has grown too long is aborted at once, and the last one is closed at the limit, 
 from pydantic import Field
 
 from server.budget.budget import BudgetError
-from server.budget.plan import End
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
 from server.scaling.method import Fields, Means, Method, Outcome
 from server.scaling.samples import Ask, AskKind, Sample, abortable
 from server.scaling.share import capped

@@ -1,6 +1,9 @@
 """Thinking that goes on after a forced close is counted, and nothing else is."""
 
+import pytest
+
 from evals.stats.escape import Ending, escape_rate, longest_answer
+from server.reasoning.ends import End
 
 NATURAL = [Ending("natural", False, 10)] * 100
 
@@ -29,3 +32,10 @@ def test_an_answer_is_too_long_from_twice_the_longest_after_a_natural_end() -> N
 def test_forced_answers_do_not_set_the_measure_of_length() -> None:
     assert longest_answer([Ending("max_tokens", False, 10)]) is None
     assert escape_rate([Ending("max_tokens", False, 1000)], None) == 0.0
+
+
+@pytest.mark.parametrize("end", End)
+def test_an_end_counts_as_forced_where_the_server_ended_thinking(end: End) -> None:
+    forced = {"max_tokens", "context", "requested", "quota", "loop", "max_steps", "alpha"}
+    assert escape_rate([Ending(end.value, True, 5)], None) == (1.0 if end.value in forced else None)
+    assert (longest_answer([Ending(end.value, False, 5)]) is None) == (end.value in forced)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from server.api.page import FOLDER
-from server.budget.plan import End
+from server.reasoning.ends import End
 from server.reasoning.nano.problems import DOMAINS, problems, split_of
 
 PROGRAM = "\n".join(path.read_text() for path in sorted(FOLDER.glob("*.js")))

@@ -8,13 +8,14 @@ from hypothesis import strategies as st
 
 from server.budget.budget import NEVER, NOWAIT_WORDS, TENTH, BudgetError, ThinkingBudget
 from server.budget.loops import LoopRule
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.planning.make_steering import make_steering
 from server.budget.planning.vocabulary import Vocabulary
 from server.budget.running.controller import Controller, ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
+from server.reasoning.ends import End
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import CUE, END, LOOP_NUDGE, NUDGE, PARTS, STOP, plan, plans

@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.budget.budget import NEVER
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.running.controller import NONE, Controller, ForcedKind, Phase
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, plan

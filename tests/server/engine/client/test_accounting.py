@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from server.budget.plan import UNGOVERNED, End
+from server.budget.plan import UNGOVERNED
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.engine.client.accounting import Account, GenerationInfo
@@ -16,6 +16,7 @@ from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.record import ABORTED, ChoiceRecord
 from server.observability.telemetry import Telemetry
+from server.reasoning.ends import End
 from tests.server.budget.plans import END, NUDGE, STOP, plan
 
 FORCED = ForcedRecord({1: ForcedKind.NUDGE, 3: ForcedKind.NUDGE}, waits_at=(1, 3))

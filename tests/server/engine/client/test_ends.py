@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from server.budget.budget import NEVER
-from server.budget.plan import End
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.worker_calls import ThinkingEnder
+from server.reasoning.ends import End
 from tests.server.budget.plans import plan
 
 

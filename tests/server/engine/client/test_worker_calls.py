@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from server.budget.plan import End
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.engine.client.worker_calls import LedgerFetcher
 from server.engine.worker.extension import WireRecord
+from server.reasoning.ends import End
 
 
 class Workers:

@@ -14,11 +14,12 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirectionality
 
 from server.budget.budget import NEVER
-from server.budget.plan import End, Opening, Plan
+from server.budget.plan import Opening, Plan
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from server.engine.worker.processor import PLAN_KEY, ROW_KEY, BudgetProcessor
+from server.reasoning.ends import End
 from tests.server.budget.driving import drive
 from tests.server.budget.obvious import IsLikely, Sample, obvious
 from tests.server.budget.plans import ANY_PLAN, END, VOCABULARY, plan
