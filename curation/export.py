@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
-from curation.row import Row
+from curation.row import Row, RowFile
 from curation.run.folder import whole_file
 from server.reasoning.records import SCHEMA_VERSION, Problem, Trace
 
@@ -17,7 +17,7 @@ PROBLEMS = "problems.jsonl"
 PARQUET = "s1k.parquet"
 
 
-def export(rows: Iterable[Row], out: Path) -> None:
+def export(rows: RowFile, out: Path) -> None:
     """Where rows have no traces (the stage was skipped) there is nothing to train on: only problems.jsonl."""
     if any(row.trace is None for row in rows):
         _write_lines(out / PROBLEMS, (asdict(row.problem) for row in rows))
@@ -36,7 +36,7 @@ def _write_lines(path: Path, values: Iterable[dict[str, object]]) -> None:
             file.write(json.dumps({"schema": SCHEMA_VERSION, **value}, ensure_ascii=False).encode() + b"\n")
 
 
-def _write_parquet(path: Path, rows: Iterable[Row]) -> None:
+def _write_parquet(path: Path, rows: RowFile) -> None:
     """The columns of simplescaling/s1K at the hub."""
     import pyarrow
     from pyarrow import parquet

@@ -1,22 +1,21 @@
 """The attempts of the models whose solved problems are too easy: asked for, or read from files."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from curation.ask.desk import Desk
 from curation.ask.endpoint import Endpoint
-from curation.ask.request import Place, Request, UnansweredError
-from curation.ask.window import in_window
+from curation.ask.request import Place, Request
 from curation.row import Attempt, Dropped, Outcome, Row
+from curation.run.stage import AskedStage
 from curation.traces.shelf import shelf_of
 from curation.traces.teacher import Sampling
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAttempts:
+class AskedAttempts(AskedStage[list[Endpoint]]):
     """A stage: every solver answers every question. A row that one of them cannot be asked about is
     dropped.
     """
@@ -25,21 +24,16 @@ class AskedAttempts:
     desk: Desk
     sampling: Sampling
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        return in_window(rows, self._open(), self.desk.window)
+    @property
+    def window(self) -> int:
+        return self.desk.window
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
-        async with self.desk.open(*self.solvers) as endpoints:
+    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        return self.desk.open(*self.solvers)
 
-            async def work(row: Row) -> Outcome:
-                try:
-                    made = [await self._attempt(row, endpoint) for endpoint in endpoints]
-                except UnansweredError as error:
-                    return Dropped(row, error.reason, error.detail)
-                return replace(row, attempts=(*row.attempts, *made))
-
-            yield work
+    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        made = [await self._attempt(row, endpoint) for endpoint in asked]
+        return replace(row, attempts=(*row.attempts, *made))
 
     async def _attempt(self, row: Row, endpoint: Endpoint) -> Attempt:
         model = endpoint.place.model

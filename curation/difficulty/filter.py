@@ -3,17 +3,16 @@
 Without a judge a row that no rule can grade is dropped as ungraded: it is not taken for hard.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from curation.ask.desk import Desk
 from curation.ask.request import Place, UnansweredError
-from curation.ask.window import in_window
 from curation.difficulty.grader import Grader
 from curation.difficulty.judge import Judge
 from curation.row import Dropped, Outcome, Row
+from curation.run.stage import AskedStage
 from server.reasoning.grading.pool import GradingPool
 
 
@@ -37,66 +36,55 @@ class Grading:
 
 
 @dataclass(frozen=True, slots=True)
-class TooEasy:
+class TooEasy(AskedStage[Grader]):
     """A stage: a row whose problem any attempt solves is dropped, with the solver's name."""
 
     grading: Grading
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        return in_window(rows, self._open(), self.grading.desk.window)
+    @property
+    def window(self) -> int:
+        return self.grading.desk.window
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
-        async with self.grading.open() as grader:
+    def open(self) -> AbstractAsyncContextManager[Grader]:
+        return self.grading.open()
 
-            async def work(row: Row) -> Outcome:
-                try:
-                    return await _hard(row, grader)
-                except UnansweredError as error:
-                    return Dropped(row, error.reason, error.detail)
-
-            yield work
-
-
-async def _hard(row: Row, grader: Grader) -> Outcome:
-    if not row.attempts:
-        return Dropped(row, "no_attempt")
-    grades = [await grader.grade(row.problem, attempt.text) for attempt in row.attempts]
-    graded = tuple(
-        replace(attempt, solved=grade.right, how=grade.how)
-        for attempt, grade in zip(row.attempts, grades, strict=True)
-    )
-    row = replace(row, attempts=graded)
-    solvers = sorted({attempt.model for attempt in graded if attempt.solved})
-    if solvers:
-        return Dropped(row, "solved", f"by {' and '.join(solvers)}")
-    if unclear := [attempt for attempt in graded if attempt.solved is None]:
-        return Dropped(row, "ungraded", f"{unclear[0].model}: {unclear[0].how}")
-    return row
+    async def work(self, row: Row, asked: Grader) -> Outcome:
+        if not row.attempts:
+            return Dropped(row, "no_attempt")
+        grades = [await asked.grade(row.problem, attempt.text) for attempt in row.attempts]
+        graded = tuple(
+            replace(attempt, solved=grade.right, how=grade.how)
+            for attempt, grade in zip(row.attempts, grades, strict=True)
+        )
+        row = replace(row, attempts=graded)
+        solvers = sorted({attempt.model for attempt in graded if attempt.solved})
+        if solvers:
+            return Dropped(row, "solved", f"by {' and '.join(solvers)}")
+        if unclear := [attempt for attempt in graded if attempt.solved is None]:
+            return Dropped(row, "ungraded", f"{unclear[0].model}: {unclear[0].how}")
+        return row
 
 
 @dataclass(frozen=True, slots=True)
-class GradedTraces:
+class GradedTraces(AskedStage[Grader]):
     """A stage that drops nothing: it writes into each trace whether its answer is right, if that
     can be told.
     """
 
     grading: Grading
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        return in_window(rows, self._open(), self.grading.desk.window)
+    @property
+    def window(self) -> int:
+        return self.grading.desk.window
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
-        async with self.grading.open() as grader:
+    def open(self) -> AbstractAsyncContextManager[Grader]:
+        return self.grading.open()
 
-            async def work(row: Row) -> Outcome:
-                if row.trace is None or row.trace.correct is not None:
-                    return row
-                try:
-                    grade = await grader.grade(row.problem, row.trace.answer)
-                except UnansweredError:
-                    return row
-                return replace(row, trace=replace(row.trace, correct=grade.right))
-
-            yield work
+    async def work(self, row: Row, asked: Grader) -> Outcome:
+        if row.trace is None or row.trace.correct is not None:
+            return row
+        try:
+            grade = await asked.grade(row.problem, row.trace.answer)
+        except UnansweredError:
+            return row
+        return replace(row, trace=replace(row.trace, correct=grade.right))

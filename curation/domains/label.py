@@ -2,18 +2,16 @@
 asked for again.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from curation.ask.desk import Desk
 from curation.ask.endpoint import Endpoint
-from curation.ask.request import Place, Request, UnansweredError
-from curation.ask.window import in_window
+from curation.ask.request import Place, Request
 from curation.domains.msc import MSC
 from curation.row import Dropped, Outcome, Row
-from curation.run.stage import Fault
+from curation.run.stage import AskedStage, Fault
 
 SYSTEM = """\
 You sort questions into fields of knowledge.
@@ -26,30 +24,23 @@ TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Labeller:
+class Labeller(AskedStage[list[Endpoint]]):
     """A stage: rows that their source gave a domain pass without a call."""
 
     place: Place
     desk: Desk
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        return in_window(rows, self._open(), self.desk.window)
+    @property
+    def window(self) -> int:
+        return self.desk.window
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
-        async with self.desk.open(self.place) as [endpoint]:
+    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        return self.desk.open(self.place)
 
-            async def work(row: Row) -> Outcome:
-                if row.problem.domain:
-                    return row
-                try:
-                    return await self._labelled(row, endpoint)
-                except UnansweredError as error:
-                    return Dropped(row, error.reason, error.detail)
-
-            yield work
-
-    async def _labelled(self, row: Row, endpoint: Endpoint) -> Outcome:
+    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        if row.problem.domain:
+            return row
+        [endpoint] = asked
         said = ""
         for sample in range(TRIES):
             said = (await endpoint.ask(self._request(row, sample))).answer.strip()

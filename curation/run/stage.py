@@ -4,11 +4,17 @@ time.
 Decided here: the shapes. Which stages there are, and in which order, is the recipe's business.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
+from curation.ask.request import UnansweredError
+from curation.ask.window import in_window
 from curation.row import Dropped, Outcome, Row
 
+Asked = TypeVar("Asked")
 Run = Callable[[Iterable[Row]], Iterator[Outcome]]
 
 
@@ -49,3 +55,39 @@ class EachRow:
 
 def filter_stage(name: str, *rules: Rule) -> Stage:
     return Stage(name, EachRow(rules), by_row=True)
+
+
+class AskedStage(ABC, Generic[Asked]):
+    """A stage that asks endpoints about its rows, as many at once as the desk's window holds; the outcomes
+    keep the order of the rows. A row about which an endpoint gives no answer is dropped with its reason.
+    """
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def window(self) -> int:
+        """How many rows are worked on at once."""
+
+    @abstractmethod
+    def open(self) -> AbstractAsyncContextManager[Asked]:
+        """What is asked: opened before the first row, closed after the last."""
+
+    @abstractmethod
+    async def work(self, row: Row, asked: Asked) -> Outcome:
+        """What becomes of one row. May raise UnansweredError."""
+
+    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        return in_window(rows, self._opened(), self.window)
+
+    @asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
+        async with self.open() as asked:
+
+            async def work(row: Row) -> Outcome:
+                try:
+                    return await self.work(row, asked)
+                except UnansweredError as error:
+                    return Dropped(row, error.reason, error.detail)
+
+            yield work

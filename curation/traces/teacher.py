@@ -1,14 +1,13 @@
 """Ask the teacher: the question and nothing else, as the paper did; thinking and answer are kept apart."""
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from curation.ask.desk import Desk
-from curation.ask.request import Place, Request, UnansweredError
-from curation.ask.window import in_window
-from curation.row import Dropped, Outcome, Row
+from curation.ask.endpoint import Endpoint
+from curation.ask.request import Place, Request
+from curation.row import Outcome, Row
+from curation.run.stage import AskedStage
 from server.reasoning.records import Trace
 
 
@@ -23,33 +22,27 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher:
+class Teacher(AskedStage[list[Endpoint]]):
     """A stage: rows that have a trace pass, the others are asked about."""
 
     place: Place
     desk: Desk
     sampling: Sampling = Sampling()
 
-    def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        return in_window(rows, self._open(), self.desk.window)
+    @property
+    def window(self) -> int:
+        return self.desk.window
 
-    @asynccontextmanager
-    async def _open(self) -> AsyncIterator[Callable[[Row], Coroutine[Any, Any, Outcome]]]:
-        async with self.desk.open(self.place) as [endpoint]:
+    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        return self.desk.open(self.place)
 
-            async def work(row: Row) -> Outcome:
-                if row.trace is not None:
-                    return row
-                try:
-                    reply = await endpoint.ask(self._request(row))
-                except UnansweredError as error:
-                    return Dropped(row, error.reason, error.detail)
-                trace = Trace(
-                    row.problem.id, reply.thinking, reply.answer, self.place.model, reply.thinking_tokens
-                )
-                return replace(row, trace=trace, finish_reason=reply.finish_reason)
-
-            yield work
+    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        if row.trace is not None:
+            return row
+        [endpoint] = asked
+        reply = await endpoint.ask(self._request(row))
+        trace = Trace(row.problem.id, reply.thinking, reply.answer, self.place.model, reply.thinking_tokens)
+        return replace(row, trace=trace, finish_reason=reply.finish_reason)
 
     def _request(self, row: Row) -> Request:
         with_ = self.sampling

@@ -29,28 +29,39 @@ class Probe(Protocol):
         """Called at one sentence end after another."""
 
 
+def _ask(
+    source: SampleSource,
+    chain: TokenIds,
+    *,
+    max_completion_tokens: int,
+    stop: tuple[str, ...] = (),
+    logprobs: int | None = None,
+) -> Ask:
+    """Close thinking here and answer greedily."""
+    return Ask(
+        AskKind.PROBE,
+        prefix=source.marks.closed(chain, source.budget),
+        stop=stop,
+        budget=ThinkingBudget(),  # thinking is closed: nothing of it is left to keep
+        temperature=0.0,
+        logprobs=logprobs,
+        max_completion_tokens=max_completion_tokens,
+    )
+
+
 class Trial:
     """Settled when `patience` trial answers in a row are the same one."""
 
     def __init__(self, source: SampleSource, equality: Equality, patience: int) -> None:
-        self._sampler = source
+        self._source = source
         self._equality = equality
         self._patience = patience
         self._last: str | None = None
         self._same = 0
 
     async def has_settled(self, chain: TokenIds) -> bool:
-        source = self._sampler
-        got = await source.ask(
-            Ask(
-                AskKind.PROBE,
-                prefix=source.marks.closed(chain, source.budget),
-                stop=("\n",),
-                budget=ThinkingBudget(),  # thinking is closed: nothing of it is left to keep
-                temperature=0.0,
-                max_completion_tokens=TRIAL_TOKENS,
-            )
-        )
+        source = self._source
+        got = await source.ask(_ask(source, chain, stop=("\n",), max_completion_tokens=TRIAL_TOKENS))
         said = ballot(got.answer)
         is_same = said is not None and self._last is not None and await self._equality.same(self._last, said)
         self._same = self._same + 1 if is_same else int(said is not None)
@@ -62,23 +73,14 @@ class Entropy:
     """Settled when the entropy's variance, as a moving average, falls below `variance`."""
 
     def __init__(self, source: SampleSource, variance: float) -> None:
-        self._sampler = source
+        self._source = source
         self._min = variance
         self._mean = self._variance = 0.0
         self._seen = 0
 
     async def has_settled(self, chain: TokenIds) -> bool:
-        source = self._sampler
-        got = await source.ask(
-            Ask(
-                AskKind.PROBE,
-                prefix=source.marks.closed(chain, source.budget),
-                budget=ThinkingBudget(),
-                temperature=0.0,
-                logprobs=LIKELIEST,
-                max_completion_tokens=BLANKS + 1,
-            )
-        )
+        source = self._source
+        got = await source.ask(_ask(source, chain, logprobs=LIKELIEST, max_completion_tokens=BLANKS + 1))
         shown = [bool(source.marks.decode([token]).strip()) for token in got.tokens]
         value = entropy(got.alternatives[shown.index(True)]) if any(shown) else 0.0
         self._seen += 1

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from server.reasoning.ends import End
 from server.budget.running.step import Step
+from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Means, Method, Outcome
 from server.scaling.samples import together

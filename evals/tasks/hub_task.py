@@ -1,0 +1,37 @@
+"""A task whose problems are the rows of a set at the hub, its fields the row's columns, asked bare and graded
+as mathematics.
+"""
+
+from collections.abc import Sequence
+
+from evals.tasks.scorers import score_math
+from evals.tasks.source import Hub, Place, Row, field, identity, load_rows
+from evals.tasks.task import Load, Task, bare_question
+from server.reasoning.records import Problem
+
+
+def hub_task(
+    name: str,
+    hub: Hub,
+    *,
+    question: Sequence[str],
+    answer: Sequence[str] = ("answer",),
+    ids: Sequence[str] = ("id",),
+    domain: str = "domain",
+) -> Task:
+    """`question`, `answer` and `ids`: the columns that may hold it, the first that is there counts; `domain`:
+    the column of the domain, which may be missing."""
+
+    def problem(row: Row, place: Place) -> Problem:
+        return Problem(
+            id=identity(row, place, *ids),
+            question=field(row, place, *question),
+            answer=field(row, place, *answer),
+            domain=str(row.get(domain) or ""),
+            source=name,
+        )
+
+    def load(load: Load) -> list[Problem]:
+        return load_rows(name, hub, load, problem)
+
+    return Task(name, load, bare_question, score_math)
