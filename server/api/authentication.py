@@ -1,4 +1,4 @@
-"""Lets those in who have a key, and says to the rest of the server which one it was."""
+"""API key authentication; records in the ASGI scope which key a request presented."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,15 +9,18 @@ from server.api.errors import error_response
 from server.keys.key import Key, find_key
 
 OPEN_ENDPOINTS = {"health": ("/health", "/ping"), "metrics": ("/metrics",)}
-"""What --open-endpoints opens to whoever asks."""
+"""Paths that need no key, by their name in --open-endpoints."""
 PAGE = "/"
 PAGE_FILES = "/page/"
-"""Open, too: they hold nothing of anybody's."""
+"""The demo page and its files need no key: they contain no user data."""
 _KEY = "s1_key"
 
 
 class KeyMiddleware:
-    """In vLLM's place, which knows no names, no `x-api-key`, and leaves /invocations open."""
+    """Replaces vLLM's authentication.
+
+    vLLM's has no key names, does not read `x-api-key`, and leaves /invocations open.
+    """
 
     def __init__(self, app: ASGIApp, keys: Sequence[Key], endpoints: Iterable[str]) -> None:
         self.app = app
@@ -25,7 +28,7 @@ class KeyMiddleware:
         self._open = frozenset({PAGE, *(path for name in endpoints for path in OPEN_ENDPOINTS[name])})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Guards every path but the open ones."""
+        """Require a key on every path that is not open."""
         if scope["type"] not in ("http", "websocket") or scope.get("method") == "OPTIONS":
             await self.app(scope, receive, send)
             return
@@ -47,12 +50,12 @@ class KeyMiddleware:
 
 
 def key_of(scope: Scope) -> Key | None:
-    """The key that a request came with; None where the server has none."""
+    """The key of a request; None if the server has no keys."""
     key: Key | None = scope.get(_KEY)
     return key
 
 
 def _presented(headers: Headers) -> str:
-    """OpenAI's header, or Anthropic's."""
+    """The secret from OpenAI's or Anthropic's header."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")

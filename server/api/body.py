@@ -1,16 +1,17 @@
-"""A request's body, read before the route that will read it again."""
+"""Reads a request's body ahead of the route, and replays it to the route."""
 
 from starlette.types import Message, Receive
 
 
 class Replay:
-    """The body that was read already, once; then the connection itself (disconnects)."""
+    """An ASGI `receive` that returns the body once, then forwards to the connection (disconnects)."""
 
     def __init__(self, body: bytes, receive: Receive) -> None:
         self._body: bytes | None = body
         self._receive = receive
 
     async def __call__(self) -> Message:
+        """The body on the first call, then the connection's messages."""
         if self._body is None:
             return await self._receive()
         body, self._body = self._body, None
@@ -18,6 +19,7 @@ class Replay:
 
 
 async def read_body(receive: Receive) -> tuple[bytes, Message | None]:
+    """The whole body and None, or, if the client disconnects first, b"" and the disconnect message."""
     chunks = []
     while True:
         message = await receive()

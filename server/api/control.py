@@ -1,7 +1,7 @@
-"""`POST /v1/chat/completions/control`: llama.cpp's way to end the thinking of a running request.
+"""`POST /v1/chat/completions/control`: ends the thinking of a running request, as in llama.cpp.
 
-Its answers are llama.cpp's too: a 400 for what is no control request, and a 200 that says whether it took
-effect otherwise (tools/server/server-context.cpp, post_control).
+The responses are llama.cpp's too: 400 for an invalid control request, otherwise 200 and whether it took
+effect (tools/server/server-context.cpp, post_control).
 """
 
 import json
@@ -15,11 +15,11 @@ from server.api.errors import error_response
 
 PATH = "/v1/chat/completions/control"
 ACTIONS = ("end_thinking", "reasoning_end")
-"""Ours and llama.cpp's word for the same."""
+"""Our name and llama.cpp's name for the same action."""
 
 
 async def control(request: Request) -> Response:
-    """{"id": a response's id, "action": "end_thinking"} -> {"success": bool, "message": why not}."""
+    """Handle {"id": ID, "action": "end_thinking"}; the response is {"success": bool, "message": reason}."""
     try:
         body: Any = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
@@ -27,7 +27,7 @@ async def control(request: Request) -> Response:
     if not isinstance(body, dict):
         return error_response(PATH, 400, "the request body is no JSON object")
     for name in body:
-        if name not in ("id", "action", "model"):  # the model: llama.cpp's router reads it
+        if name not in ("id", "action", "model"):  # llama.cpp's router reads the model
             return error_response(PATH, 400, f"{name!r} is not a field of a control request", name)
     response_id, action = body.get("id"), body.get("action")
     if not isinstance(response_id, str) or not response_id:

@@ -1,4 +1,4 @@
-"""Errors as clients expect them: OpenAI's envelope, and Anthropic's on its endpoint."""
+"""Error envelopes: OpenAI's format, and Anthropic's on its endpoint."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _TYPES = {
 def error_response(
     path: str, status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The response to a request of `path`; `param` names the field at fault."""
+    """The error response for a request to `path`; `param` names the field at fault."""
     openai_type, anthropic_type = _TYPES[status]
     if path.startswith(ANTHROPIC_PATH):
         envelope = {"type": "error", "error": {"type": anthropic_type, "message": message}}
@@ -29,7 +29,7 @@ def error_response(
 
 
 class _PlainJSON(JSONResponse):
-    """In ASCII: what a client wrote, and an error quotes, may be no valid Unicode."""
+    """JSON in ASCII: an error may quote client text that is not valid Unicode."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(content, separators=(",", ":")).encode()

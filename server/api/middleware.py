@@ -1,6 +1,6 @@
-"""The budget's way through HTTP: read from a request before vLLM's route, reported in the response behind it.
+"""Reads the budget from a request before vLLM's route, and adds the report to the response after it.
 
-Plain ASGI, so that a client that goes away is seen by vLLM's route as it would be without us.
+Plain ASGI, so that vLLM's route still sees a client disconnect.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from server.api.errors import error_response
 from server.api.rate_limits import KeyLimits
 from server.api.requests import PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField
-from server.api.scaling.edge import ScalingEdge, ScalingMeans
+from server.api.scaling.edge import ScalingEdge, ScalingResources
 from server.api.sse import ResponseCompleter
 from server.budget.budget import BudgetError
 from server.engine.client.call import CALL, Call
@@ -25,7 +25,7 @@ MODELS_PATH = "/v1/models"
 
 
 class ThinkingMiddleware:
-    """Stands directly in front of vLLM's routes, behind authentication."""
+    """The last middleware before vLLM's routes, after authentication."""
 
     def __init__(
         self,
@@ -34,7 +34,7 @@ class ThinkingMiddleware:
         family: Family | None,
         telemetry: Telemetry,
         limits_by_key: Mapping[str | None, KeyLimits],
-        scaling: ScalingMeans,
+        scaling: ScalingResources,
     ) -> None:
         self.app = app
         self._telemetry = telemetry
@@ -44,7 +44,7 @@ class ThinkingMiddleware:
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Governs POSTs; everything else passes."""
+        """Apply budgets to POST requests; everything else passes unchanged."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and scope["method"] == "GET" and path == MODELS_PATH:
             await self.app(scope, receive, ResponseCompleter(send, Completion(Call(), self._reasoning)))
@@ -71,7 +71,7 @@ class ThinkingMiddleware:
             if request is not None:
                 limits.check(request.call)
         except BudgetError as error:
-            if error.field:  # without one it is no budget that was wrong
+            if error.field:  # no field: the body is not valid JSON
                 self._telemetry.refuse(path, error.field)
             await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
             return
@@ -104,7 +104,7 @@ class ThinkingMiddleware:
 
 
 def _bind(scope: Scope, call: Call, limits: KeyLimits) -> None:
-    """To the request that it came with, and to whom it is charged."""
+    """Attach the call to its request's key, quota and ASGI state."""
     call.key_name, call.meter = limits.key_name, limits.meter
     call.asked = call.asked or limits.is_limited
     call.state = scope.setdefault("state", {})

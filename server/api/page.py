@@ -1,4 +1,4 @@
-"""The page to try budgets on, at `/`: the files of server/page as they are, under a strict content policy."""
+"""The demo page at `/`: the files of server/page, served under a strict content security policy."""
 
 from pathlib import Path
 from typing import Any
@@ -10,28 +10,28 @@ from starlette.staticfiles import StaticFiles
 
 FOLDER = Path(__file__).parents[1] / "page"
 HEADERS = {
-    # Nothing from elsewhere, nothing inline, nowhere to send to but this server: even if text that a model
-    # wrote were ever taken for markup, it could do nothing.
+    # No external or inline scripts, and connections to this server only: even if model output were rendered
+    # as markup, it could not run anything.
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self';"
     " connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",  # asks each time whether there is a newer one
+    "cache-control": "no-cache",  # revalidate on each load
 }
 
 
 class PageFiles(StaticFiles):
-    """Files with the page's headers."""
+    """Static files with the page's headers."""
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        """As the base class's; 304 included."""
+        """The base class's response (also for 304) with the headers added."""
         response = super().file_response(*args, **kwargs)
         response.headers.update(HEADERS)
         return response
 
 
 def add_page(app: Starlette) -> None:
-    """Serve it at `/`, and what it loads under `/page`."""
+    """Serve the page at `/` and its files under `/page`."""
     files = PageFiles(directory=FOLDER)
 
     async def index(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the bearer of a key may let the model think, and what is said when it is used up."""
+"""The thinking limits of each key, and the 429 response when its quota is exhausted."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -18,27 +18,31 @@ from server.keys.meter import Meter
 
 @dataclass(frozen=True, slots=True)
 class KeyLimits:
-    """Of one key, or of everybody where the server has none. `key_name` is the key's name."""
+    """The limits of one key; `key_name` None: of requests without a key."""
 
     key_name: str | None
     defaults: BudgetDefaults
     meter: Meter | None = None
     is_limited: bool = False
-    """By the key itself: no way around may be left open."""
+    """Whether the key itself has a limit: requests that could bypass it are refused."""
 
     def check(self, call: Call) -> None:
-        """Raises BudgetError on a request whose thinking could be neither counted nor cut."""
+        """Check that the request's thinking can be counted and cut.
+
+        Raises:
+            BudgetError: It is a beam search, and thinking is limited.
+        """
         if call.has_beams and (self.is_limited or self.defaults.ceiling is not None):
             whose = f"the key {self.key_name}" if self.is_limited else "this server"
             raise BudgetError("use_beam_search", f"{whose} has a limit on thinking: it takes no beam search")
 
     @property
     def is_spent(self) -> bool:
-        """No thinking is left in this window."""
+        """Whether the key's quota is exhausted in this window."""
         return self.meter is not None and self.meter.is_spent
 
     def headers(self) -> Mapping[str, str]:
-        """The usual ones, of thinking tokens; none without a quota."""
+        """The x-ratelimit-* headers, in thinking tokens; none without a quota."""
         if self.meter is None:
             return {}
         return {
@@ -48,7 +52,7 @@ class KeyLimits:
         }
 
     def refusal(self, path: str) -> JSONResponse:
-        """To a request that would think, the quota being spent."""
+        """The 429 response to a request that would think although the quota is exhausted."""
         assert self.meter is not None
         quota, retry = self.meter.quota, self._reset_s
         message = (
@@ -58,7 +62,7 @@ class KeyLimits:
         return error_response(path, 429, message, headers={"Retry-After": str(retry), **self.headers()})
 
     def on(self, send: Send) -> Send:
-        """Put the headers on a response."""
+        """A `send` that adds the headers to the response."""
         if self.meter is None:
             return send
 
@@ -76,8 +80,11 @@ class KeyLimits:
 
 
 def limits_by_key(keys: Iterable[Key], defaults: BudgetDefaults) -> Mapping[str | None, KeyLimits]:
-    """By the key's name; None is nobody's. Raises ValueError where a key's ceiling contradicts the server's
-    default budget."""
+    """The limits by key name; None stands for requests without a key.
+
+    Raises:
+        ValueError: A key's ceiling contradicts the server's default budget.
+    """
     found: dict[str | None, KeyLimits] = {None: KeyLimits(None, defaults)}
     for key in keys:
         meter = None if key.quota is None else Meter(key.quota)

@@ -1,4 +1,4 @@
-"""Reads the budget out of a request's JSON, for every endpoint that generates."""
+"""Reads the thinking budget from a request's JSON body, for every endpoint that generates."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, read_budget
 from server.engine.client.call import Call
-from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
+from server.scaling.request import ScalingDefaults, ScalingRequest, budget_body, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
@@ -16,43 +16,47 @@ CHAT_PATHS = frozenset(
 PATHS = CHAT_PATHS | {"/v1/completions", "/invocations"}
 CHAT_PATH = "/v1/chat/completions"
 HIDING_PATHS = frozenset({"/v1/chat/completions", "/v1/responses"})
-"""Where vLLM reads `include_reasoning`."""
+"""The endpoints on which vLLM reads `include_reasoning`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scaled:
-    """A request that is to be answered from many samples: how, and what each of them asks of vLLM."""
+class ScaledRequest:
+    """A request answered from many samples: the method, and the fields each sample passes to vLLM."""
 
-    wanted: Wanted
+    asked: ScalingRequest
     fields: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class ThinkingRequest:
-    """A request as it goes on to vLLM, and the call that its budget travels in."""
+    """A request as it is forwarded to vLLM, and the call that carries its budget."""
 
     body: bytes
     call: Call
-    scaled: Scaled | None = None
+    scaled: ScaledRequest | None = None
 
 
 def read_request(
     path: str, raw: bytes, defaults: BudgetDefaults, scaling: ScalingDefaults
 ) -> ThinkingRequest | None:
-    """None when the body is no JSON object: vLLM has its own error for that. Raises BudgetError, which
-    says so too when the body is no JSON at all (vLLM answers a 500 to some of these)."""
+    """The parsed request; None if the body is not a JSON object (vLLM has its own error for that).
+
+    Raises:
+        BudgetError: A thinking field is wrong; or, with an empty field name, the body is not JSON at all
+            (vLLM would answer some of these with status 500).
+    """
     try:
         body = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise BudgetError("", f"the request body is not valid JSON: {error}") from error
     if not isinstance(body, dict):
         return None
-    wanted = read_scaling(body, scaling)
-    if wanted is not None and path != CHAT_PATH:
-        raise BudgetError(wanted.said_in, f"{wanted.said_in}: {wanted.name} is for {CHAT_PATH} only.")
+    asked = read_scaling(body, scaling)
+    if asked is not None and path != CHAT_PATH:
+        raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
     read = read_budget(budget_body(body), defaults)
-    if wanted is not None:
-        refuse_budget(wanted, read)
+    if asked is not None:
+        refuse_budget(asked, read)
     if body.get("use_beam_search") and read.asked:
         raise BudgetError(
             "use_beam_search", "beam search has no single line of thinking: it takes no thinking_budget"
@@ -75,12 +79,12 @@ def read_request(
         has_beams=bool(body.get("use_beam_search")),
         is_chat=path in CHAT_PATHS or "messages" in body,
     )
-    scaled = None if wanted is None else Scaled(wanted, forwarded)
+    scaled = None if asked is None else ScaledRequest(asked, forwarded)
     return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled)
 
 
 def default_call(defaults: BudgetDefaults) -> Call:
-    """For requests to other endpoints, which may generate and name no budget."""
+    """The call for other endpoints, whose requests may generate but set no budget."""
     read = read_budget({}, defaults)
     is_set = read.clamped_from is not None or defaults.default != ThinkingBudget()
     return Call(budget=read.budget, asked=is_set)

@@ -1,4 +1,4 @@
-"""Completes a response: `thinking` on each choice, the field names that clients read, exact usage."""
+"""Completes a response: `thinking` on each choice, the reasoning field clients read, exact usage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,14 +14,16 @@ INLINE = "inline"
 
 @dataclass(frozen=True, slots=True)
 class ReasoningField:
-    """Where thinking stands in a message: vLLM writes `reasoning`, clients read that, or
-    `reasoning_content`, or the marks in the content."""
+    """Where a message holds the thinking.
+
+    vLLM writes `reasoning`; clients read that, or `reasoning_content`, or the marks in the content.
+    """
 
     name: str
     family: Family | None
 
     def put(self, message: Json) -> None:
-        """In a whole message."""
+        """Move the thinking of a complete message to the configured field."""
         thinking = message.get("reasoning")
         if not isinstance(thinking, str):
             return
@@ -36,8 +38,11 @@ class ReasoningField:
             )
 
     def put_delta(self, delta: Json, began: bool, answers: bool) -> None:
-        """In one delta of a stream. `began`: thinking came before in this choice. `answers`: the answer
-        has begun, in this delta or before."""
+        """Move the thinking of one stream delta to the configured field.
+
+        `began`: an earlier delta of this choice had thinking. `answers`: the answer has begun, in this delta
+        or before.
+        """
         if self.name != "inline" or self.family is None:
             self.put(delta)
             return
@@ -51,9 +56,12 @@ class ReasoningField:
             delta["content"] = f"{self.family.end}{delta.get('content') or ''}"
 
 
-def parted(event: Json) -> list[Json]:
-    """Thinking and answer of one delta, apart, in two events: many clients read one of them a chunk and
-    lose the other. The engine gives both at once when the stream is slower than the tokens."""
+def split_delta(event: Json) -> list[Json]:
+    """Split a stream event whose delta holds both thinking and answer into two events.
+
+    Many clients read only one of the two per chunk. The engine sends both at once when the client reads more
+    slowly than tokens are generated.
+    """
     choices = event.get("choices")
     mixed = [choice for choice in choices if _is_mixed(choice)] if isinstance(choices, list) else []
     if not mixed:
@@ -76,13 +84,13 @@ class Completion:
 
     def __init__(self, call: Call, field: ReasoningField) -> None:
         self._call = call
-        # Forced spans count in a field of the thinking's own.
+        # Forced spans are offsets into the thinking text, so it needs a field of its own.
         self._field = replace(field, name="both") if call.detail and field.name == "inline" else field
         self._thinking: set[int] = set()
-        """Choices of a stream that are thinking, or were and have not begun to answer."""
+        """Indices of streamed choices whose thinking has begun and whose answer has not."""
 
     def whole(self, body: Json) -> Json:
-        """A whole response of any endpoint. Bodies that are no such response pass unchanged."""
+        """Complete a whole response of any endpoint; other bodies pass unchanged."""
         if isinstance(body.get("choices"), list):
             for choice in body["choices"]:
                 self._report(choice, self._call.reports)
@@ -99,7 +107,7 @@ class Completion:
         return body
 
     def event(self, event: Json) -> Json:
-        """One server-sent event of any endpoint's stream."""
+        """Complete one server-sent event of any endpoint's stream."""
         if isinstance(event.get("choices"), list):
             for choice in event["choices"]:
                 ended = choice.get("finish_reason") is not None
@@ -112,7 +120,7 @@ class Completion:
         elif event.get("type") == "message_delta":
             self._report_only_choice(event)
         elif event.get("type") == "error" and self._call.cut_off is not None:
-            # vLLM's Anthropic stream fails to read the error event of the chat stream that it is made from.
+            # vLLM's Anthropic stream cannot parse the error event of the chat stream underneath.
             event["error"] = {"type": "overloaded_error", "message": self._call.cut_off}
         return event
 

@@ -1,8 +1,8 @@
-"""How the server stops: SIGTERM lets running requests finish within a limit and takes no new ones; what is
-left then gets an error. A second signal, and SIGINT (Ctrl-C), do that at once.
+"""Graceful shutdown.
 
-Here, and not in vLLM's engine (which drains, too): a draining engine answers no more questions, and each
-request's report is asked of it.
+SIGTERM lets running requests finish within a time limit and refuses new ones; requests still running then end
+with an error. A second signal, or SIGINT (Ctrl-C), ends them at once. Done here and not by vLLM's own
+draining, because a draining engine does not return the requests' thinking reports.
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from server.api.errors import error_response
 from server.engine.client.engine import ThinkingLLM
 
 LOGGER = init_logger("vllm.s1_serve")
-"""vLLM's, in its form."""
+"""A logger of vLLM's hierarchy, for its log format."""
 PROBES = frozenset({"/health", "/ping"})
-LOOK_EVERY_S = 0.05
-LAST_WORDS_S = 2.0
-"""For the errors of requests that were cut off to reach their clients."""
+POLL_INTERVAL_S = 0.05
+ERROR_DELIVERY_S = 2.0
+"""Time for the errors of requests that were cut off to reach their clients."""
 
 
 class Drain:
-    """Counts the requests that run, and decides when the server ends."""
+    """Counts the running requests, and decides when the server exits."""
 
     def __init__(self, engine: ThinkingLLM, limit_s: float) -> None:
         self.running = 0
@@ -37,14 +37,14 @@ class Drain:
         self._stopping: asyncio.Task[None] | None = None
 
     def listen(self, server: Any) -> None:
-        """Take over the signals; `server` is uvicorn's, told to exit in the end."""
+        """Install the signal handlers; `server` is uvicorn's, which is told to exit at the end."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._stop, server, self._limit_s)
         loop.add_signal_handler(signal.SIGINT, self._stop, server, 0.0)
 
     @property
     def left_s(self) -> float | None:
-        """Until running requests are cut off; None while the server does not stop."""
+        """Seconds until running requests are cut off; None while the server is not stopping."""
         if self._deadline is None:
             return None
         return max(0.0, self._deadline - asyncio.get_running_loop().time())
@@ -61,31 +61,31 @@ class Drain:
         if self._is_busy:
             LOGGER.warning("stopping: %d requests have %.0f s to finish", self.running, self.left_s)
         while self._is_busy and self.left_s:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         if self._is_busy:
             LOGGER.warning("stopping: %d requests are cut off", self.running)
             self._engine.cut_off()
-        for _ in range(int(LAST_WORDS_S / LOOK_EVERY_S)):
+        for _ in range(int(ERROR_DELIVERY_S / POLL_INTERVAL_S)):
             if not self.running:
                 break
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
         server.should_exit = True
 
     @property
     def _is_busy(self) -> bool:
-        """Also with the responses that run in the background, behind no connection."""
+        """Whether requests run, including background responses, which have no connection."""
         return bool(self.running or self._engine.get_num_unfinished_requests())
 
 
 class DrainMiddleware:
-    """In front of everything else: what a server that stops answers."""
+    """The first middleware: answers requests while the server is stopping."""
 
     def __init__(self, app: ASGIApp, drain: Drain) -> None:
         self.app = app
         self._drain = drain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Running requests may still be controlled, and the server watched."""
+        """Refuse new POST requests while stopping; control requests and GET requests still pass."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

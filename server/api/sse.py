@@ -1,4 +1,4 @@
-"""A response on its way out, completed: a JSON body as a whole, a stream of server-sent events one by one."""
+"""Completes responses on their way out: a JSON body as a whole, a stream of server-sent events one by one."""
 
 import json
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
-from server.api.responses import Completion, parted
+from server.api.responses import Completion, split_delta
 
 EVENT_END = b"\n\n"
 
 
 class ResponseCompleter:
-    """Passes a response on, completed: a JSON body as a whole, a stream event by event."""
+    """An ASGI `send` that completes a JSON body as a whole and a stream event by event."""
 
     def __init__(self, send: Send, completion: Completion) -> None:
         self._send = send
@@ -22,6 +22,7 @@ class ResponseCompleter:
         self._buffer = b""
 
     async def __call__(self, message: Message) -> None:
+        """Buffer, complete and send one ASGI message."""
         if message["type"] == "http.response.start":
             self._start = message
             content_type = MutableHeaders(raw=message["headers"]).get("content-type", "")
@@ -47,9 +48,9 @@ class ResponseCompleter:
         return out
 
     def _event(self, event: bytes) -> bytes:
-        """An event is lines; the one that begins with `data: ` holds the JSON."""
+        """Complete one event; the line that begins with `data: ` holds the JSON."""
         return b"\n".join(
-            EVENT_END.join(b"data: " + dump(self._completion.event(part)) for part in parted(parsed))
+            EVENT_END.join(b"data: " + dump(self._completion.event(part)) for part in split_delta(parsed))
             if line.startswith(b"data: ") and (parsed := _object(line[6:])) is not None
             else line
             for line in event.split(b"\n")
@@ -73,4 +74,5 @@ def _object(raw: bytes) -> dict[str, Any] | None:
 
 
 def dump(value: dict[str, Any]) -> bytes:
+    """Compact JSON in UTF-8."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

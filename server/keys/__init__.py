@@ -1,1 +1,1 @@
-"""API keys: who may ask, and how much each may let the model think."""
+"""API keys: who may send requests, and the thinking limits of each key."""

@@ -1,4 +1,4 @@
-"""The file of keys: TOML, one table a key; read once, at start."""
+"""The key file: TOML with one table per key, read once at startup."""
 
 import argparse
 import re
@@ -20,7 +20,12 @@ _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def read_keys(path: str) -> tuple[Key, ...]:
-    """The keys in a TOML file, one table a key. Raises ArgumentTypeError naming file, table and field."""
+    """Read the keys from a TOML file with one table per key.
+
+    Raises:
+        argparse.ArgumentTypeError: The file cannot be read, is invalid or holds no key; the message names the
+            file, table and field.
+    """
     try:
         tables = tomllib.loads(Path(path).read_text())
         keys = tuple(_read_key(name, table) for name, table in tables.items())
@@ -57,7 +62,7 @@ def _digest(table: Mapping[str, object]) -> bytes:
     if (secret is None) is (digest is None):
         raise ValueError("needs either key or sha256")
     if secret is not None:
-        # What was written is a secret: it does not go into the message.
+        # The value is a secret: the error message must not quote it.
         if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
             raise ValueError("key must be a string of printable ASCII characters without spaces")
         return digest_of(secret)

@@ -1,4 +1,7 @@
-"""One client's key. Only its digest is kept: a key is never logged, printed or compared in clear."""
+"""One client's API key.
+
+Only its SHA-256 digest is kept: a key is never logged, printed or compared in clear.
+"""
 
 import hashlib
 import secrets
@@ -10,28 +13,28 @@ from server.keys.meter import Quota
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One client's key. `name` is what messages say of it."""
+    """One client's key. `name` identifies it in logs, metrics and error messages."""
 
     name: str
     digest: bytes = field(repr=False)
     max_thinking_tokens: int | None = None
-    """No request of its thinks for more."""
+    """Maximum thinking tokens per request; None: no limit."""
     quota: Quota | None = None
-    """All its requests together think for no more."""
+    """Thinking tokens per time window, over all requests of the key; None: no limit."""
 
     @property
     def is_limited(self) -> bool:
-        """Whether thinking must be counted, or cut, for it."""
+        """Whether thinking must be counted or capped for requests with this key."""
         return self.max_thinking_tokens is not None or self.quota is not None
 
 
 def digest_of(secret: str) -> bytes:
-    """What is kept of a key."""
+    """The SHA-256 digest (32 bytes) that is stored in place of the key."""
     return hashlib.sha256(secret.encode()).digest()
 
 
 def find_key(keys: Iterable[Key], secret: str) -> Key | None:
-    """The key that was presented, in a time that says nothing of which keys there are."""
+    """The key with this secret, or None. The time taken does not depend on which keys exist."""
     digest, found = digest_of(secret), None
     for key in keys:
         if secrets.compare_digest(digest, key.digest):
@@ -40,7 +43,7 @@ def find_key(keys: Iterable[Key], secret: str) -> Key | None:
 
 
 def engine_keys(flag: Sequence[str] | None, variable: str | None) -> tuple[Key, ...]:
-    """vLLM's own: --api-key, or else VLLM_API_KEY. They have no limits."""
+    """vLLM's own keys: those of --api-key, or else that of VLLM_API_KEY. They have no limits."""
     given = [secret for secret in flag or () if secret]
     if not given and variable:
         return (Key("VLLM_API_KEY", digest_of(variable)),)
@@ -48,15 +51,23 @@ def engine_keys(flag: Sequence[str] | None, variable: str | None) -> tuple[Key, 
 
 
 def all_keys(of_file: Sequence[Key], flag: Sequence[str] | None, variable: str | None) -> tuple[Key, ...]:
-    """Those of the file and vLLM's own, side by side. Raises ValueError where one stands in both."""
+    """The keys of the file and vLLM's own keys together.
+
+    Raises:
+        ValueError: The same secret appears twice.
+    """
     keys = (*of_file, *engine_keys(flag, variable))
     refuse_twins(keys)
     return keys
 
 
 def refuse_twins(keys: Iterable[Key]) -> None:
-    """Raises ValueError where one secret has two names."""
+    """Check that no secret appears under two names.
+
+    Raises:
+        ValueError: Two keys have the same secret; the message names both.
+    """
     names: dict[bytes, str] = {}
     for key in keys:
-        if (twin := names.setdefault(key.digest, key.name)) != key.name:
-            raise ValueError(f"{twin} and {key.name} are the same key")
+        if (other := names.setdefault(key.digest, key.name)) != key.name:
+            raise ValueError(f"{other} and {key.name} are the same key")

@@ -1,1 +1,1 @@
-"""What server, training, curation and evals must agree on; standard library only."""
+"""What server, training, curation and evals share; standard library only."""

@@ -1,6 +1,6 @@
-"""Find the final answer in a text, and compare answers that are integers, letters or strings.
+"""Find the final answer in a text, and compare answers that are integers, choice letters or strings.
 
-Not decided here: whether two mathematical expressions are equal (see the folder grading).
+Whether two mathematical expressions are equal is decided in `server.reasoning.grading`.
 """
 
 import re
@@ -14,7 +14,7 @@ _SPOKEN = re.compile(r"\b(?:final\s+|correct\s+)?answer\s+is[:\s]*", re.IGNORECA
 _SYMBOL = re.compile(r"[\d$\\]|^\(?[A-Z]\b")
 _TEXT = re.compile(r"\\(?:text|textbf|mathrm|mathbf|textrm|mbox)\s*\{([^{}]*)\}")
 _INTEGER = re.compile(r"[-+−]?(?:\d{1,3}(?:(?:,|\{,\}|\\,|\\!,|,\\!)\d{3})+|\d+)")
-# A unit or an ordinal's ending behind a number, in TeX: 12^{\text{th}} \text{ grade}, 90^\circ, 5\%.
+# A unit or an ordinal suffix after a number, in TeX: 12^{\text{th}} \text{ grade}, 90^\circ, 5\%.
 _UNIT = re.compile(
     r"(?:\s*\^\s*\{?\s*\\(?:text|mathrm)\s*\{(?:st|nd|rd|th)\}\s*\}?)?"
     r"(?:[\s~]*\\(?:text|mathrm|mbox)\s*\{(?![^{}]*(?:hundred|thousand|illion))[^{}]*\}(?:\^\{?\d\}?)?"
@@ -25,7 +25,7 @@ _LETTER = re.compile(r"[\s*$({\[]*([A-Za-z])(?![A-Za-z0-9'])")
 
 @dataclass(frozen=True, slots=True)
 class FinalAnswer:
-    """`value` is the answer alone, `source` the stretch of text it was read from."""
+    """`value` is the answer alone; `source` is the part of the text it was read from."""
 
     value: str
     source: str
@@ -60,24 +60,24 @@ def _closing_brace(text: str, start: int) -> int | None:
 
 
 def labelled_answer(text: str) -> FinalAnswer | None:
-    """What stands on the line after the last "Final Answer:" or "Answer:", else after "the answer is"."""
+    """The rest of the line after the last "Final Answer:" or "Answer:", else after "the answer is"."""
     for pattern in (_LABEL, _SPOKEN):
         for match in reversed(list(pattern.finditer(text))):
             rest = text[match.end() :].lstrip()
             line = rest.partition("\n")[0]
-            value = _undressed(line)
+            value = _strip_markup(line)
             if value and (pattern is _LABEL or _SYMBOL.search(value)):
                 return FinalAnswer(value, (match.group() + line).strip())
     return None
 
 
 def final_answer(text: str) -> FinalAnswer | None:
-    """The last box; without one the labelled answer (the order of s1's own extraction); else None."""
+    """The last box, or without one the labelled answer, or None (the order of s1's own extraction)."""
     return last_boxed(text) or labelled_answer(text)
 
 
-def _undressed(line: str) -> str:
-    """Without markdown stars, dollar signs and a closing full stop."""
+def _strip_markup(line: str) -> str:
+    """The line without markdown emphasis, dollar signs and a final full stop."""
     value = line.strip().strip("*_").strip()
     value = value.removesuffix(".").strip().strip("*").strip()
     for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
@@ -88,8 +88,11 @@ def _undressed(line: str) -> str:
 
 
 def integer(text: str) -> int | None:
-    r"""The integer that the text is: "073", "1,234", "$27.0$", "12 \text{ cm}"; None for "1/2"."""
-    value = _UNIT.sub("", _undressed(text).replace("−", "-").replace(r"\$", "")).strip()
+    r"""The integer a text stands for, or None.
+
+    It reads "073", "1,234", "$27.0$" and "12 \text{ cm}", but not "1/2".
+    """
+    value = _UNIT.sub("", _strip_markup(text).replace("−", "-").replace(r"\$", "")).strip()
     if not _INTEGER.fullmatch(value):
         return _whole_decimal(value)
     return int(re.sub(r"[^\d-]", "", value))
@@ -103,14 +106,17 @@ def _whole_decimal(value: str) -> int | None:
     return int(number) if number is not None and number == number.to_integral_value() else None
 
 
-def same_integer(gold: str, said: str) -> bool:
-    """Both are integers, and equal."""
-    wanted = integer(gold)
-    return wanted is not None and wanted == integer(said)
+def same_integer(gold: str, predicted: str) -> bool:
+    """Whether both texts are integers, and equal."""
+    expected = integer(gold)
+    return expected is not None and expected == integer(predicted)
 
 
 def letter(text: str) -> str | None:
-    r"""The choice that a text names: "B", "(b)", "\text{B}", "**B) foo**"; None for a word or a number."""
+    r"""The choice letter a text names, in upper case, or None for a word or a number.
+
+    It reads "B", "(b)", "\text{B}" and "**B) foo**".
+    """
     plain = _TEXT.sub(r"\1", text)
     match = _LETTER.match(plain)
     if match is None or (plain[match.end() :].strip(" .)]}*$:,") and plain[match.end()] not in ".):,*]"):
@@ -118,28 +124,32 @@ def letter(text: str) -> str | None:
     return match.group(1).upper()
 
 
-def same_letter(gold: str, said: str) -> bool:
-    wanted = letter(gold)
-    return wanted is not None and wanted == letter(said)
+def same_letter(gold: str, predicted: str) -> bool:
+    """Whether both texts name a choice letter, and the same one."""
+    expected = letter(gold)
+    return expected is not None and expected == letter(predicted)
 
 
 def normal_string(text: str) -> str:
-    r"""Folded case, single blanks between, none at the ends, no `\text{}`, no closing full stop."""
-    return " ".join(_TEXT.sub(r"\1", _undressed(text)).casefold().split())
+    r"""The text case-folded, with single spaces, without `\text{}` and without a final full stop."""
+    return " ".join(_TEXT.sub(r"\1", _strip_markup(text)).casefold().split())
 
 
-def same_string(gold: str, said: str) -> bool:
-    return normal_string(gold) == normal_string(said)
+def same_string(gold: str, predicted: str) -> bool:
+    """Whether both texts are equal after `normal_string`."""
+    return normal_string(gold) == normal_string(predicted)
 
 
-# What an expression has that a word has not.
+# Characters that make an answer an expression rather than a word.
 _EXPRESSION = re.compile(r"[\d\\^=+*/<>∞√π]|^[a-zA-Z]$")
 LONGEST_EXPRESSION = 500
 
 
 def settle_same(one: str, other: str) -> bool | None:
-    """Whether two answers are the same one, as far as integers, letters and strings tell; None: only
-    mathematics can."""
+    """Whether two answers are equal, as far as integers, letters and strings decide it.
+
+    None means that only a mathematical comparison can (see `server.reasoning.grading`).
+    """
     if same_string(one, other):
         return True
     for read in (integer, letter):

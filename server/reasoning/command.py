@@ -1,4 +1,4 @@
-"""What the workshops' commands share: how they end, and that one process at a time has their out folder."""
+"""Shared by the commands of curation, training and evals: exit statuses and the lock on an output folder."""
 
 import fcntl
 import os
@@ -9,8 +9,10 @@ from pathlib import Path
 
 
 def exit_status(program: str, work: Callable[[], int], *errors: type[Exception]) -> int:
-    """Do the work: an error is one line, Ctrl-C and a closed pipe are no tracebacks. Returns 1 for one of
-    `errors`, which is said, 130 for Ctrl-C, else what the work gives.
+    """Run `work` and return the exit status of the command.
+
+    Returns 1 for one of `errors`, printed as one line to stderr, 1 for a closed output pipe, 130 for Ctrl-C,
+    and otherwise what `work` returns. Other exceptions propagate.
     """
     try:
         status = work()
@@ -19,7 +21,7 @@ def exit_status(program: str, work: Callable[[], int], *errors: type[Exception])
     except errors as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # the reader, such as `| head`, has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
@@ -29,20 +31,24 @@ def exit_status(program: str, work: Callable[[], int], *errors: type[Exception])
 
 @contextmanager
 def held(folder: Path, error: Callable[[str], Exception]) -> Iterator[None]:
-    """Nobody else works in this folder meanwhile; it is made where it is missing. Raises `error`.
+    """Lock a folder against other runs while the context is open; a missing folder is created.
 
-    The folder itself is locked: no lock file is left behind, and a killed process lets go.
+    The folder itself is locked with flock: no lock file remains, and a killed process releases the lock. On a
+    file system without locks the folder is used unlocked.
+
+    Raises:
+        error(message): The folder cannot be written to, or another run holds the lock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY)
-    except OSError as why:
-        raise error(f"{folder} cannot be written to ({why.strerror})") from why
+    except OSError as cause:
+        raise error(f"{folder} cannot be written to ({cause.strerror})") from cause
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as why:
+    except BlockingIOError as cause:
         os.close(handle)
-        raise error(f"{folder}: another run is working in this folder") from why
+        raise error(f"{folder}: another run is working in this folder") from cause
     except OSError:
         pass  # a file system without locks, as some clusters have
     try:

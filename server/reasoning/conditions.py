@@ -1,15 +1,16 @@
-"""What a prompt says of how much to think, behind the question and a blank line, word for word as in s1's
-eval (PROMPTTOKEN, PROMPTSTEP, PROMPTSHORT, PROMPTLONG).
+"""Prompt texts that ask for an amount of thinking, appended to the question after a blank line.
+
+They are word for word those of s1's eval (PROMPTTOKEN, PROMPTSTEP, PROMPTSHORT, PROMPTLONG).
 """
 
 
 def token_words(tokens: int) -> str:
-    """Token-conditional control."""
+    """The text of token-conditional control."""
     return f"Think for up to {tokens} tokens."
 
 
 def step_words(steps: int) -> str:
-    """Step-conditional control."""
+    """The text of step-conditional control."""
     return f"Think for up to {steps} steps."
 
 
@@ -20,4 +21,4 @@ CLASS_WORDS = {
     "If you feel like you are finished early, spend the extra time trying to double-check your work "
     "until you are absolutely sure that you have the correct answer.",
 }
-"""Class-conditional control."""
+"""The texts of class-conditional control."""

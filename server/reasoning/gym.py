@@ -1,4 +1,4 @@
-"""Which tasks of the reasoning-gym library are unsound, and why; tried with 0.1.25."""
+"""Tasks of the reasoning-gym library that cannot be used, and why; checked with version 0.1.25."""
 
 UNSOUND_PROBLEMS = {
     "codeio": "its seed does not fix its problems",
@@ -16,10 +16,10 @@ UNSOUND_PROBLEMS = {
     "rush_hour": "it stores no answer",
     "composite": "it is a mixture of other tasks",
 }
-"""Their problems cannot be made again from a seed, or have no answer."""
+"""Tasks whose problems cannot be reproduced from a seed, or have no reference answer."""
 
 UNSOUND_VERIFIERS = {
     "game_of_life_halting": "its verifier accepts any text",
     "prime_factorization": "its verifier raises on an answer that is no product",
 }
-"""Their problems are sound; the library's own verifier of them is not."""
+"""Tasks whose problems are sound, but whose verifier in the library is not."""

@@ -1,6 +1,7 @@
-"""The records that curation, training and evals hand on as JSONL: problems and traces; standard library only.
+"""The records that curation, training and evals exchange as JSONL: problems and traces.
 
-Decided here: their fields, the schema version, and what an unreadable line is told (file:line: why).
+Defines their fields, the schema version and the error for an unreadable line (file:line: why). Standard
+library only.
 """
 
 import gzip
@@ -14,7 +15,7 @@ SCHEMA_VERSION = 1
 
 
 class RecordError(ValueError):
-    """A line that cannot be read. `str()` is "path:line: what is wrong"."""
+    """A line that cannot be read. `str()` gives "path:line: what is wrong"."""
 
     def __init__(self, path: Path | str, line: int, message: str) -> None:
         super().__init__(f"{path}:{line}: {message}")
@@ -24,7 +25,7 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question with its reference answer; `choices` are a multiple-choice question's options in order."""
+    """A question with its reference answer; `choices` are the options of a multiple-choice question."""
 
     id: str
     question: str
@@ -37,7 +38,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What a model (or a teacher) thought and answered on one problem; counts are tokens, None if unknown."""
+    """A model's (or teacher's) thinking and answer for one problem; counts are tokens, None if unknown."""
 
     problem_id: str
     thinking: str
@@ -49,7 +50,7 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What training learns from: a problem and one trace of it. `where` is "file:line"."""
+    """A training example: a problem and one trace of it. `where` is "file:line"."""
 
     problem: Problem
     trace: Trace
@@ -60,8 +61,11 @@ Record = TypeVar("Record", Problem, Trace)
 
 
 def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSONL (or .jsonl.gz) file with their line numbers from 1; blank lines are passed
-    over.
+    """Yield (line number from 1, object) for each line of a .jsonl or .jsonl.gz file; skip blank lines.
+
+    Raises:
+        RecordError: A line is not valid UTF-8, not JSON, or not an object.
+        OSError: The file cannot be read.
     """
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -80,26 +84,39 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_problems(path: Path) -> Iterator[Problem]:
+    """Yield the problems of a JSONL file.
+
+    Raises:
+        RecordError: A line is not a valid problem.
+    """
     for number, value in read_objects(path):
         yield _record(Problem, path, number, value)
 
 
 def read_traces(path: Path) -> Iterator[Trace]:
+    """Yield the traces of a JSONL file.
+
+    Raises:
+        RecordError: A line is not a valid trace.
+    """
     for number, value in read_objects(path):
         yield _record(Trace, path, number, value)
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
-    """The lines of curation's train.jsonl, {"schema", "problem", "trace"}: none without question, thinking
-    or answer, none with another problem's trace.
+    """Yield the training examples of curation's train.jsonl: {"schema", "problem", "trace"} per line.
+
+    Raises:
+        RecordError: A line is invalid, has an empty question, thinking or answer, or a trace of another
+            problem.
     """
     for number, value in read_objects(path):
         _check_schema(path, number, value.pop("schema", SCHEMA_VERSION))
         for name in ("problem", "trace"):
             if not isinstance(value.get(name), dict):
                 raise RecordError(path, number, f"field {name!r} is missing or no object")
-        if strangers := sorted(value.keys() - {"problem", "trace"}):
-            raise RecordError(path, number, f"unknown field {strangers[0]!r} in a Sample")
+        if unknown := sorted(value.keys() - {"problem", "trace"}):
+            raise RecordError(path, number, f"unknown field {unknown[0]!r} in a Sample")
         problem = _record(Problem, path, number, value["problem"])
         trace = _record(Trace, path, number, value["trace"])
         for name, text in (
@@ -144,8 +161,8 @@ _CHECKS: Mapping[object, tuple[type, ...]] = {
 
 
 def _typed(kind: object, value: object, path: Path, number: int, name: str) -> object:
-    wanted = _CHECKS[kind]
-    wrong = not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)
+    expected = _CHECKS[kind]
+    wrong = not isinstance(value, expected) or (isinstance(value, bool) and bool not in expected)
     if isinstance(value, list | tuple):
         wrong = wrong or not all(isinstance(item, str) for item in value)
         value = tuple(value)
@@ -155,6 +172,6 @@ def _typed(kind: object, value: object, path: Path, number: int, name: str) -> o
 
 
 def lines_of(records: Iterable[Problem | Trace]) -> Iterator[str]:
-    """One JSON line a record, with the schema version."""
+    """Yield one JSON line per record, with the schema version."""
     for record in records:
         yield json.dumps({"schema": SCHEMA_VERSION, **asdict(record)}, ensure_ascii=False) + "\n"

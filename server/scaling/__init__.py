@@ -1,4 +1,4 @@
-"""Every way of spending test-time compute on one request: one file a method, one row in METHODS.
+"""Methods of spending test-time compute on one request: one file per method, one row in METHODS.
 
-No engine, no HTTP server: a method asks a Sampler, and gives back one answer and how it was found.
+Independent of the engine and of HTTP: a method asks a SampleSource, and returns one answer and a report.
 """

@@ -1,4 +1,4 @@
-"""A chain of thinking that a method builds step by step under the client's budget, and how it is answered."""
+"""A chain of thinking that a method builds step by step within the client's budget, and its answer."""
 
 from dataclasses import dataclass, replace
 
@@ -11,27 +11,30 @@ from server.scaling.samples import Ask, AskKind, Sample, SampleSource
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """`tokens` have the marks, `thinking_tokens` don't count them. `end`: why no step can follow; None: one
-    can."""
+    """A chain of thinking so far.
+
+    `tokens` include the family's marks; `thinking_tokens` does not count them. `end` says why the chain
+    cannot grow, and is None while it can.
+    """
 
     tokens: TokenIds = ()
     steps: tuple[str, ...] = ()
     thinking_tokens: int = 0
     end: str | None = None
     is_closed: bool = False
-    """The delimiter stands at its end."""
+    """Whether it ends with the end-of-thinking tokens."""
     logprobs: tuple[float, ...] = ()
-    """Of the last step."""
+    """Log probabilities of the last step's sampled tokens, in nats."""
     waits: int = 0
-    """How many ends of thinking were replaced by the nudge."""
+    """Number of times the end of thinking was replaced by a nudge."""
     forced_tokens: int = 0
-    """Nudges and the like, which stand in the steps too."""
+    """Tokens that the model did not write, such as nudges; `steps` include them."""
     written: int = 0
-    """Tokens of completion: in this window as many as in `tokens`."""
+    """Completion tokens so far; within the current context window the same as len(tokens)."""
 
 
 class ChainBuilder:
-    """Grows chains for one request."""
+    """Grows and answers the chains of one request."""
 
     def __init__(self, source: SampleSource) -> None:
         self._source = source
@@ -44,10 +47,10 @@ class ChainBuilder:
             reserve = DEFAULT_ANSWER_RESERVE_TOKENS
             reserve = reserve if limit is None else min(reserve, max(0, limit - closing) // 2)
         self.reserve = reserve + closing
-        """Tokens kept for the close and the answer."""
+        """Tokens reserved for closing the thinking and for the answer."""
 
     async def grow(self, chain: Chain, step: Step, logprobs: int | None = None) -> Chain:
-        """One step more, or as much of it as the budget leaves."""
+        """Ask for one more step, cut to what the budget leaves."""
         left, completion_left = self._left(chain), self._completion_left(chain)
         if left == 0:
             return replace(chain, end=End.MAX_TOKENS.value)
@@ -58,19 +61,19 @@ class ChainBuilder:
             AskKind.STEP,
             prefix=chain.tokens,
             step=replace(step, max_tokens=max_tokens, reserve=max(step.reserve, self.reserve)),
-            # What the budget asks over the whole of a chain is seen to here.
-            budget=replace(self._of_a_piece(chain), max_tokens=UNLIMITED),
+            # The maximum over the whole chain is enforced here, not by the engine.
+            budget=replace(self._budget_of_piece(chain), max_tokens=UNLIMITED),
             max_completion_tokens=completion_left,
             logprobs=logprobs,
         )
         return self._grown(chain, await self._source.ask(ask))
 
     def may_wait(self, chain: Chain) -> bool:
-        """Whether thinking has ended by itself, and a Wait is left to replace the end."""
+        """Whether thinking has ended naturally and the budget has a nudge left to replace that end."""
         return chain.end == End.NATURAL.value and chain.waits < (self._source.budget.num_waits or 0)
 
     def opened(self, chain: Chain) -> Chain:
-        """The chain without its delimiter."""
+        """The chain without its end-of-thinking tokens."""
         if not chain.is_closed:
             return chain
         delimiter = len(self._source.marks.family.end)
@@ -78,15 +81,17 @@ class ChainBuilder:
         return replace(chain, tokens=chain.tokens[:-delimiter], written=written, is_closed=False, end=None)
 
     def nudged(self, chain: Chain) -> Chain:
-        """The chain with the nudge in the place of its delimiter; the nudge counts as thinking."""
+        """The chain with its end-of-thinking tokens replaced by the nudge, which counts as thinking."""
         marks = self._source.marks
         nudges = self._source.budget.nudge or (marks.family.family.nudge,)
         nudged = self.forced(self.opened(chain), nudges[chain.waits % len(nudges)])
         return replace(nudged, waits=chain.waits + 1)
 
     def forced(self, chain: Chain, text: str) -> Chain:
-        """The chain with a text that the model did not write; it counts as thinking, and the maximum cuts it
-        off."""
+        """The chain with text appended that the model did not write.
+
+        The text counts as thinking and is cut at the budget's maximum.
+        """
         marks = self._source.marks
         tokens = marks.encode(text)[: self._left(chain)]
         return replace(
@@ -99,8 +104,7 @@ class ChainBuilder:
         )
 
     def has_room(self, chain: Chain, tokens: int) -> bool:
-        """Whether so many tokens of thinking, and one more, fit into the client's maximum and into its
-        max_completion_tokens."""
+        """Whether `tokens` + 1 more thinking tokens fit the budget's maximum and max_completion_tokens."""
         left, completion_left = self._left(chain), self._completion_left(chain)
         fits = completion_left is None or completion_left - self.reserve > tokens
         return fits and (left is None or left > tokens)
@@ -123,15 +127,17 @@ class ChainBuilder:
         return replace(grown, end=End.CONTEXT.value) if got.is_cramped else grown
 
     async def answer(self, chain: Chain, end: str = End.MAX_TOKENS.value) -> Sample:
-        """The answer behind a chain; one that is open is closed first. `end`: why, if the chain does not
-        say."""
+        """Ask for the answer after a chain; an open chain is closed first.
+
+        `end` is the reported reason for the end of thinking if the chain itself has none.
+        """
         source = self._source
-        budget, piece = source.budget, self._of_a_piece(chain)
+        budget, piece_budget = source.budget, self._budget_of_piece(chain)
         got = await source.ask(
             Ask(
                 AskKind.ANSWER,
                 prefix=chain.tokens,
-                budget=piece if chain.is_closed else replace(piece, max_tokens=0),
+                budget=piece_budget if chain.is_closed else replace(piece_budget, max_tokens=0),
                 max_completion_tokens=self._completion_left(chain),
             )
         )
@@ -149,9 +155,11 @@ class ChainBuilder:
         thinking = source.marks.text_of(chain.tokens)
         return replace(got, thinking=thinking, thinking_tokens=chain.thinking_tokens, report=report)
 
-    def _of_a_piece(self, chain: Chain) -> ThinkingBudget:
-        """What of the client's budget each piece keeps by itself. The reserve is the chain's: the first piece
-        says whether there is room for it."""
+    def _budget_of_piece(self, chain: Chain) -> ThinkingBudget:
+        """The part of the client's budget that applies to each piece of the chain by itself.
+
+        The answer reserve belongs to the whole chain: only the first piece checks that there is room for it.
+        """
         own = self._source.budget
         reserve = None if chain.tokens else own.answer_reserve_tokens
         return ThinkingBudget(
@@ -159,9 +167,10 @@ class ChainBuilder:
         )
 
     def _left(self, chain: Chain) -> int | None:
+        """Thinking tokens left of the budget's maximum; None: unlimited."""
         return None if self._max_tokens == UNLIMITED else max(0, self._max_tokens - chain.thinking_tokens)
 
     def _completion_left(self, chain: Chain) -> int | None:
-        """Of the client's max_completion_tokens, which covers thinking and answer."""
+        """Tokens left of the client's max_completion_tokens, which covers thinking and answer."""
         limit = self._source.max_completion_tokens
         return None if limit is None else max(1, limit - chain.written)

@@ -1,4 +1,4 @@
-"""Are two samples' answers the same one? Settled by rule where a rule can, else by mathematics."""
+"""Whether two samples have the same answer: decided by rules, or else by a mathematical comparison."""
 
 import asyncio
 from typing import Protocol
@@ -10,26 +10,27 @@ from server.reasoning.grading.pool import Verdict
 class Judge(Protocol):
     """Decides whether two mathematical expressions are equal."""
 
-    async def equal(self, gold: str, said: str, /) -> Verdict: ...
+    async def equal(self, gold: str, predicted: str, /) -> Verdict:
+        """The verdict on a pair of answers; see `GradingPool.equal`."""
 
 
 class Equality:
-    """For one request: pairs that were asked once are remembered."""
+    """Compares answers for one request; mathematical comparisons are cached."""
 
     def __init__(self, judge: Judge) -> None:
         self._judge = judge
         self._known: dict[tuple[str, str], bool] = {}
         self.failures = 0
-        """Pairs that could not be compared, and count as different."""
+        """Number of pairs that could not be compared and therefore count as different."""
 
     async def same(self, one: str, other: str) -> bool:
-        """Symmetric, as the graders' rules are."""
+        """Whether two answers are equal; symmetric. A failed comparison counts as different."""
         settled = settle_same(one, other)
         if settled is not None:
             return settled
         pair = (min(one, other), max(one, other))
         if pair not in self._known:
-            # Shielded: a grading process whose asker went away would be lost to the pool.
+            # Shielded: cancelling the comparison would lose its grading process to the pool.
             verdict = await asyncio.shield(asyncio.ensure_future(self._judge.equal(*pair)))
             self.failures += verdict.right is None
             self._known[pair] = bool(verdict.right)
@@ -37,6 +38,6 @@ class Equality:
 
 
 def ballot(answer: str) -> str | None:
-    """What an answer votes for: the final answer that it names, else all of it; None: nothing."""
+    """The answer a text votes for: the final answer it names, else the whole text; None if it is empty."""
     found = final_answer(answer)
     return (found.value if found else answer.strip()) or None

@@ -1,4 +1,4 @@
-"""A family's marks for chains of thinking that are put together from pieces."""
+"""A family's thinking marks, applied to chains of thinking that are assembled from pieces."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,26 +9,26 @@ from server.budget.plan import FamilyTokens
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """A chain begins with the start mark where the prompt does not open thinking itself."""
+    """Where the prompt does not open thinking itself, a chain begins with the family's start mark."""
 
     family: FamilyTokens
     encode: Encode
     decode: Callable[[Sequence[int]], str]
 
     def closed(self, chain: TokenIds, budget: ThinkingBudget) -> TokenIds:
-        """The chain with the close and the cue of a forced end."""
+        """The chain followed by the end-of-thinking tokens and the cue, as in a forced end."""
         family = self.family
         needs_break = family.line_breaks and not (chain and chain[-1] in family.line_breaks)
         cue = family.family.cue if budget.end_message is None else budget.end_message
         return (*chain, *(self.encode("\n") if needs_break else ()), *family.end, *self._encoded(cue))
 
     def reopened(self, chain: TokenIds, text: str) -> TokenIds:
-        """A new chain for the same prompt as `chain`'s that begins with a text."""
+        """A new chain for the same prompt as `chain`, which begins with `text`."""
         start = self.family.start
         return (*(start if chain[: len(start)] == start else ()), *self._encoded(text))
 
     def text_of(self, chain: TokenIds) -> str:
-        """The thinking alone."""
+        """The text of the thinking in a chain, without marks."""
         marks = self.family.family
         text = self.decode(chain).lstrip() if self._opens(chain) else self.decode(chain)
         return text.removeprefix(marks.start).partition(marks.end)[0]

@@ -1,6 +1,4 @@
-"""What a method of test-time scaling is: the fields it takes, a function from them to one answer, and what it
-asks of the request around it.
-"""
+"""What defines a scaling method: its request fields, its function, and what it needs of the request."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,30 +14,30 @@ Json = Mapping[str, Any]
 
 
 class Fields(BaseModel):
-    """What may stand beside `method` in `scaling`; every field is written in its own method's file."""
+    """Base of each method's fields beside `method` in `scaling`; each method defines its own."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What a method works with. `tell` is for those who watch: {"round": 3}."""
+class MethodContext:
+    """What a method may use. `report_progress` sends an object such as {"round": 3} to a streaming client."""
 
     source: SampleSource
     equality: Equality
     max_samples: int
-    """The server's ceiling."""
+    """The server's ceiling, --max-scaling-samples."""
     scorer: Scorer | None = None
-    """Of a method that `scores`."""
-    tell: Callable[[Json], None] = lambda _: None
+    """Set for methods that have `scores`."""
+    report_progress: Callable[[Json], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer, and what the response says of how it was found."""
+    """The chosen sample, and what the response's `scaling` object says about how it was found."""
 
     chosen: Sample
-    said: Json = field(default_factory=dict)
+    report: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +45,17 @@ class Method:
     """A row of METHODS."""
 
     fields: type[Fields]
-    run: Callable[[Any, Means], Awaitable[Outcome]]
-    """From its fields."""
+    run: Callable[[Any, MethodContext], Awaitable[Outcome]]
+    """Takes the validated fields and the context."""
     draws: bool = False
-    """Its samples must differ: it takes no temperature 0."""
+    """It needs differing samples: temperature 0 is refused."""
     compares: bool = False
-    """It compares answers as texts: it takes no tools."""
+    """It compares answers as texts: tools are refused."""
     scores: bool = False
-    """It needs a scorer; its fields have `scorer`."""
+    """It needs a scorer; its fields include `scorer`."""
     needs_thinking: bool = False
     """It needs a model whose thinking marks are known."""
     takes_waits: bool = False
-    """In pieces, and yet it replaces ends of thinking by the nudge."""
+    """It asks for thinking in pieces and still supports num_waits."""
     in_pieces: bool = False
-    """It asks for thinking in pieces: what needs one unbroken request it doesn't take."""
+    """It asks for thinking in pieces: options that need one unbroken request are refused."""

@@ -1,6 +1,4 @@
-"""Reads `scaling` out of a request: which method with which fields, and whether the rest of the request can
-be kept beside it.
-"""
+"""Parses `scaling` in a request: the method and its fields, and whether the rest of the request allows it."""
 
 import difflib
 from collections.abc import Mapping
@@ -20,15 +18,15 @@ BUDGET_FIELD, AUTO_WORD = "thinking_budget", "auto"
 BEYOND, SUMMARIZE = "beyond_context", "summarize"
 SCORER = f"{FIELD}.scorer"
 DEFAULT_MAX_SAMPLES = 64
-CEILED = ("n", "m", "tries", "width")
-"""Fields that count samples: the server's ceiling is above each."""
+SAMPLE_COUNT_FIELDS = ("n", "m", "tries", "width")
+"""Fields that count samples: --max-scaling-samples applies to each."""
 
 Body = Mapping[str, object]
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class _Beside(BaseModel):
-    """The fields beside `scaling` that are read here, and not, or only piecewise, by vLLM's own route."""
+class _OtherFields(BaseModel):
+    """Fields others `scaling` that are checked here because vLLM's route does not check them all."""
 
     model_config = ConfigDict(strict=True)
 
@@ -43,31 +41,34 @@ class _Beside(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class ScalingDefaults:
-    """What the server says of scaling. `temperature`: that of a request which names none, where the model
-    sets it; `knows_family`: whether the model's thinking marks are known."""
+    """The server's settings for scaling.
+
+    `temperature` is the model's default for requests that give none; `knows_family` says whether the model's
+    thinking marks are known.
+    """
 
     max_samples: int = DEFAULT_MAX_SAMPLES
     temperature: float | None = None
     knows_family: bool = True
     scorers: tuple[str, ...] = ()
-    """Their names."""
+    """Names of the configured scorers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What was asked for."""
+class ScalingRequest:
+    """The method a request asks for, with its validated fields."""
 
     name: str
     method: Method
     fields: Fields
     scorer: str | None = None
-    """Of a method that needs one, its name."""
-    said_in: str = FIELD
-    """The field that asked for it."""
+    """The name of the scorer, for methods that need one."""
+    asked_in: str = FIELD
+    """The request field that asked for it."""
 
 
 def budget_body(body: Body) -> dict[str, object]:
-    """The request without what is said of scaling in it."""
+    """The request body without the fields that ask for scaling."""
     rest = {key: value for key, value in body.items() if key != FIELD}
     budget = rest.get(BUDGET_FIELD)
     if isinstance(budget, Mapping):
@@ -77,26 +78,31 @@ def budget_body(body: Body) -> dict[str, object]:
     return rest
 
 
-def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
-    """None: not asked for. Raises BudgetError, with the field, on a client's mistake."""
-    _refuse_slips(body)
-    said, by_budget = body.get(FIELD), _said_by_budget(body.get(BUDGET_FIELD))
-    if said is not None and by_budget is not None:
+def read_scaling(body: Body, defaults: ScalingDefaults) -> ScalingRequest | None:
+    """The scaling that a request asks for, or None.
+
+    Raises:
+        BudgetError: A field of `scaling` is wrong, or cannot be combined with the rest of the request; it
+            names the field.
+    """
+    _refuse_misplaced(body)
+    asked, by_budget = body.get(FIELD), _asked_by_budget(body.get(BUDGET_FIELD))
+    if asked is not None and by_budget is not None:
         name = by_budget["method"]
         raise BudgetError(FIELD, f"{FIELD} and {BUDGET_FIELD} ({name}) are two methods: give one.")
-    said_in = FIELD if by_budget is None else BUDGET_FIELD
-    said = by_budget if said is None else said
-    if said is None:
+    asked_in = FIELD if by_budget is None else BUDGET_FIELD
+    asked = by_budget if asked is None else asked
+    if asked is None:
         return None
-    if not isinstance(said, Mapping):
+    if not isinstance(asked, Mapping):
         raise BudgetError(FIELD, f'{FIELD} must be an object such as {{"method": "majority", "n": 8}}.')
-    name = said.get("method")
+    name = asked.get("method")
     method = METHODS.get(name) if isinstance(name, str) else None
     if method is None:
         raise BudgetError(f"{FIELD}.method", f"{FIELD}.method must be one of {', '.join(METHODS)}.")
-    fields = _fields(method, {key: value for key, value in said.items() if key != "method"})
-    beside = _validated(_Beside, body, "")
-    for key in CEILED:
+    fields = _fields(method, {key: value for key, value in asked.items() if key != "method"})
+    others = _validated(_OtherFields, body, "")
+    for key in SAMPLE_COUNT_FIELDS:
         value = getattr(fields, key, None)
         if value is not None and value > defaults.max_samples:
             raise BudgetError(
@@ -109,13 +115,17 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> Wanted | None:
             FIELD,
             f"{FIELD} ({name}) needs a model with known thinking marks: start the server with --family.",
         )
-    _refuse_what_cannot_be_kept(str(name), method, body, beside, defaults.temperature)
+    _refuse_conflicts(str(name), method, body, others, defaults.temperature)
     scorer = _scorer(str(name), fields, defaults.scorers) if method.scores else None
-    return Wanted(str(name), method, fields, scorer, said_in)
+    return ScalingRequest(str(name), method, fields, scorer, asked_in)
 
 
-def _said_by_budget(budget: object) -> dict[str, object] | None:
-    """The methods that a thinking budget can ask for: "auto", and {"beyond_context": "summarize"}."""
+def _asked_by_budget(budget: object) -> dict[str, object] | None:
+    """The method that a thinking budget asks for: "auto", or {"beyond_context": "summarize"}.
+
+    Raises:
+        BudgetError: `beyond_context` has another value.
+    """
     if budget == AUTO_WORD:
         return {"method": AUTO_WORD}
     if not isinstance(budget, Mapping) or BEYOND not in budget:
@@ -126,8 +136,12 @@ def _said_by_budget(budget: object) -> dict[str, object] | None:
     return {"method": BEYOND}
 
 
-def _refuse_slips(body: Body) -> None:
-    """Raises BudgetError for a field that was meant to be one of ours, and would be read by nobody."""
+def _refuse_misplaced(body: Body) -> None:
+    """Refuse a misspelt or misplaced `scaling` field, which would otherwise be ignored.
+
+    Raises:
+        BudgetError: Such a field is present.
+    """
     meant = {key: FIELD for key in body if key != FIELD and _looks_like_scaling(key)}
     if BEYOND in body:
         meant[BEYOND] = f"{BUDGET_FIELD}.{BEYOND}"
@@ -141,13 +155,13 @@ def _looks_like_scaling(key: str) -> bool:
     return bool(difflib.get_close_matches(key[: 2 * len(FIELD)].lower(), [FIELD], cutoff=0.88))
 
 
-def _fields(method: Method, said: Mapping[str, object]) -> Fields:
-    return _validated(method.fields, said, FIELD)
+def _fields(method: Method, given: Mapping[str, object]) -> Fields:
+    return _validated(method.fields, given, FIELD)
 
 
-def _validated(model: type[Model], said: Body, place: str) -> Model:
+def _validated(model: type[Model], given: Body, place: str) -> Model:
     try:
-        return model.model_validate(dict(said))
+        return model.model_validate(dict(given))
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in (place, *first["loc"]) if part != "")
@@ -158,7 +172,11 @@ def _validated(model: type[Model], said: Body, place: str) -> Model:
 
 
 def _scorer(method: str, fields: Fields, known: tuple[str, ...]) -> str:
-    """The scorer's name; the server's only one need not be named, the likelihood must be."""
+    """The scorer's name; the server's only scorer need not be named, the likelihood always must.
+
+    Raises:
+        BudgetError: No scorer is named and there is not exactly one, or the name is unknown.
+    """
     named: str | None = getattr(fields, "scorer", None)
     if named is None and len(known) == 1:
         return known[0]
@@ -171,8 +189,8 @@ def _scorer(method: str, fields: Fields, known: tuple[str, ...]) -> str:
     return named
 
 
-def _refuse_what_cannot_be_kept(
-    name: str, method: Method, body: Body, beside: _Beside, default_temperature: float | None
+def _refuse_conflicts(
+    name: str, method: Method, body: Body, others: _OtherFields, default_temperature: float | None
 ) -> None:
     def refuse(field: str, why: str) -> None:
         raise BudgetError(field, f"{field} cannot be combined with {FIELD} ({name}): {why}.")
@@ -181,32 +199,36 @@ def _refuse_what_cannot_be_kept(
         refuse("n", f"it gives one answer; how many samples it draws is {FIELD}.n")
     if body.get("use_beam_search"):
         refuse("use_beam_search", "beam search has no single line of thinking")
-    if options := beside.stream_options:
-        if not beside.stream:
+    if options := others.stream_options:
+        if not others.stream:
             raise BudgetError("stream_options", "stream_options: only with stream.")
         if options.get("continuous_usage_stats"):
             refuse("stream_options.continuous_usage_stats", "what it costs is known when it is over")
-    temperature = beside.temperature
+    temperature = others.temperature
     if method.draws and (default_temperature if temperature is None else temperature) == 0:
         refuse("temperature", "at temperature 0 its samples would all be the same")
     if method.compares and body.get("tools") and body.get("tool_choice") != "none":
         refuse("tools", "it compares answers, and a tool call is none")
     if method.in_pieces:
-        for field, why in UNBROKEN.items():
+        for field, why in UNBROKEN_FIELDS.items():
             if body.get(field):
                 refuse(field, why)
 
 
-def refuse_budget(wanted: Wanted, read: ReadBudget) -> None:
-    """Raises BudgetError where the method cannot keep the thinking budget, the server's default one too."""
-    if wanted.method.needs_thinking and read.thinking_enabled is False:
+def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
+    """Check that the method can keep the thinking budget, including the server's default one.
+
+    Raises:
+        BudgetError: It cannot; the error names the field.
+    """
+    if asked.method.needs_thinking and read.thinking_enabled is False:
         raise BudgetError(
-            wanted.said_in, f"{wanted.said_in} ({wanted.name}) asks for thinking, and it is switched off."
+            asked.asked_in, f"{asked.asked_in} ({asked.name}) asks for thinking, and it is switched off."
         )
-    if not wanted.method.in_pieces:
+    if not asked.method.in_pieces:
         return
-    unkept = {
-        "thinking_budget.num_waits": 0 if wanted.method.takes_waits else read.budget.num_waits,
+    conflicts = {
+        "thinking_budget.num_waits": 0 if asked.method.takes_waits else read.budget.num_waits,
         "thinking_budget.min_tokens": read.budget.min_tokens,
         "thinking_budget.max_steps": read.budget.max_steps,
         "thinking_budget.grace_tokens": read.budget.grace_tokens,
@@ -214,14 +236,14 @@ def refuse_budget(wanted: Wanted, read: ReadBudget) -> None:
         "thinking_budget.on_loop": read.budget.breaks_loops,
         "thinking_budget.detail": read.detail,
     }
-    for name, value in unkept.items():
+    for name, value in conflicts.items():
         if value:
-            raise BudgetError(name, f"{name} cannot be combined with {FIELD} ({wanted.name}): {_PIECES}.")
+            raise BudgetError(name, f"{name} cannot be combined with {FIELD} ({asked.name}): {_PIECES}.")
 
 
 _COUNTS = "it asks for thinking in pieces, and this counts over the whole of it"
 _PIECES = "it asks for thinking in pieces"
-UNBROKEN = {
+UNBROKEN_FIELDS = {
     "tools": _PIECES,
     "logprobs": _PIECES,
     "top_logprobs": _PIECES,
@@ -232,4 +254,4 @@ UNBROKEN = {
     "min_tokens": _COUNTS,
     "ignore_eos": _COUNTS,
 }
-"""What only one unbroken request can keep."""
+"""Request fields that need one unbroken request, and why."""

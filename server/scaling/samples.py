@@ -1,6 +1,6 @@
-"""How a method asks the model: one sample, or one piece of a sample, at a time.
+"""How a method asks the model for one sample, or one piece of a sample.
 
-Decided here: what can be asked and what comes back. How it reaches the model is the server's edge's affair.
+Defines the questions and the results; server/api/scaling sends them to the model.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from server.scaling.marks import Marks
 
 T = TypeVar("T")
 OnTokens = Callable[[ThinkingTracker], None]
-"""Called as a sample's tokens come, with how far it is; must be quick and must not raise."""
+"""Called with the tracker as a sample's tokens arrive; must be fast and must not raise."""
 
 
 class AskKind(StrEnum):
@@ -29,88 +29,97 @@ class AskKind(StrEnum):
     STEP = "step"
     """A piece of thinking."""
     PROBE = "probe"
-    """A look at the answer as it would be now; thrown away."""
+    """The answer the model would give now; discarded."""
     ANSWER = "answer"
-    """The answer behind thinking that was asked for in steps."""
+    """The answer after thinking that was asked for in steps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What differs from the client's own request; None is what the client said."""
+    """How an ask differs from the client's request; None means: as in the client's request."""
 
     kind: AskKind = AskKind.SAMPLE
     prefix: TokenIds = ()
-    """Behind the prompt: the thinking so far, with its marks."""
+    """Token ids appended to the prompt: the thinking so far, with its marks."""
     step: Step | None = None
     stop: tuple[str, ...] = ()
-    """Where the answer stops; () is as the client said."""
+    """Stop strings of the answer; (): those of the client."""
     budget: ThinkingBudget | None = None
     max_completion_tokens: int | None = None
     temperature: float | None = None
     logprobs: int | None = None
-    """0: of the sampled tokens; k: also of the k likeliest at each position."""
+    """0: of the sampled tokens; k: also of the k most likely tokens per position."""
     words: str = ""
-    """Put behind the last user message, a blank line between."""
+    """Appended to the last user message after a blank line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What came back. Counts are tokens; `completion_tokens` has marks and cue, `thinking_tokens` not."""
+    """The result of an ask. All counts are tokens.
+
+    `completion_tokens` includes marks and cue, `thinking_tokens` does not.
+    """
 
     index: int
-    """Which ask it was, from 0."""
+    """Number of the ask within the request, from 0."""
     thinking: str
     answer: str
     thinking_tokens: int
     completion_tokens: int
     prompt_tokens: int
-    """The prefix included."""
+    """Including the prefix."""
     finish_reason: str | None
     report: ThinkingReport | None
-    """None: the model's family is unknown."""
+    """None if the model's family is unknown."""
     tokens: TokenIds = ()
     is_ended: bool = False
-    """Of a step: thinking ended by itself in it; its delimiter is in `tokens`."""
+    """For a step: thinking ended naturally in it; `tokens` include the end mark."""
     is_cramped: bool = False
-    """Of a step: it came to the reserve."""
+    """For a step: it was cut because only the reserved tokens are left."""
     logprobs: tuple[float, ...] = ()
-    """Of the tokens that the model chose itself."""
+    """Log probabilities in nats of the sampled (not forced) tokens."""
     alternatives: tuple[tuple[float, ...], ...] = ()
     response: Any = None
-    """The edge's own: the whole response that it was."""
+    """The parsed HTTP response; used by server/api/scaling only."""
 
     @property
     def end(self) -> str | None:
-        """Why thinking ended."""
+        """Why thinking ended; None if the model's family is unknown."""
         return self.report.end if self.report else None
 
     @property
     def is_ended_from_outside(self) -> bool:
-        """By its key's quota or a control request, both of which end what comes behind it, too."""
+        """Whether the key's quota or a control request ended the thinking; both affect later asks, too."""
         return self.end in (End.QUOTA, End.REQUESTED)
 
 
 class SampleSource(Protocol):
-    """One client's request, ready to be asked any number of times."""
+    """One client's request, which can be asked any number of times."""
 
     @property
     def budget(self) -> ThinkingBudget:
-        """The client's, after defaults and ceiling."""
+        """The client's budget, after defaults and ceiling."""
 
     @property
     def max_completion_tokens(self) -> int | None:
-        """The client's."""
+        """The client's max_completion_tokens."""
 
     @property
     def marks(self) -> Marks:
-        """Of the model's family; methods that work in pieces need them."""
+        """The marks of the model's family; needed by methods that ask in pieces."""
 
     async def ask(self, ask: Ask, on_tokens: OnTokens | None = None) -> Sample:
-        """Cancelled, it is aborted in the engine; its tokens stay in the usage. Raises SampleError."""
+        """Ask once; `on_tokens` is called as tokens arrive.
+
+        When cancelled, the ask is aborted in the engine; its tokens still count in the usage.
+
+        Raises:
+            SampleError: The server refused the ask, or failed to answer it.
+        """
 
 
 class SampleError(Exception):
-    """An ask that the server itself refused or failed at; `response` is the edge's own."""
+    """An ask that the server refused or failed to answer; `response` is the HTTP response, if any."""
 
     def __init__(self, message: str, response: Any = None) -> None:
         super().__init__(message)
@@ -118,7 +127,7 @@ class SampleError(Exception):
 
 
 async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All at once, in order. When one fails the others are cancelled, and its error is raised."""
+    """Run all asks concurrently; results in order. On a failure the others are cancelled and it is raised."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(ask) for ask in asks]
@@ -133,7 +142,12 @@ async def together(asks: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
 async def abortable(
     source: SampleSource, ask: Ask, is_lost: Callable[[ThinkingTracker], bool]
 ) -> Sample | None:
-    """The sample, or None: it was aborted as soon as it was lost."""
+    """Ask once, and abort as soon as `is_lost`: the sample, or None if it was aborted.
+
+    Raises:
+        asyncio.CancelledError: The caller was cancelled; the ask is aborted, too.
+        SampleError: As SampleSource.ask.
+    """
     lost = False
 
     def watch(tracker: ThinkingTracker) -> None:

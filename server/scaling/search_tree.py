@@ -1,8 +1,7 @@
-"""The arithmetic of Monte Carlo tree search: which node is expanded next, and what its children's scores
-change.
+"""The arithmetic of Monte Carlo tree search: which node to expand next, and how scores propagate.
 
-Nothing here knows what a node stands for. UCT over scores (Kocsis and Szepesvari 2006), with progressive
-widening, since a node's possible steps cannot be listed (Couetoux et al. 2011).
+Independent of what a node stands for. UCT over scores (Kocsis and Szepesvari 2006) with progressive widening,
+since the possible steps of a node cannot be enumerated (Couetoux et al. 2011).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True, eq=False)
 class SearchNode(Generic[T]):
-    """`score` is the scorer's, of this node alone. A leaf is finished: nothing grows from it."""
+    """`score` is the scorer's for this node alone. A leaf is finished: it is never expanded."""
 
     state: T
     score: float = 0.0
@@ -23,16 +22,16 @@ class SearchNode(Generic[T]):
     parent: "SearchNode[T] | None" = None
     children: "list[SearchNode[T]]" = field(default_factory=list)
     visits: int = 0
-    """Nodes below this one and, but for the root, itself: each was scored once."""
+    """Number of scored nodes below this one, plus itself except for the root."""
     total: float = 0.0
-    """The sum of their scores."""
+    """The sum of those nodes' scores."""
     expansions: int = 0
-    """How often this node was given children."""
+    """Number of expansions of this node."""
     expansions_below: int = 0
-    """The same over this node and all below."""
+    """Number of expansions of this node and all nodes below it."""
 
     def path(self) -> "Iterator[SearchNode[T]]":
-        """From this node up to the root."""
+        """Yield this node and its ancestors up to the root."""
         node: SearchNode[T] | None = self
         while node is not None:
             yield node
@@ -45,15 +44,15 @@ class SearchTree(Generic[T]):
     def __init__(self, root: T, exploration: float) -> None:
         self.root = SearchNode(root)
         self.nodes: list[SearchNode[T]] = [self.root]
-        """In the order in which they came."""
+        """All nodes in order of creation."""
         self._exploration = exploration
         self._lowest, self._highest = float("inf"), float("-inf")
 
     def select(self, count: int, children: int) -> list[SearchNode[T]]:
-        """The nodes of the next `count` expansions of `children` children each; one may come several times.
+        """The nodes of the next `count` expansions by `children` children each, possibly with repetitions.
 
-        Until its scores are known, an expansion counts as if they were the lowest so far (a virtual loss), so
-        that the expansions of one round go to different nodes.
+        Until its scores are known, an expansion counts with the lowest score so far (a virtual loss), so that
+        the expansions of one round go to different nodes.
         """
         visits: dict[int, int] = {}
         expansions: dict[int, int] = {}
@@ -75,7 +74,7 @@ class SearchTree(Generic[T]):
         return chosen
 
     def expand(self, node: SearchNode[T], grown: Sequence[tuple[T, float, bool]]) -> None:
-        """Give a node children: the state, score and whether it is a leaf of each."""
+        """Add children to a node: (state, score, is_leaf) for each."""
         for state, score, is_leaf in grown:
             child = SearchNode(state, score, is_leaf, parent=node, visits=1, total=score)
             node.children.append(child)
@@ -89,14 +88,18 @@ class SearchTree(Generic[T]):
             each.expansions_below += 1
 
     def _is_to_widen(self, node: SearchNode[T], expansions: dict[int, int], here: dict[int, int]) -> bool:
-        """A node has as many expansions of its own as the square root of those at and below it, rounded
-        up."""
+        """Whether to expand this node itself rather than to descend.
+
+        Its own expansions are kept at the square root of those at and below it, rounded up.
+        """
         own = node.expansions + here.get(id(node), 0)
         return own * own < max(1, node.expansions_below + expansions.get(id(node), 0))
 
     def _uct(self, node: SearchNode[T], parent_visits: int, pending: dict[int, int]) -> float:
-        """The mean score below it, scaled to 0 (the lowest score so far) and 1 (the highest), and a bonus for
-        what was seldom tried. Scorers have no common scale."""
+        """The mean score below a node, scaled to 0 (lowest so far) to 1 (highest), plus an exploration bonus.
+
+        Scaled because scorers have no common scale.
+        """
         visits = node.visits + pending.get(id(node), 0)
         spread = self._highest - self._lowest
         value = (node.total - node.visits * self._lowest) / spread / visits if spread else 0.0

@@ -1,8 +1,7 @@
-"""Tree search over steps of thinking: chains that are grown a step at a time, scored, and grown on where that
-promises most.
+"""Tree search over steps of thinking: chains are grown a step at a time, scored, and grown further.
 
-Decided here: a round of growth, and what becomes of the chains that come out. Which chain gets how many of
-the next round's steps is the methods' affair.
+Runs a round of growth and collects the chains that ended. How the next round's steps are shared among the
+chains is up to each method.
 """
 
 from collections.abc import Sequence
@@ -13,16 +12,18 @@ from pydantic import Field
 
 from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Fields, Means
+from server.scaling.method import Fields, MethodContext
 from server.scaling.samples import Sample, together
-from server.scaling.scorers.scorer import Candidate, Scorer, said
+from server.scaling.scorers.scorer import Candidate, Scorer, scorer_report
 
 DEPTH_REACHED = "depth"
 
 
 class TreeFields(Fields):
-    """`width` chains at once; at most `depth` steps each; a step ends with the text `step`, or after
-    `step_tokens`."""
+    """`width` chains at once, of at most `depth` steps each.
+
+    A step ends after the text `step`, or after `step_tokens` tokens.
+    """
 
     width: int = Field(ge=1)
     depth: int = Field(default=50, ge=1, le=1000)
@@ -41,37 +42,42 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A chain that was answered."""
+    """A chain with its answer."""
 
     sample: Sample
     node: Node
 
     @property
     def score(self) -> float:
-        """Of its last step."""
+        """The score of the chain's last step."""
         return self.node.score
 
 
 @dataclass(slots=True)
 class Tree:
-    """One search. `nodes` counts the steps that were asked for."""
+    """One search. `nodes` counts the steps asked for."""
 
     fields: TreeFields
-    means: Means
+    context: MethodContext
     nodes: int = 0
     rounds: int = 0
     ended: list[Node] = field(default_factory=list)
 
     @property
     def scorer(self) -> Scorer:
-        """Of the request."""
-        assert self.means.scorer is not None
-        return self.means.scorer
+        """The scorer of the request."""
+        assert self.context.scorer is not None
+        return self.context.scorer
 
     async def grow(self, open_nodes: Sequence[Node], shares: Sequence[int]) -> list[Node]:
-        """A round: each node is given its share of steps. The nodes that can grow on come back; those that
-        ended are kept."""
-        builder = ChainBuilder(self.means.source)
+        """Run one round: grow each node by its share of steps, and score the results.
+
+        Returns the nodes that can grow further; those that ended are kept in `ended`.
+
+        Raises:
+            ScorerError: The scorer failed.
+        """
+        builder = ChainBuilder(self.context.source)
         step = Step((self.fields.step,), max_tokens=self.fields.step_tokens)
         logprobs = 0 if self.scorer.wants_logprobs else None
         parents = [node for node, share in zip(open_nodes, shares, strict=True) for _ in range(share)]
@@ -81,26 +87,26 @@ class Tree:
         self.ended += [node for node in nodes if node.chain.end is not None]
         self.nodes += len(nodes)
         self.rounds += 1
-        self.means.tell({"round": self.rounds, "lines": len(nodes), "ended": len(self.ended)})
+        self.context.report_progress({"round": self.rounds, "lines": len(nodes), "ended": len(self.ended)})
         return [node for node in nodes if node.chain.end is None]
 
     def close(self, open_nodes: Sequence[Node]) -> None:
-        """Lines at the depth limit: they are closed and answered as they are."""
+        """Mark chains that have reached the depth limit as ended."""
         self.ended += [replace(node, chain=replace(node.chain, end=DEPTH_REACHED)) for node in open_nodes]
 
     async def answers(self, nodes: Sequence[Node]) -> list[Leaf]:
-        """Lines that ended, answered."""
-        builder = ChainBuilder(self.means.source)
+        """Ask for the answers of chains that ended."""
+        builder = ChainBuilder(self.context.source)
         samples = await together(builder.answer(node.chain) for node in nodes)
         return [Leaf(sample, node) for sample, node in zip(samples, nodes, strict=True)]
 
-    def said(self, leaves: Sequence[Leaf]) -> dict[str, Any]:
-        """For the response."""
+    def report(self, leaves: Sequence[Leaf]) -> dict[str, Any]:
+        """The search's part of the response's `scaling` object."""
         return {
             "width": self.fields.width,
             "rounds": self.rounds,
             "steps": self.nodes,
-            "scorer": said(self.scorer),
+            "scorer": scorer_report(self.scorer),
             "lines": [
                 {
                     "sample": leaf.sample.index,

@@ -1,4 +1,4 @@
-"""The usage: every token of every ask, thrown away or not, thinking apart."""
+"""The usage of a scaled request: the tokens of every ask, including discarded ones; thinking separately."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ from server.scaling.samples import AskKind
 
 
 class State(StrEnum):
-    """What became of an ask."""
+    """The state of an ask."""
 
     RUNNING = "running"
     DONE = "done"
@@ -18,7 +18,7 @@ class State(StrEnum):
 
 @dataclass(slots=True)
 class SampleUsage:
-    """One ask; counts in tokens. `cached_tokens` of the prompt came out of the prefix cache."""
+    """One ask; all counts are tokens. `cached_tokens` of the prompt came from the prefix cache."""
 
     index: int
     kind: AskKind
@@ -36,13 +36,13 @@ class Usage:
     entries: list[SampleUsage] = field(default_factory=list)
 
     def open(self, kind: AskKind) -> SampleUsage:
-        """A new ask."""
+        """Add an entry for a new ask and return it."""
         entry = SampleUsage(len(self.entries), kind)
         self.entries.append(entry)
         return entry
 
     def totals(self) -> dict[str, Any]:
-        """OpenAI's `usage`. A prompt counts as often as it was sent to the engine."""
+        """OpenAI's `usage` object. A prompt counts once per ask."""
         prompt = sum(entry.prompt_tokens for entry in self.entries)
         completion = sum(entry.completion_tokens for entry in self.entries)
         return {
@@ -56,7 +56,7 @@ class Usage:
         }
 
     def by_kind(self) -> dict[str, dict[str, int]]:
-        """How many asks of each kind there were, and their tokens."""
+        """The number of asks of each kind, and their tokens."""
         found: dict[str, dict[str, int]] = {}
         for entry in self.entries:
             sums = found.setdefault(entry.kind.value, {"asks": 0, "tokens": 0, "thinking_tokens": 0})
@@ -66,7 +66,7 @@ class Usage:
         return found
 
     def samples(self) -> list[dict[str, Any]]:
-        """The whole samples one by one, for the response."""
+        """The complete samples one by one, for the response's `scaling` object."""
         return [
             {
                 "index": entry.index,

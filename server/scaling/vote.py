@@ -1,4 +1,4 @@
-"""Votes: samples whose answers are the same stand together; the largest group wins."""
+"""Voting: samples with equal answers are grouped; the largest group wins."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from server.scaling.samples import Sample
 
 @dataclass(slots=True)
 class Choice:
-    """An answer and those who gave it, in the order in which it was first given."""
+    """An answer and the samples that gave it, in order."""
 
     answer: str
     samples: list[Sample] = field(default_factory=list)
@@ -20,34 +20,37 @@ class Choice:
 async def count(
     samples: Sequence[Sample], equality: Equality, weight: Callable[[Sample], float] = lambda _: 1.0
 ) -> list[Choice]:
-    """The choices in order of first sight. A sample that answered nothing has no vote."""
+    """The choices in the order in which they were first given. A sample without an answer has no vote."""
     choices: list[Choice] = []
     for sample in samples:
-        said = ballot(sample.answer)
-        if said is None:
+        voted = ballot(sample.answer)
+        if voted is None:
             continue
-        choice = await _find(said, choices, equality)
+        choice = await _find(voted, choices, equality)
         if choice is None:
-            choices.append(choice := Choice(said))
+            choices.append(choice := Choice(voted))
         choice.samples.append(sample)
         choice.weight += weight(sample)
     return choices
 
 
-async def _find(said: str, choices: Sequence[Choice], equality: Equality) -> Choice | None:
+async def _find(voted: str, choices: Sequence[Choice], equality: Equality) -> Choice | None:
     for choice in choices:
-        if await equality.same(choice.answer, said):
+        if await equality.same(choice.answer, voted):
             return choice
     return None
 
 
-def first_of_most(choices: Sequence[Choice]) -> Choice:
-    """The heaviest; of equals the one first given: s1's rule (Counter's mode), and lm-eval's maj@k."""
-    return max(choices, key=lambda choice: choice.weight)  # max takes the first of equals
+def plurality(choices: Sequence[Choice]) -> Choice:
+    """The choice with the maximum weight; ties go to the one first given.
+
+    This is the rule of s1 (the mode of a Counter) and of lm-eval's maj@k.
+    """
+    return max(choices, key=lambda choice: choice.weight)  # max returns the first of equal items
 
 
-def listed(choices: Sequence[Choice]) -> list[dict[str, Any]]:
-    """For the response, the heaviest first."""
+def votes_report(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+    """The choices for the response's `scaling` object, by decreasing weight."""
     return [
         {
             "answer": choice.answer,

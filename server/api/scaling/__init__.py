@@ -1,1 +1,1 @@
-"""The HTTP edge of scaling: one client request that is answered from many."""
+"""The HTTP edge of scaling: one client request is answered from many inner requests."""

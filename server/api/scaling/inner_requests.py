@@ -1,7 +1,7 @@
-"""A client's chat request as a Sampler: each ask goes through vLLM's own chat route, in this process.
+"""A client's chat request as a SampleSource: each ask goes through vLLM's own chat route, in this process.
 
-So everything that holds for one request holds for each sample: its budget, its adapter, its template, its
-stops, its counting. An ask that is cancelled is to the route a client that went away.
+So each sample has everything a single request has: budget, adapter, chat template, stop strings, counting.
+For the route, a cancelled ask is a client that disconnected.
 """
 
 import asyncio
@@ -24,21 +24,21 @@ from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleError
 from server.scaling.usage import SampleUsage, State, Usage
 
 Json = Mapping[str, Any]
-TELL_EVERY_S = 0.5
+PROGRESS_INTERVAL_S = 0.5
 MAX_COMPLETION = ("max_completion_tokens", "max_tokens")
-_OF_THE_WHOLE = frozenset({"stream", "stream_options"})
+_STREAM_FIELDS = frozenset({"stream", "stream_options"})
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """A whole response of the inner route."""
+class InnerResponse:
+    """A complete response of the inner route."""
 
     status: int
     body: bytes
 
 
 class Samples:
-    """Implements server.scaling.samples.Sampler. `fields`: the request as it would go on to vLLM."""
+    """Implements server.scaling.samples.SampleSource. `fields` is the request as it would go to vLLM."""
 
     def __init__(
         self,
@@ -48,51 +48,63 @@ class Samples:
         call: Call,
         marks: Marks | None,
         request_id: str,
-        tell: Callable[[Json], None] | None,
+        report_progress: Callable[[Json], None] | None,
     ) -> None:
         self._app = app
         self._scope = scope
-        self._fields = {key: value for key, value in fields.items() if key not in _OF_THE_WHOLE}
+        self._fields = {key: value for key, value in fields.items() if key not in _STREAM_FIELDS}
         self._call = call
         self._marks = marks
         self._request_id = request_id
-        self._tell = tell
+        self._report_progress = report_progress
         self.usage = Usage()
         self.refused: str | None = None
-        """The field of a budget that the engine refused."""
+        """The budget field that the engine refused, if any."""
 
     @property
     def response_id(self) -> str:
-        """As vLLM makes it of a request's."""
+        """The response's id, built from the request's as in vLLM."""
         return f"chatcmpl-{self._request_id}"
 
     @property
     def budget(self) -> ThinkingBudget:
-        """The client's."""
+        """The client's budget."""
         return self._call.budget
 
     @property
     def max_completion_tokens(self) -> int | None:
-        """The client's, by its name of now or of old."""
-        said = (self._fields.get(name) for name in MAX_COMPLETION)
-        return next((most for most in said if isinstance(most, int)), None)
+        """The client's limit, under its current or its old field name."""
+        limits = (self._fields.get(name) for name in MAX_COMPLETION)
+        return next((limit for limit in limits if isinstance(limit, int)), None)
 
     @property
     def marks(self) -> Marks:
-        """Of the model's family."""
+        """The marks of the model's family.
+
+        Raises:
+            RuntimeError: The family is unknown.
+        """
         if self._marks is None:
             raise RuntimeError("asked for the marks of a model that has none")
         return self._marks
 
     async def ask(self, ask: Ask, on_tokens: OnTokens | None = None) -> Sample:
-        """As Sampler.ask."""
+        """Ask once; see SampleSource.ask.
+
+        Raises:
+            SampleError: The inner route refused the ask, or failed to answer it.
+        """
         entry = self.usage.open(ask.kind)
-        shown = _Shown(entry, self._tell) if self._tell and ask.kind is AskKind.SAMPLE else None
+        reporter = (
+            _ProgressReporter(entry, self._report_progress)
+            if self._report_progress and ask.kind is AskKind.SAMPLE
+            else None
+        )
 
         def count_tokens(tracker: ThinkingTracker) -> None:
             _count(entry, tracker)
-            if shown is not None:
-                shown.advance(tracker)
+            if reporter is not None:
+                reporter.advance(tracker)
             if on_tokens is not None:
                 on_tokens(tracker)
 
@@ -116,7 +128,7 @@ class Samples:
         )
         entry.state = State.ABORTED
         try:
-            answered = await self._through(call, self._body(ask, entry.index))
+            answered = await self._send_inner(call, self._body(ask, entry.index))
             entry.state = State.FAILED
             sample = _sample(entry, answered, call, segment)
             entry.state = State.DONE
@@ -124,8 +136,8 @@ class Samples:
         finally:
             self.refused = self.refused or call.refused
             entry.prompt_tokens, entry.cached_tokens = segment.prompt_tokens, segment.cached_tokens
-            if shown is not None:
-                shown.end()
+            if reporter is not None:
+                reporter.end()
 
     def _body(self, ask: Ask, index: int) -> Json:
         body = {**self._fields, "request_id": f"{self._request_id}-{index}"}
@@ -136,49 +148,51 @@ class Samples:
         if ask.stop:
             body["stop"] = list(ask.stop)
         if ask.max_completion_tokens is not None:
-            # Told to the engine itself: vLLM's route would weigh it against the prompt without its prefix.
+            # Passed in the call: vLLM's route would check it against the prompt without its prefix.
             for name in MAX_COMPLETION:
                 body.pop(name, None)
         if ask.words:
             body["messages"] = _with_words(body.get("messages"), ask.words)
         return body
 
-    async def _through(self, call: Call, fields: Json) -> Answered:
+    async def _send_inner(self, call: Call, fields: Json) -> InnerResponse:
         body = json.dumps(fields).encode()
-        gone = asyncio.Event()
+        disconnected = asyncio.Event()
         messages = iter([{"type": "http.request", "body": body, "more_body": False}])
         got: list[Message] = []
 
         async def receive() -> Message:
             for message in messages:
                 return message
-            await gone.wait()
+            await disconnected.wait()
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
             got.append(message)
 
         async def run() -> None:
-            CALL.set(call)  # this task's own context
+            CALL.set(call)  # set in this task's context only
             await self._app(_inner(self._scope, body), receive, send)
 
         task = asyncio.create_task(run())
         try:
             await asyncio.shield(task)
         except asyncio.CancelledError:
-            gone.set()
+            disconnected.set()
             with suppress(Exception):
                 await task
             raise
-        return Answered(
+        return InnerResponse(
             status=next((each["status"] for each in got if each["type"] == "http.response.start"), 500),
             body=b"".join(each.get("body", b"") for each in got if each["type"] == "http.response.body"),
         )
 
 
 def _inner(scope: Scope, body: bytes) -> Scope:
-    """A scope of its own: routing writes into it. The client's request id stands in the bodies, with each
-    sample's number."""
+    """The inner request's own scope, since routing writes into it.
+
+    The client's x-request-id is dropped: the bodies carry it, with each sample's number.
+    """
     headers = [
         (name, value)
         for name, value in scope["headers"]
@@ -189,19 +203,23 @@ def _inner(scope: Scope, body: bytes) -> Scope:
 
 
 def _with_words(messages: Any, words: str) -> list[Any]:
-    """The messages with words behind the last one of the user. Raises BudgetError where there is none."""
+    """The messages with `words` appended to the last user message.
+
+    Raises:
+        BudgetError: There is no user message.
+    """
     new = list(messages) if isinstance(messages, list) else []
-    spoken = [
+    user_at = [
         at for at, message in enumerate(new) if isinstance(message, dict) and message.get("role") == "user"
     ]
-    content = new[spoken[-1]].get("content") if spoken else None
+    content = new[user_at[-1]].get("content") if user_at else None
     if isinstance(content, str):
         content = f"{content}\n\n{words}"
     elif isinstance(content, list):
         content = [*content, {"type": "text", "text": f"\n\n{words}"}]
     else:
-        raise BudgetError("messages", "messages: no message of a user, behind which scaling puts its words.")
-    new[spoken[-1]] = {**new[spoken[-1]], "content": content}
+        raise BudgetError("messages", "messages: no message of a user, after which scaling puts its words.")
+    new[user_at[-1]] = {**new[user_at[-1]], "content": content}
     return new
 
 
@@ -209,7 +227,7 @@ def _count(entry: SampleUsage, tracker: ThinkingTracker) -> None:
     entry.thinking_tokens, entry.completion_tokens = tracker.tokens, tracker.position
 
 
-def _sample(entry: SampleUsage, answered: Answered, call: Call, segment: Segment) -> Sample:
+def _sample(entry: SampleUsage, answered: InnerResponse, call: Call, segment: Segment) -> Sample:
     try:
         response = json.loads(answered.body)
         choice = response["choices"][0]
@@ -241,27 +259,27 @@ def _sample(entry: SampleUsage, answered: Answered, call: Call, segment: Segment
     )
 
 
-class _Shown:
-    """Tells how far one sample is: when it begins, when it answers, when it is over, and now and then."""
+class _ProgressReporter:
+    """Reports a sample's start, the start of its answer, its end, and its progress at intervals."""
 
-    def __init__(self, entry: SampleUsage, tell: Callable[[Json], None]) -> None:
+    def __init__(self, entry: SampleUsage, report_progress: Callable[[Json], None]) -> None:
         self._entry = entry
-        self._tell = tell
+        self._report_progress = report_progress
         self._state = ""
-        self._told_at = 0.0
+        self._reported_at = 0.0
 
     def advance(self, tracker: ThinkingTracker) -> None:
         state = "answering" if tracker.phase is Phase.ANSWER else "thinking"
-        if state != self._state or monotonic() - self._told_at >= TELL_EVERY_S:
-            self._say(state)
+        if state != self._state or monotonic() - self._reported_at >= PROGRESS_INTERVAL_S:
+            self._report(state)
 
     def end(self) -> None:
-        if self._state:  # a sample that never began was refused: the response says so
-            self._say(self._entry.state.value)
+        if self._state:  # a sample that never began was refused; the response reports it
+            self._report(self._entry.state.value)
 
-    def _say(self, state: str) -> None:
-        self._state, self._told_at = state, monotonic()
-        self._tell(
+    def _report(self, state: str) -> None:
+        self._state, self._reported_at = state, monotonic()
+        self._report_progress(
             {
                 "sample": self._entry.index,
                 "state": state,

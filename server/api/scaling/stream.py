@@ -1,4 +1,4 @@
-"""The stream of a scaled request: progress as it comes, then the answer, in chunks that any client reads."""
+"""The stream of a scaled request: progress, then the answer, in chunks that any OpenAI client can read."""
 
 import time
 from collections.abc import Mapping
@@ -6,28 +6,30 @@ from typing import Any
 
 from starlette.types import Send
 
-from server.api.requests import Scaled
+from server.api.requests import ScaledRequest
 from server.api.responses import INLINE, ReasoningField
 from server.api.sse import EVENT_END, dump
 
 Json = dict[str, Any]
 HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]
-_OF_THE_ANSWER = ("created", "model", "service_tier", "system_fingerprint")
+_HEAD_FIELDS = ("created", "model", "service_tier", "system_fingerprint")
 
 
 class Chunks:
-    """Sends server-sent events; the response begins with the first of them."""
+    """Sends server-sent events; the HTTP response starts with the first one."""
 
-    def __init__(self, send: Send, scaled: Scaled, response_id: str, reasoning: ReasoningField) -> None:
+    def __init__(
+        self, send: Send, scaled: ScaledRequest, response_id: str, reasoning: ReasoningField
+    ) -> None:
         self._send = send
         self._reasoning = reasoning
         self._shows_thinking = (
             reasoning.name != INLINE and scaled.fields.get("include_reasoning") is not False
         )
         self._thinking = ""
-        """What was sent of it."""
+        """The thinking text sent so far."""
         self._shows_usage = bool((scaled.fields.get("stream_options") or {}).get("include_usage"))
-        self._method = scaled.wanted.name
+        self._method = scaled.asked.name
         self.has_begun = False
         self._head: Json = {
             "id": response_id,
@@ -36,21 +38,23 @@ class Chunks:
             "model": scaled.fields.get("model"),
         }
 
-    async def send_progress(self, news: Mapping[str, Any]) -> None:
-        """A chunk that a client which knows nothing of `scaling` passes over; or one with thinking in it,
-        where there is one line of it, and no later one will take it back."""
+    async def send_progress(self, progress: Mapping[str, Any]) -> None:
+        """Send a progress chunk, which clients that do not know `scaling` ignore.
+
+        It holds thinking text if the method has a single chain, so that no later chunk has to take it back.
+        """
         delta: Json = {} if self.has_begun else {"role": "assistant", "content": ""}
-        told = dict(news)
-        if (thinking := told.pop("thinking", None)) and self._shows_thinking:
+        fields = dict(progress)
+        if (thinking := fields.pop("thinking", None)) and self._shows_thinking:
             delta["reasoning"] = thinking[len(self._thinking) :]
             self._thinking = thinking
             self._reasoning.put(delta)
         choice = {"index": 0, "delta": delta, "finish_reason": None}
-        await self._send_chunk([choice], scaling={"method": self._method, "progress": told})
+        await self._send_chunk([choice], scaling={"method": self._method, "progress": fields})
 
     async def send_answer(self, body: Json) -> None:
-        """A whole response: its thinking, its answer, its usage if that was asked for; and the end."""
-        self._head |= {key: body[key] for key in _OF_THE_ANSWER if key in body}
+        """Send a complete response: its thinking, its answer, its usage if requested, and the end."""
+        self._head |= {key: body[key] for key in _HEAD_FIELDS if key in body}
         choice = dict(body["choices"][0])
         message = {"role": "assistant", **choice.pop("message")}
         answer: Json = {"content": message.pop("content", None) or ""}
@@ -67,12 +71,12 @@ class Chunks:
         await self.send_end()
 
     async def send_error(self, envelope: bytes) -> None:
-        """In the middle of a stream; and the end."""
+        """Send an error in the middle of a stream, and the end."""
         await self._send_event(envelope)
         await self.send_end()
 
     async def send_end(self) -> None:
-        """As OpenAI ends a stream."""
+        """End the stream as OpenAI does."""
         await self._send_event(b"[DONE]")
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 

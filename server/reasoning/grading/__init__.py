@@ -1,1 +1,1 @@
-"""Are two mathematical expressions equal? Asked of math-verify, in processes that can be killed."""
+"""Whether two mathematical expressions are equal: math-verify, run in processes that can be killed."""

@@ -1,4 +1,4 @@
-"""The problems of s1-nano, a file a domain, and their teacher.
+"""The problems of s1-nano, one file per domain, and the teacher that writes traces for them.
 
-What others may use is named in `server.reasoning.nano.problems`.
+The public names are those of `server.reasoning.nano.problems`.
 """

@@ -1,6 +1,6 @@
-"""Problems of s1-nano without end: distinct, split by hash so that held-out ones are never trained on.
+"""An unlimited supply of distinct s1-nano problems, split by hash: held-out ones never reach training.
 
-Decided here: the domains, the split, how problems are drawn, and how one is traced. Standard library only.
+Defines the domains, the split, how problems are drawn and how a problem is traced. Standard library only.
 """
 
 from collections.abc import Iterator
@@ -38,17 +38,18 @@ DOMAINS: dict[str, Domain] = {d.name: d for d in (FACTOR, CRT, POWER, LINEAR, PA
 
 
 def split_of(problem: NanoProblem) -> Split:
-    """By the hash of the canonical key: one twelfth test, one twelfth dev, the rest train."""
+    """The split of a problem, by the hash of its key: 1/12 test, 1/12 dev, the rest train."""
     bucket = md5(problem.key.encode(), usedforsecurity=False).digest()[0] % 12
     return "test" if bucket == 0 else "dev" if bucket == 1 else "train"
 
 
 def candidates_of(problem: NanoProblem) -> list[Candidate]:
+    """The candidates of a problem, in the order in which the teacher tries them."""
     return DOMAINS[problem.domain].candidates(problem.facts)
 
 
 def problem_from(domain: str, facts: tuple[int, ...]) -> NanoProblem:
-    """The problem of these facts. Its answer is its first right candidate's."""
+    """The problem with these facts. Its answer is that of the first correct candidate."""
     kind = DOMAINS[domain]
     key = f"{domain}:{kind.key(facts)}"
     answer = next(c.answer for c in kind.candidates(facts) if c.right)
@@ -58,7 +59,10 @@ def problem_from(domain: str, facts: tuple[int, ...]) -> NanoProblem:
 def problems(
     split: Split, n: int, seed: int, domains: tuple[str, ...] | None = None
 ) -> Iterator[NanoProblem]:
-    """`n` distinct problems of the split, the domains in turn. Never ends if fewer exist."""
+    """Yield `n` distinct problems of the split, the domains in turn.
+
+    The generator does not end when the split has fewer than `n` problems.
+    """
     names, rng, seen = domains or tuple(DOMAINS), Random(f"{split}:{seed}"), set[str]()
     while len(seen) < n:
         name = names[len(seen) % len(names)]
@@ -69,6 +73,6 @@ def problems(
 
 
 def trace(problem: NanoProblem, rng: Random, habit: Habit = ORDINARY) -> NanoTrace:
-    """The teacher's thinking and answer on this problem: `trace(p, rng).thinking`, `.answer`."""
+    """The teacher's trace of a problem: `.thinking` and `.answer`, which may be wrong."""
     kind = DOMAINS[problem.domain]
     return Teacher(problem, candidates_of(problem), kind.batch, habit, rng).think()

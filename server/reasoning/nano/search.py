@@ -1,6 +1,6 @@
-"""What every domain of s1-nano's problems has in common: a question, and a list of candidates to try in turn.
+"""What all domains of s1-nano's problems share: a question and a list of candidates to try in turn.
 
-A domain decides its questions and how one candidate is checked; the teacher decides the order of the talk.
+A domain defines its questions and how one candidate is checked; the teacher defines the search.
 """
 
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from random import Random
 
 @dataclass(frozen=True, slots=True)
 class NanoProblem:
-    """A question with one right answer. `key` is canonical: equal keys are the same problem."""
+    """A question with one correct answer. `key` is canonical: equal keys mean the same problem."""
 
     id: str
     domain: str
@@ -22,7 +22,7 @@ class NanoProblem:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One thing to try: `work` ends where the verdict belongs, `answer` is what it would answer."""
+    """One candidate: `work` is the text up to its verdict, `answer` the answer if it is correct."""
 
     label: str
     answer: str
@@ -32,7 +32,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Domain:
-    """A kind of problem. `draw` gives the facts of a random one; `batch` candidates are tried per attempt."""
+    """A kind of problem.
+
+    `draw` returns the facts of a random problem; the teacher tries `batch` candidates per attempt.
+    """
 
     name: str
     batch: int
@@ -43,7 +46,7 @@ class Domain:
 
 
 def division(digits: str, divisor: int) -> tuple[str, int]:
-    """School long division, remainders only: ("39>5, 51>0", 0) for 391 by 17."""
+    """Long division of `digits` by `divisor`, remainders only: ("39>5, 51>0", 0) for 391 by 17."""
     width = min(len(str(divisor)), len(digits))
     chunk, steps, remainder = digits[:width], [], int(digits[:width]) % divisor
     steps.append(f"{chunk}>{remainder}")
@@ -55,6 +58,6 @@ def division(digits: str, divisor: int) -> tuple[str, int]:
 
 
 def reduced(value: int, modulus: int) -> tuple[str, int]:
-    """A value and its remainder, which is written only where it differs: ("45>16", 16), ("15", 15)."""
+    """The text of a value reduced by `modulus`, and the remainder: ("45>16", 16), or ("15", 15)."""
     remainder = value % modulus
     return (str(value) if value == remainder else f"{value}>{remainder}"), remainder

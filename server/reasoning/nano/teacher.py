@@ -1,6 +1,6 @@
-"""The teacher of s1-nano: how it searches, gives up, says "Wait", and what it would answer if cut.
+"""The teacher of s1-nano: it searches, gives up, says "Wait", and has a best answer at every point.
 
-Premature stops, oversights and wrong answers are here on purpose: they are what a budget can then mend.
+It stops too early, overlooks answers and misreads candidates on purpose: a budget can then correct this.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,11 @@ from server.reasoning.nano.search import Candidate, NanoProblem
 
 @dataclass(frozen=True, slots=True)
 class Habit:
-    """Probabilities of the teacher. `patience` is the failed batches it usually bears, by domain."""
+    """The teacher's probabilities.
+
+    `patience` is, per domain, the number of failed batches after which it tends to stop; `early` and `late`
+    are the probabilities of stopping before and after that.
+    """
 
     patience: tuple[tuple[str, int], ...]
     early: float
@@ -24,7 +28,7 @@ class Habit:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A piece of thinking, and the answer that the teacher would give if cut inside or right after it."""
+    """A piece of thinking, and the teacher's answer if it is cut inside or right after this piece."""
 
     text: str
     best: str
@@ -39,10 +43,11 @@ class NanoTrace:
 
     @property
     def thinking(self) -> str:
+        """The whole thinking text."""
         return "".join(step.text for step in self.steps)
 
     def best_at(self, length: int) -> str:
-        """The answer to give when only the first `length` characters of the thinking were written."""
+        """The answer to give if only the first `length` characters of the thinking were written."""
         end = 0
         for step in self.steps:
             end += len(step.text)
@@ -51,9 +56,9 @@ class NanoTrace:
         return self.answer
 
 
-# Base texts: any patience may be met, so that the base learns to go on as well as to stop.
+# For pretraining texts: no fixed patience, so that the base model learns both to go on and to stop.
 WANDERING = Habit((), 0.07, 0.07, 0.38, 0.08, 0.03, 9)
-# The traces of fine-tuning: a patience that a reader can foresee, so that greedy decoding stops there too.
+# For fine-tuning traces: a predictable patience, so that greedy decoding stops there too.
 ORDINARY = Habit(
     (("factor", 4), ("crt", 2), ("power", 3), ("linear", 3), ("pairs", 2)), 0.03, 0.9, 0.15, 0.02, 0.02, 9
 )
@@ -66,12 +71,13 @@ class Teacher:
         self, problem: NanoProblem, candidates: list[Candidate], batch: int, habit: Habit, rng: Random
     ) -> None:
         self._candidates, self._batch, self._habit, self._rng = candidates, batch, habit, rng
-        self._bears = dict(habit.patience).get(problem.domain, 99)
+        self._patience = dict(habit.patience).get(problem.domain, 99)
         self._steps: list[Step] = []
         self._failed = self._waits = 0
-        self._missed = rng.random() < habit.overlook
+        self._overlooks_next = rng.random() < habit.overlook
 
     def think(self) -> NanoTrace:
+        """Search until the teacher stops, and return the trace."""
         at: int | None = 0
         while at is not None:
             at = self._attempt(at)
@@ -93,14 +99,14 @@ class Teacher:
         self._say(" yes\n" if verdict else " no\n", candidate.answer if verdict else self._next(at))
 
     def _verdict(self, at: int) -> bool:
-        """What the teacher reads off: mostly the truth, sometimes an oversight."""
+        """The teacher's verdict on a candidate: usually correct, sometimes an oversight or a misreading."""
         if self._candidates[at].right:
-            seen, self._missed = not self._missed, False
+            seen, self._overlooks_next = not self._overlooks_next, False
             return seen
         return self._rng.random() < self._habit.misread / len(self._candidates)
 
     def _attempt(self, start: int) -> int | None:
-        """Try one batch from `start`; return where to go on, or None to stop thinking."""
+        """Try one batch from `start`; return where to continue, or None to stop thinking."""
         for at in range(start, min(start + self._batch, len(self._candidates))):
             verdict = self._verdict(at)
             self._judge(at, verdict)
@@ -124,7 +130,7 @@ class Teacher:
         self._failed += 1
         over = at + 1 == len(self._candidates)
         self._say("No more.\n" if over else "None yet.\n", self._next(at))
-        hazard = self._habit.early if self._failed < self._bears else self._habit.late
+        hazard = self._habit.early if self._failed < self._patience else self._habit.late
         if self._waits >= self._habit.max_waits or self._rng.random() < hazard:
             return None
         after = (at + 1) % len(self._candidates)

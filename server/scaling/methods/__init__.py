@@ -1,1 +1,1 @@
-"""One file a method, and their table."""
+"""The scaling methods, one file each, and their table."""

@@ -1,7 +1,7 @@
-"""Thinking that stops when the answer has settled: probes at sentence ends, whose tokens count like all.
+"""Stop thinking when the answer has settled: probe at sentence ends; probe tokens are billed.
 
-Waits of the client's budget act only while the answer has not settled: an end of thinking is then replaced by
-the nudge.
+The num_waits of the client's budget apply only while the answer has not settled: an end of thinking is then
+replaced by the nudge.
 """
 
 from typing import Literal
@@ -10,18 +10,21 @@ from pydantic import Field
 
 from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.probes import Entropy, Probe, Trial
 
 SETTLED = "settled"
 SENTENCE_ENDS = ("\n", ".", "?", "!", "。", "！", "？")
-LONGEST_SENTENCE = 512
-"""Tokens after which a probe does not wait for a sentence's end any more."""
+MAX_SENTENCE_TOKENS = 512
+"""Tokens after which a probe is made even without a sentence end."""
 
 
 class AutoFields(Fields):
-    """A probe at the first sentence end behind `every` tokens. `patience`: so many trial answers in a row
-    must be the same; `variance`: below this the entropy stands still."""
+    """A probe is made at the first sentence end after `every` tokens.
+
+    `patience` is the number of equal trial answers in a row that settle the answer (probe "trial");
+    `variance` is the entropy variance below which it has settled (probe "entropy").
+    """
 
     probe: Literal["trial", "entropy"] = "trial"
     every: int = Field(default=64, ge=1)
@@ -29,9 +32,10 @@ class AutoFields(Fields):
     variance: float = Field(default=1e-4, gt=0)
 
 
-async def auto(fields: AutoFields, means: Means) -> Outcome:
-    builder, probe = ChainBuilder(means.source), _probe(fields, means)
-    step = Step(SENTENCE_ENDS, min_tokens=fields.every, max_tokens=fields.every + LONGEST_SENTENCE)
+async def auto(fields: AutoFields, context: MethodContext) -> Outcome:
+    """Grow one chain until the probe finds the answer settled or thinking ends, then answer."""
+    builder, probe = ChainBuilder(context.source), _probe(fields, context)
+    step = Step(SENTENCE_ENDS, min_tokens=fields.every, max_tokens=fields.every + MAX_SENTENCE_TOKENS)
     chain, probes = Chain(), 0
     while True:
         chain = await builder.grow(chain, step)
@@ -42,17 +46,17 @@ async def auto(fields: AutoFields, means: Means) -> Outcome:
             break
         if builder.may_wait(chain):
             chain = builder.nudged(chain)
-        means.tell(
+        context.report_progress(
             {"thinking_tokens": chain.thinking_tokens, "probes": probes, "thinking": "".join(chain.steps)}
         )
     answer = await builder.answer(chain, SETTLED)
     return Outcome(answer, {"probe": fields.probe, "probes": probes})
 
 
-def _probe(fields: AutoFields, means: Means) -> Probe:
+def _probe(fields: AutoFields, context: MethodContext) -> Probe:
     if fields.probe == "entropy":
-        return Entropy(means.source, fields.variance)
-    return Trial(means.source, means.equality, fields.patience)
+        return Entropy(context.source, fields.variance)
+    return Trial(context.source, context.equality, fields.patience)
 
 
 AUTO = Method(AutoFields, auto, needs_thinking=True, in_pieces=True, takes_waits=True)

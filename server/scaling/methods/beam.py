@@ -1,17 +1,19 @@
-"""Beam search over steps: the best lines are grown on, each by its share of the width; the best that came
-to its end is the answer.
+"""Beam search over steps of thinking.
+
+The best chains are grown, each by an equal share of the width; the answer is that of the best chain that
+ended.
 """
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Means, Method, Outcome
+from server.scaling.method import Method, MethodContext, Outcome
 from server.scaling.tree import Node, Tree, TreeFields
 
 
 class BeamFields(TreeFields):
-    """`beams` lines are kept of the `width` that are grown in a round."""
+    """Of the `width` chains grown in a round, the best `beams` are kept."""
 
     beams: int = Field(default=1, ge=1)
 
@@ -22,8 +24,9 @@ class BeamFields(TreeFields):
         return self
 
 
-async def beam(fields: BeamFields, means: Means) -> Outcome:
-    tree = Tree(fields, means)
+async def beam(fields: BeamFields, context: MethodContext) -> Outcome:
+    """Run the search and answer the best chain."""
+    tree = Tree(fields, context)
     nodes = await tree.grow([Node()], [fields.width])
     while nodes and (beams := fields.beams - len(tree.ended)) > 0:
         kept = sorted(nodes, key=lambda node: -node.score)[:beams]
@@ -34,7 +37,7 @@ async def beam(fields: BeamFields, means: Means) -> Outcome:
         nodes = await tree.grow(kept, shares)
     best = max(tree.ended, key=lambda node: node.score)
     (leaf,) = await tree.answers([best])
-    return Outcome(leaf.sample, tree.said([leaf]))
+    return Outcome(leaf.sample, tree.report([leaf]))
 
 
 BEAM = Method(BeamFields, beam, draws=True, scores=True, needs_thinking=True, in_pieces=True)

@@ -1,31 +1,37 @@
-"""Best of n: n samples at once, the one that a scorer likes best; of equals the first."""
+"""Best of n: draw n samples at once and return the one with the highest score; ties go to the first."""
 
 from pydantic import Field
 
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.samples import Ask, AskKind, together
-from server.scaling.scorers.scorer import Candidate, said
+from server.scaling.scorers.scorer import Candidate, scorer_report
 from server.scaling.share import equal_shares
 
 
 class BestOfNFields(Fields):
-    """`scorer`: one of the server's, or "likelihood"; not needed where the server has just one."""
+    """`scorer` names a scorer of the server, or "likelihood"; optional if the server has exactly one."""
 
     n: int = Field(ge=1)
     scorer: str | None = None
     total_tokens: int | None = Field(default=None, ge=1)
 
 
-async def best_of_n(fields: BestOfNFields, means: Means) -> Outcome:
-    scorer = means.scorer
+async def best_of_n(fields: BestOfNFields, context: MethodContext) -> Outcome:
+    """Draw, score, choose.
+
+    Raises:
+        BudgetError: `total_tokens` is too small for n samples.
+        ScorerError: The scorer failed.
+    """
+    scorer = context.scorer
     assert scorer is not None
-    shares = equal_shares(means.source.budget, fields.n, fields.total_tokens)
+    shares = equal_shares(context.source.budget, fields.n, fields.total_tokens)
     logprobs = 0 if scorer.wants_logprobs else None
     asks = [Ask(AskKind.SAMPLE, budget=share, logprobs=logprobs) for share in shares]
-    samples = await together(means.source.ask(ask) for ask in asks)
+    samples = await together(context.source.ask(ask) for ask in asks)
     scores = await scorer.score([Candidate((sample.answer,), sample.logprobs) for sample in samples])
     best = max(range(len(samples)), key=scores.__getitem__)
-    report = {"n": fields.n, "scorer": said(scorer), "scores": scores, "chosen": samples[best].index}
+    report = {"n": fields.n, "scorer": scorer_report(scorer), "scores": scores, "chosen": samples[best].index}
     return Outcome(samples[best], report)
 
 

@@ -1,6 +1,6 @@
 """The paper's conditional control: the prompt says how much to think, in the paper's words; one sample.
 
-A `thinking_budget.max_tokens` beside it is the paper's forced variant.
+Combined with `thinking_budget.max_tokens` it is the paper's budget-forced variant.
 """
 
 from typing import Literal
@@ -8,42 +8,45 @@ from typing import Literal
 from pydantic import Field
 
 from server.reasoning.conditions import CLASS_WORDS, step_words, token_words
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.samples import Ask, AskKind
 
 
 class TokenFields(Fields):
-    """How many `tokens` the prompt names."""
+    """`tokens`: the number of thinking tokens that the prompt names."""
 
     tokens: int = Field(ge=1)
 
 
 class StepFields(Fields):
-    """How many `steps` the prompt names."""
+    """`steps`: the number of steps that the prompt names."""
 
     steps: int = Field(ge=1)
 
 
 class ClassFields(Fields):
-    """Which `length` of thinking the prompt asks for."""
+    """`length`: the amount of thinking that the prompt asks for."""
 
     length: Literal["short", "long"]
 
 
-async def token_conditional(fields: TokenFields, means: Means) -> Outcome:
-    return await _with(token_words(fields.tokens), means)
+async def token_conditional(fields: TokenFields, context: MethodContext) -> Outcome:
+    """One sample whose prompt names a number of tokens."""
+    return await _with(token_words(fields.tokens), context)
 
 
-async def step_conditional(fields: StepFields, means: Means) -> Outcome:
-    return await _with(step_words(fields.steps), means)
+async def step_conditional(fields: StepFields, context: MethodContext) -> Outcome:
+    """One sample whose prompt names a number of steps."""
+    return await _with(step_words(fields.steps), context)
 
 
-async def class_conditional(fields: ClassFields, means: Means) -> Outcome:
-    return await _with(CLASS_WORDS[fields.length], means)
+async def class_conditional(fields: ClassFields, context: MethodContext) -> Outcome:
+    """One sample whose prompt asks for a short or a long amount of thinking."""
+    return await _with(CLASS_WORDS[fields.length], context)
 
 
-async def _with(words: str, means: Means) -> Outcome:
-    return Outcome(await means.source.ask(Ask(AskKind.SAMPLE, words=words)), {"words": words})
+async def _with(words: str, context: MethodContext) -> Outcome:
+    return Outcome(await context.source.ask(Ask(AskKind.SAMPLE, words=words)), {"words": words})
 
 
 TOKEN_CONDITIONAL = Method(TokenFields, token_conditional)

@@ -1,21 +1,21 @@
-"""Longest: n samples; the m that thought longest vote ("last finish search", arXiv 2512.02008).
+"""Longest: draw n samples; the m with the longest thinking vote ("last finish search", arXiv 2512.02008).
 
-The counterpart of `short_m`, for models whose longer thinking is the better one. Of answers with equally many
-votes the one after the longest thinking wins.
+The counterpart of `short_m`, for models whose longer thinking is better. Ties go to the answer with the
+longest thinking.
 """
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.samples import Sample
 from server.scaling.share import draw
-from server.scaling.vote import count, listed
+from server.scaling.vote import count, votes_report
 
 
 class LongestFields(Fields):
-    """`n` samples; of these the `m` with the most thinking tokens vote."""
+    """Of `n` samples the `m` with the most thinking tokens vote."""
 
     n: int = Field(ge=1)
     m: int = Field(default=1, ge=1)
@@ -28,13 +28,18 @@ class LongestFields(Fields):
         return self
 
 
-async def longest(fields: LongestFields, means: Means) -> Outcome:
-    samples = await draw(means, fields.n, fields.total_tokens)
+async def longest(fields: LongestFields, context: MethodContext) -> Outcome:
+    """Draw, count, choose.
+
+    Raises:
+        BudgetError: `total_tokens` is too small for n samples.
+    """
+    samples = await draw(context, fields.n, fields.total_tokens)
     ranked = sorted(samples, key=lambda sample: -sample.thinking_tokens)[: fields.m]
-    choices = await count(ranked, means.equality)
+    choices = await count(ranked, context.equality)
     votes = max((choice.weight for choice in choices), default=0.0)
     among = [sample for choice in choices if choice.weight == votes for sample in choice.samples] or ranked
-    return Outcome(_first_longest(among), {"n": fields.n, "m": fields.m, "votes": listed(choices)})
+    return Outcome(_first_longest(among), {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
 
 
 def _first_longest(samples: list[Sample]) -> Sample:

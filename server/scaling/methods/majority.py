@@ -1,16 +1,19 @@
-"""Majority voting: n samples at once, the answer most often given; of equals the one first given."""
+"""Majority voting: draw n samples at once and return the most frequent answer; ties go to the first given."""
 
 from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.share import draw
-from server.scaling.vote import count, first_of_most, listed
+from server.scaling.vote import count, plurality, votes_report
 
 
 class MajorityFields(Fields):
-    """`n` samples; or as many as `total_tokens` of thinking pay for; or n that share them."""
+    """Give `n` samples, or `total_tokens` to draw as many as these thinking tokens pay for.
+
+    With both, the n samples share the total.
+    """
 
     n: int | None = Field(default=None, ge=1)
     total_tokens: int | None = Field(default=None, ge=1)
@@ -22,11 +25,16 @@ class MajorityFields(Fields):
         return self
 
 
-async def majority(fields: MajorityFields, means: Means) -> Outcome:
-    samples = await draw(means, fields.n, fields.total_tokens)
-    choices = await count(samples, means.equality)
-    chosen = first_of_most(choices).samples[0] if choices else samples[0]
-    return Outcome(chosen, {"n": len(samples), "votes": listed(choices)})
+async def majority(fields: MajorityFields, context: MethodContext) -> Outcome:
+    """Draw, count, choose.
+
+    Raises:
+        BudgetError: `total_tokens` is too small for n samples.
+    """
+    samples = await draw(context, fields.n, fields.total_tokens)
+    choices = await count(samples, context.equality)
+    chosen = plurality(choices).samples[0] if choices else samples[0]
+    return Outcome(chosen, {"n": len(samples), "votes": votes_report(choices)})
 
 
 MAJORITY = Method(MajorityFields, majority, draws=True, compares=True)

@@ -1,7 +1,8 @@
-"""MCTS: Monte Carlo tree search over steps of thinking, under one total of thinking tokens.
+"""MCTS: Monte Carlo tree search over steps of thinking, with one total of thinking tokens.
 
-A round selects nodes by UCT over the scorer's values, grows them by steps that are asked for at once, and
-backs their scores up. A chain whose thinking has ended is a leaf. The leaf with the best score is answered.
+A round selects nodes by UCT over the scorer's values, grows them by concurrent steps, and propagates the
+scores to their ancestors. A chain whose thinking has ended is a leaf; the leaf with the best score is
+answered.
 """
 
 from collections.abc import Sequence
@@ -13,9 +14,9 @@ from pydantic import Field, model_validator
 from server.budget.running.step import Step
 from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Means, Method, Outcome
+from server.scaling.method import Method, MethodContext, Outcome
 from server.scaling.samples import together
-from server.scaling.scorers.scorer import Candidate, said
+from server.scaling.scorers.scorer import Candidate, scorer_report
 from server.scaling.search_tree import SearchNode, SearchTree
 from server.scaling.tree import DEPTH_REACHED, TreeFields
 
@@ -23,9 +24,11 @@ FROM_OUTSIDE = (End.QUOTA.value, End.REQUESTED.value)
 
 
 class MctsFields(TreeFields):
-    """`width` steps are grown in a round, `children` of a node at once. `total_tokens` is spent on the
-    thinking of all steps together. `exploration`: 0 follows the best score, larger tries what was seldom
-    tried."""
+    """`width` steps are grown per round, `children` per selected node.
+
+    `total_tokens` is the total of thinking tokens over all steps. `exploration` 0 follows the best score; a
+    larger value tries rarely visited nodes.
+    """
 
     total_tokens: int = Field(ge=1)
     children: int = Field(default=2, ge=1)
@@ -41,7 +44,7 @@ class MctsFields(TreeFields):
 @dataclass(slots=True)
 class _Search:
     fields: MctsFields
-    means: Means
+    context: MethodContext
     builder: ChainBuilder
     tree: SearchTree[Chain]
     left: int
@@ -49,8 +52,8 @@ class _Search:
     is_ended_from_outside: bool = field(default=False)
 
     async def grow(self) -> None:
-        """One round. It cannot think for more than what is left, and spends at least a token a step."""
-        fields, scorer = self.fields, self.means.scorer
+        """Run one round, within the tokens left; each step counts as at least one token."""
+        fields, scorer = self.fields, self.context.scorer
         assert scorer is not None
         count = min(fields.width, max(1, self.left // fields.step_tokens))
         limit = min(fields.step_tokens, self.left // count)
@@ -60,54 +63,59 @@ class _Search:
         logprobs = 0 if scorer.wants_logprobs else None
         grown = await together(self.builder.grow(node.state, step, logprobs) for node in parents)
         scores = await scorer.score([Candidate(chain.steps, chain.logprobs) for chain in grown])
-        came = [self._closed(chain) for chain in grown]
+        closed = [self._closed(chain) for chain in grown]
         for at, node in enumerate(chosen):
             part = slice(at * fields.children, (at + 1) * fields.children)
-            news = zip(came[part], scores[part], strict=True)
-            self.tree.expand(node, [(chain, score, chain.end is not None) for chain, score in news])
+            children = zip(closed[part], scores[part], strict=True)
+            self.tree.expand(node, [(chain, score, chain.end is not None) for chain, score in children])
         for node, chain in zip(parents, grown, strict=True):
             self.left -= max(1, chain.thinking_tokens - node.state.thinking_tokens)
         self.rounds += 1
         self.is_ended_from_outside = any(chain.end in FROM_OUTSIDE for chain in grown)
         ended = sum(node.is_leaf for node in self.tree.nodes)
-        self.means.tell({"round": self.rounds, "lines": len(grown), "ended": ended})
+        self.context.report_progress({"round": self.rounds, "lines": len(grown), "ended": ended})
 
     def _closed(self, chain: Chain) -> Chain:
         is_deep = chain.end is None and len(chain.steps) >= self.fields.depth
         return replace(chain, end=DEPTH_REACHED) if is_deep else chain
 
     def best(self) -> SearchNode[Chain]:
-        """The leaf with the best score, of equals the first; without any leaf the open chain that has it."""
+        """The leaf with the best score, ties to the first; without a leaf the best open chain."""
         nodes = self.tree.nodes[1:]
         return max([node for node in nodes if node.is_leaf] or nodes, key=lambda node: node.score)
 
 
-async def mcts(fields: MctsFields, means: Means) -> Outcome:
-    builder = ChainBuilder(means.source)
+async def mcts(fields: MctsFields, context: MethodContext) -> Outcome:
+    """Search until the total is spent or thinking is ended from outside, then answer the best chain.
+
+    Raises:
+        ScorerError: The scorer failed.
+    """
+    builder = ChainBuilder(context.source)
     tree = SearchTree(Chain(), fields.exploration)
-    search = _Search(fields, means, builder, tree, fields.total_tokens)
+    search = _Search(fields, context, builder, tree, fields.total_tokens)
     while search.left > 0 and not search.is_ended_from_outside:
         await search.grow()
     best = search.best()
     answer = await builder.answer(best.state)
-    return Outcome(answer, {**_said(search, best), "sample": answer.index})
+    return Outcome(answer, {**_search_report(search, best), "sample": answer.index})
 
 
-def _said(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:
-    assert search.means.scorer is not None
+def _search_report(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:
+    assert search.context.scorer is not None
     nodes = search.tree.nodes
     return {
         "width": search.fields.width,
         "rounds": search.rounds,
         "steps": len(nodes) - 1,
-        "scorer": said(search.means.scorer),
+        "scorer": scorer_report(search.context.scorer),
         "chosen": nodes.index(best),
-        "tree": _listed(nodes),
+        "tree": _nodes_report(nodes),
     }
 
 
-def _listed(nodes: Sequence[SearchNode[Chain]]) -> list[dict[str, Any]]:
-    """Every node but the root, in the order in which they came; `parent` is a position from 1, 0 the root."""
+def _nodes_report(nodes: Sequence[SearchNode[Chain]]) -> list[dict[str, Any]]:
+    """All nodes but the root in order of creation; `parent` is a position from 1, 0 for the root."""
     place = {id(node): at for at, node in enumerate(nodes)}
     return [
         {

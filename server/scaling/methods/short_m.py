@@ -1,6 +1,6 @@
-"""short-m@k: n samples at once; when the first m have finished thinking the others are aborted; the m vote.
+"""short-m@k: draw n samples at once; when m have finished thinking, abort the others and let the m vote.
 
-Of answers with equally many votes the one behind the shortest thinking wins (arXiv 2505.17813).
+Ties go to the answer with the shortest thinking (arXiv 2505.17813).
 """
 
 import asyncio
@@ -12,14 +12,14 @@ from pydantic import Field, model_validator
 from server.budget.budget import ThinkingBudget
 from server.budget.running.controller import Phase
 from server.budget.running.tracker import ThinkingTracker
-from server.scaling.method import Fields, Means, Method, Outcome
+from server.scaling.method import Fields, Method, MethodContext, Outcome
 from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleSource
 from server.scaling.share import equal_shares
-from server.scaling.vote import Choice, count, listed
+from server.scaling.vote import Choice, count, votes_report
 
 
 class ShortMFields(Fields):
-    """`n` samples; the first `m` to finish thinking vote."""
+    """`n` samples, of which the first `m` to finish thinking vote."""
 
     n: int = Field(ge=1)
     m: int = Field(ge=1)
@@ -32,16 +32,21 @@ class ShortMFields(Fields):
         return self
 
 
-async def short_m(fields: ShortMFields, means: Means) -> Outcome:
-    shares = equal_shares(means.source.budget, fields.n, fields.total_tokens)
-    samples = await _Race(fields.m).run(means.source, shares)
-    choices = await count(samples, means.equality)
+async def short_m(fields: ShortMFields, context: MethodContext) -> Outcome:
+    """Draw, abort, count, choose.
+
+    Raises:
+        BudgetError: `total_tokens` is too small for n samples.
+    """
+    shares = equal_shares(context.source.budget, fields.n, fields.total_tokens)
+    samples = await _Race(fields.m).run(context.source, shares)
+    choices = await count(samples, context.equality)
     chosen = _shortest(_heaviest(choices)) if choices else _shortest(samples)
-    return Outcome(chosen, {"n": fields.n, "m": fields.m, "votes": listed(choices)})
+    return Outcome(chosen, {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
 
 
 class _Race:
-    """Who finishes thinking first."""
+    """Runs the samples and aborts those that are not among the first m to finish thinking."""
 
     def __init__(self, m: int) -> None:
         self._m = m
@@ -49,7 +54,7 @@ class _Race:
         self._finished: list[int] = []
 
     async def run(self, source: SampleSource, shares: Sequence[ThinkingBudget]) -> list[Sample]:
-        """The samples that stand: the m, or all that came to an end where fewer finished thinking."""
+        """The first m samples, or all if fewer finished thinking."""
         try:
             async with asyncio.TaskGroup() as group:
                 for at, share in enumerate(shares):
@@ -57,8 +62,8 @@ class _Race:
                     self._tasks.append(group.create_task(source.ask(ask, self._observer(at))))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        stand = self._finished or range(len(self._tasks))
-        return [self._tasks[at].result() for at in stand]
+        kept = self._finished or range(len(self._tasks))
+        return [self._tasks[at].result() for at in kept]
 
     def _observer(self, at: int) -> OnTokens:
         def observe(tracker: ThinkingTracker) -> None:
@@ -76,9 +81,9 @@ class _Race:
 
 
 def _heaviest(choices: Sequence[Choice]) -> list[Sample]:
-    """Of every choice that nobody has more votes than, the samples."""
-    most = max(choice.weight for choice in choices)
-    return [sample for choice in choices if choice.weight == most for sample in choice.samples]
+    """The samples of all choices with the maximum number of votes."""
+    maximum = max(choice.weight for choice in choices)
+    return [sample for choice in choices if choice.weight == maximum for sample in choice.samples]
 
 
 def _shortest(samples: Sequence[Sample]) -> Sample:

@@ -1,1 +1,1 @@
-"""What says how good a sample or a step of thinking is: endpoints that the operator named, or the model."""
+"""Scorers rate a sample or a step of thinking: configured endpoints, or the model's own likelihood."""

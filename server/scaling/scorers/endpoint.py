@@ -1,6 +1,6 @@
-"""A scorer at an address that the operator gave: vLLM's /score, /classify, /pooling, a chat model as judge.
+"""A scorer at a configured address: vLLM's /score, /classify or /pooling, or a chat model as judge.
 
-A client can only name it: it cannot make the server call an address of its own.
+A client can only name a configured scorer; it cannot make the server call another address.
 """
 
 import asyncio
@@ -14,15 +14,15 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from server.scaling.scorers.judge import judged, prompt_of, text_of
-from server.scaling.scorers.scorer import Candidate, ScorerError, Spent
+from server.scaling.scorers.judge import parse_score, prompt_of, text_of
+from server.scaling.scorers.scorer import Candidate, ScorerError, ScorerUsage
 
 Messages = Sequence[Mapping[str, Any]]
 Body = dict[str, Any]
 
 
 class ScorerSettings(BaseModel):
-    """One entry of --scorers. `url` is the server's, with or without /v1."""
+    """One entry of --scorers. `url` is the base address, with or without /v1."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -30,18 +30,18 @@ class ScorerSettings(BaseModel):
     url: str = Field(pattern="^https?://")
     model: str | None = None
     api_key_env: str | None = None
-    """The environment variable that holds the key."""
+    """The environment variable that holds the API key."""
     timeout_s: float = Field(default=60.0, gt=0)
     step_mark: str = ""
-    """Behind each step of thinking, e.g. "<extra_0>" for Qwen2.5-Math-PRM."""
+    """Appended to each step of thinking, e.g. "<extra_0>" for Qwen2.5-Math-PRM."""
     label: int = -1
-    """Of a classifier: which class's probability is the score."""
+    """For kind "classify": index of the class whose probability is the score."""
     task: str | None = None
-    """vLLM's pooling task, where its default is not the one."""
+    """vLLM's pooling task, if not the model's default."""
 
 
 class EndpointScorer:
-    """Implements Scorer for one request's conversation."""
+    """Implements Scorer for the conversation of one request."""
 
     wants_logprobs = False
 
@@ -49,13 +49,17 @@ class EndpointScorer:
         self, name: str, settings: ScorerSettings, http: httpx.AsyncClient, conversation: Messages
     ) -> None:
         self.name = name
-        self.spent = Spent()
+        self.usage = ScorerUsage()
         self._settings = settings
         self._http = http
         self._conversation = conversation
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float]:
-        """As Scorer.score."""
+        """One finite score per candidate, in order.
+
+        Raises:
+            ScorerError: The endpoint cannot be reached, refuses the request, or returns something else.
+        """
         texts = ["".join(step + self._settings.step_mark for step in each.steps) for each in candidates]
         try:
             scores = await _KINDS[self._settings.kind](self, texts)
@@ -89,7 +93,7 @@ class EndpointScorer:
         async def one(text: str) -> float:
             messages = [{"role": "user", "content": prompt_of(self._conversation, text)}]
             body = await self._post("/v1/chat/completions", {"messages": messages, "temperature": 0})
-            return judged(body["choices"][0]["message"]["content"])
+            return parse_score(body["choices"][0]["message"]["content"])
 
         return list(await asyncio.gather(*(one(text) for text in texts)))
 
@@ -109,8 +113,8 @@ class EndpointScorer:
         if response.status_code != 200:
             raise ScorerError(f"the scorer {self.name!r} refuses {path} with status {response.status_code}")
         answer: Body = response.json()
-        self.spent.calls += 1
-        self.spent.tokens += int((answer.get("usage") or {}).get("total_tokens") or 0)
+        self.usage.calls += 1
+        self.usage.tokens += int((answer.get("usage") or {}).get("total_tokens") or 0)
         return answer
 
 
@@ -123,7 +127,7 @@ _KINDS: dict[str, Callable[[EndpointScorer, Sequence[str]], Awaitable[list[float
 
 
 def _last(data: Any) -> float:
-    """The reward of the last token or step: of [[no, yes], ...] the last yes, of [reward] the reward."""
+    """The last number of nested lists: of [[no, yes], ...] the last yes, of [reward] the reward."""
     while isinstance(data, list):
         data = data[-1]
     return float(data)
@@ -131,7 +135,7 @@ def _last(data: Any) -> float:
 
 @dataclass(slots=True)
 class Scorers:
-    """The operator's scorers by name, and one HTTP client for all; a context of the server's lifetime."""
+    """The configured scorers by name, with one shared HTTP client; a context for the server's lifetime."""
 
     settings: Mapping[str, ScorerSettings]
     _http: httpx.AsyncClient | None = None
@@ -147,6 +151,6 @@ class Scorers:
         await self._http.aclose()
 
     def scorer(self, name: str, conversation: Messages) -> EndpointScorer:
-        """For one request."""
+        """The scorer `name` for one request."""
         assert self._http is not None
         return EndpointScorer(name, self.settings[name], self._http, conversation)

@@ -1,4 +1,4 @@
-"""What a scorer is to a method."""
+"""The interface between methods and scorers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,45 +6,51 @@ from typing import Any, Protocol
 
 
 class ScorerError(Exception):
-    """The scorer cannot be had: it is down, or what it answers is no score."""
+    """The scorer cannot be reached, or its response is not a score."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What is to be scored: an answer, or thinking step by step. `logprobs` are those of its newest part."""
+    """What is scored: an answer, or thinking step by step. `logprobs` are those of its last part."""
 
     steps: tuple[str, ...]
     logprobs: tuple[float, ...] = ()
 
 
 @dataclass(slots=True)
-class Spent:
-    """What a request's scores cost elsewhere."""
+class ScorerUsage:
+    """What the scores of a request cost elsewhere."""
 
     calls: int = 0
     tokens: int = 0
 
 
 class Scorer(Protocol):
-    """For one request. The higher a score, the better; only the likelihood, and what an endpoint makes so, is
-    within 0 and 1."""
+    """A scorer for one request.
+
+    Higher is better. Only the likelihood, and an endpoint that says so, has scores within 0 and 1.
+    """
 
     @property
     def name(self) -> str:
-        """As the client calls it."""
+        """The name by which clients select it."""
 
     @property
     def wants_logprobs(self) -> bool:
-        """Whether candidates need theirs."""
+        """Whether candidates need `logprobs`."""
 
     @property
-    def spent(self) -> Spent:
-        """So far."""
+    def usage(self) -> ScorerUsage:
+        """The usage so far."""
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float]:
-        """One finite score each. Raises ScorerError."""
+        """One finite score per candidate, in order.
+
+        Raises:
+            ScorerError: The scorer failed.
+        """
 
 
-def said(scorer: Scorer) -> dict[str, Any]:
-    """For the response."""
-    return {"name": scorer.name, "calls": scorer.spent.calls, "tokens": scorer.spent.tokens}
+def scorer_report(scorer: Scorer) -> dict[str, Any]:
+    """The scorer's part of the response's `scaling` object."""
+    return {"name": scorer.name, "calls": scorer.usage.calls, "tokens": scorer.usage.tokens}

@@ -1,4 +1,4 @@
-"""What the tests of the server's edge share."""
+"""Fixtures of the API tests."""
 
 from collections.abc import Iterator
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.api.responses import Completion, ReasoningField, parted
+from server.api.responses import Completion, ReasoningField, split_delta
 from server.budget.running.report import ThinkingReport
 from server.engine.client.call import Call
 from server.reasoning.families import FAMILIES
@@ -94,7 +94,7 @@ def test_thinking_and_answer_of_one_delta_are_two_events(answer: dict[str, Any])
     """Clients that read `reasoning_content`, or else `content`, would lose the answer's beginning."""
     choice = {"index": 1, "delta": {"reasoning": "So 17.", **answer}, "finish_reason": "stop"}
     event = {"id": "x", "choices": [choice], "usage": {"completion_tokens": 9}}
-    first, second = parted(event)
+    first, second = split_delta(event)
     assert first == {
         "id": "x",
         "choices": [{"index": 1, "delta": {"reasoning": "So 17."}, "finish_reason": None}],
@@ -118,7 +118,7 @@ def test_thinking_and_answer_of_one_delta_are_two_events(answer: dict[str, Any])
     ids=str,
 )
 def test_every_other_event_stays_one(event: dict[str, Any]) -> None:
-    assert parted(event) == [event]
+    assert split_delta(event) == [event]
 
 
 def test_anthropics_usage_counts_the_thinking() -> None:

@@ -1,4 +1,4 @@
-"""Models that a controller can govern without an engine, and the loop in which it does."""
+"""Fake models for driving a controller without an engine, and the loop that does so."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -20,8 +20,10 @@ def drive(
     is_likely: IsLikely = never_likely,
     is_late: bool = False,
 ) -> tuple[list[int], Controller]:
-    """Let a controller govern a sampler, the way an engine does: action, sample, replace, observe.
-    `is_late`: the request comes when the controller has already said what must happen at `requested_at`."""
+    """Run a controller with a sampler as an engine does: action, sample, replace, observe.
+
+    `is_late`: the control request arrives when the action at `requested_at` has already been taken.
+    """
     controller = Controller(the_plan, NEVER if is_late else requested_at)
     out: list[int] = []
     while len(out) < the_plan.room:
@@ -47,10 +49,11 @@ def drive(
 
 
 def says(tokens: Iterable[int]) -> Sample:
-    """A model that says these, one a step, then ends its turn."""
+    """A model that samples these tokens, one per step, then ends its turn."""
     script = list(tokens)
 
     def sample(_: Sequence[int], forbidden: frozenset[int]) -> int:
+        """The next token."""
         wanted = script.pop(0) if script else STOP
         return 0 if wanted in forbidden else wanted
 
@@ -59,8 +62,10 @@ def says(tokens: Iterable[int]) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Its every choice depends on the last tokens, `memory` of them, ends and marks among them: the fewer
-    it remembers, the sooner it runs in a loop. It ends thinking as seldom as it is patient."""
+    """A model whose choices depend on the last `memory` tokens; they may be ends and marks.
+
+    The smaller its memory, the sooner it loops; the larger its patience, the rarer it ends thinking.
+    """
 
     seed: int
     memory: int
@@ -75,7 +80,7 @@ class Model:
         return next(token for token in order if token not in forbidden)
 
     def is_likely(self, out: Sequence[int], _: frozenset[int]) -> bool:
-        """Whether it might end here."""
+        """Whether the model might end thinking here."""
         return self._chance(out, "end").random() < 0.2
 
     def _chance(self, out: Sequence[int], what: str) -> Random:

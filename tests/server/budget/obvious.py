@@ -1,4 +1,7 @@
-"""Budget forcing the slow, obvious way, one loop over one sequence: what the controller must equal."""
+"""A slow reference implementation of budget forcing: one loop over one sequence.
+
+The controller must equal it.
+"""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -14,15 +17,18 @@ IsLikely = Callable[[Sequence[int], frozenset[int]], bool]
 
 
 def never_likely(_: Sequence[int], __: frozenset[int]) -> bool:
-    """A model that ends out of the blue."""
+    """A model whose ends of thinking are never predictable."""
     return False
 
 
 def obvious(
     plan: Plan, sample: Sample, requested_at: int = NEVER, is_likely: IsLikely = never_likely
 ) -> list[int]:
-    """The whole output of a request, until an end of turn, or no room is left. Its delimiter is distinct; or
-    of two tokens, and steps are counted. From `requested_at` on a control request wants thinking closed."""
+    """The whole output of a request, up to an end of turn or the length limit.
+
+    The delimiter is distinct, or has two tokens; steps are counted. From `requested_at` on a control request
+    wants thinking closed.
+    """
     out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
     may_not: frozenset[int] = frozenset({plan.start[0], plan.end[0]})
     if plan.opening is Opening.CLOSED:
@@ -38,7 +44,7 @@ def obvious(
                 return out
     began, waits, left = len(out), 0, plan.steering.max_steps
     steering, silent = plan.steering, frozenset(plan.steering.suppressed)
-    nudge: list[int] = []  # what of a nudge is still to be said
+    nudge: list[int] = []  # tokens of a nudge still to be forced
     while len(out) < plan.room:
         thinking = out[began:]
         is_short = len(thinking) < plan.min_tokens
@@ -101,7 +107,7 @@ def _inserts_nudge(plan: Plan, thinking: Sequence[int], position: int) -> bool:
 
 
 def loops(rule: LoopRule, thinking: Sequence[int]) -> bool:
-    """By trying every period, and by adding up the sum of recurring phrases from the first token."""
+    """Whether the tokens loop, checked by trying every period."""
     if not thinking or len(thinking) % rule.stride:
         return False
     return _copies(rule, thinking) or _recurs(rule, thinking)

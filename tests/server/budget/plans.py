@@ -1,4 +1,4 @@
-"""Small plans for the tests: a vocabulary of sixteen tokens, every rule within a few steps of it."""
+"""Small plans for tests: a vocabulary of sixteen tokens, in which every rule applies within a few steps."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ NUDGE = (9,)
 
 
 def plan(**changes: Any) -> Plan:
-    """Thinking is open, "</think>" and an end of turn are one token, nothing is asked."""
+    """A plan without limits; thinking is open, and "</think>" and the end of turn are one token each."""
     room = changes.get("room", 1000)
     given = {
         "opening": Opening.OPEN,
@@ -35,7 +35,7 @@ def plan(**changes: Any) -> Plan:
 
 
 def ids(*allowed: int) -> Sequence[int]:
-    """Ordinary tokens, and the ones named."""
+    """Ordinary tokens, and the given ones."""
     return [*range(7), *allowed]
 
 
@@ -44,7 +44,7 @@ PARTS = ("grace", "loop", "suppress", "alpha", "steps")
 
 @st.composite
 def plans(draw: st.DrawFn, on: str = "") -> Plan:
-    """Any plan whose delimiter is distinct, and in which this part of the steering is on."""
+    """Any plan with a distinct delimiter and with this part of the steering enabled."""
     room = draw(st.one_of(st.integers(1, 12), st.integers(20, 60)))
     end = draw(st.sampled_from([(END,), (END, 5)]))
     cue = draw(st.sampled_from([(), CUE]))
@@ -77,7 +77,7 @@ LOOP_NUDGE = (14, 9)
 
 @st.composite
 def steerings(draw: st.DrawFn, maximum: int, minimum: int, on: str) -> Steering:
-    """Any part on or off, with limits that a few tokens reach."""
+    """Any part enabled or not, with limits that a few tokens reach."""
     is_on = {part: part == on or draw(st.booleans()) for part in PARTS}
     grace = draw(st.integers(1, 12))
     rule = st.builds(
@@ -106,7 +106,7 @@ def steerings(draw: st.DrawFn, maximum: int, minimum: int, on: str) -> Steering:
 
 @st.composite
 def counting(draw: st.DrawFn, given: Plan) -> Plan:
-    """The same, with steps that are counted down from four at most."""
+    """Plans with steps that are counted down from at most four."""
     steps = draw(st.integers(1, 4))
     marks = [(END, 14, left) for left in range(1, steps + 1)]
     steering = draw(steerings(given.max_tokens, 0, ""))

@@ -1,4 +1,4 @@
-"""Ended choices for the tests, and a clock that is set by hand."""
+"""Records of ended choices for tests, and a clock set by hand."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ TIMES = Times(first_token_s=0.1, first_answer_token_s=0.9, thinking_s=0.75, tota
 
 
 def ended(**changes: Any) -> ChoiceRecord:
-    """One that thought 30 of 40 tokens, two of them nudges, and answered."""
+    """A choice with 30 of 40 tokens of thinking, two of them nudges, and an answer."""
     given: dict[str, Any] = {
         "id": "chatcmpl-1",
         "choice": 0,
@@ -31,7 +31,7 @@ def ended(**changes: Any) -> ChoiceRecord:
 
 
 class Clock:
-    """Seconds, and only as they are set."""
+    """A clock that changes only when it is set."""
 
     def __init__(self) -> None:
         self.now = 100.0

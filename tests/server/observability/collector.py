@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector of our own: takes what any exporter sends over gRPC, and keeps the spans."""
+"""An OpenTelemetry collector: accepts spans over gRPC from any exporter, and keeps them."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +12,7 @@ Attributes = dict[str, Any]
 
 
 class Collector(trace_service_pb2_grpc.TraceServiceServicer):
-    """`endpoint` is what --otlp-traces-endpoint wants."""
+    """`endpoint` is the value for --otlp-traces-endpoint."""
 
     def __init__(self) -> None:
         self._server = grpc.server(ThreadPoolExecutor(max_workers=2))
@@ -22,7 +22,7 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         """(name, attributes), in the order in which they came."""
 
     def Export(self, request: Any, context: Any) -> Any:  # noqa: N802  the protocol's name
-        """Take a batch of spans."""
+        """Accept a batch of spans."""
         del context
         self.spans += [
             (span.name, {each.key: _value(each.value) for each in span.attributes})
@@ -33,12 +33,12 @@ class Collector(trace_service_pb2_grpc.TraceServiceServicer):
         return trace_service_pb2.ExportTraceServiceResponse()
 
     def of_requests(self) -> list[Attributes]:
-        """Of vLLM's spans, one for each choice."""
+        """vLLM's request spans, one per choice."""
         return [attributes for name, attributes in self.spans if name == "llm_request"]
 
     @contextmanager
     def running(self) -> Iterator["Collector"]:
-        """Between start and stop."""
+        """A collector, started and stopped by the context."""
         self._server.start()
         try:
             yield self

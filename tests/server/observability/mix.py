@@ -1,4 +1,4 @@
-"""A known mix of 500 requests: every endpoint, whole and streamed, n choices, mistakes, clients that go."""
+"""A fixed mix of 500 requests: all endpoints, with and without streaming, n choices, errors, disconnects."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ AT_ONCE = 40
 
 @dataclass(slots=True)
 class Outcome:
-    """What one request got. `choices`: how many it asked for, and began."""
+    """The result of one request. `choices`: number asked for, and number begun."""
 
     kind: str
     choices: int = 0
@@ -37,13 +37,13 @@ class Outcome:
 
 @dataclass(slots=True)
 class Mix:
-    """Sends; the same seed sends the same requests."""
+    """Sends the requests; the same seed gives the same requests."""
 
     client: httpx.AsyncClient
     chance: random.Random = field(default_factory=lambda: random.Random(6))
 
     async def run(self, share: float = 1) -> list[Outcome]:
-        """All 500, or a share of each kind, AT_ONCE at once, in a shuffled order."""
+        """Send all 500, or a share of each kind, AT_ONCE concurrently, in shuffled order."""
         table: list[tuple[int, Callable[[], Coroutine[Any, Any, Outcome]]]] = [
             (120, self._chat),
             (100, self._chat_stream),
@@ -73,7 +73,7 @@ class Mix:
         return QUESTION.format(self.chance.randrange(100, 999))
 
     def _body(self, outcome: Outcome) -> Json:
-        """A budget and a temperature, drawn."""
+        """A body with a random budget and temperature."""
         budget: Any = self.chance.choice(
             [
                 None,
@@ -174,7 +174,7 @@ class Mix:
         return self._whole(outcome, await self._send(outcome, f"{CHAT}/batch", body))
 
     async def _leave(self) -> Outcome:
-        """Inside thinking, or inside an answer that would go on: away after a few tokens."""
+        """Disconnect after a few tokens, during thinking or during a long answer."""
         outcome = Outcome("leave", choices=2)
         body: Json = {"model": "s1-nano", "n": 2, "stream": True, "ignore_eos": True, "temperature": 1.0}
         body["messages"] = [{"role": "user", "content": self._question()}]

@@ -1,4 +1,4 @@
-"""A real Chromium, and axe-core: installed where they are missing, or the tests that need them skipped."""
+"""A real Chromium and axe-core, installed if missing; otherwise the tests are skipped."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def browser() -> Iterator[Browser]:
     if path is None:
         pytest.skip("there is no Chromium, and this user cannot install it: apt-get install chromium")
     with sync_playwright() as playwright:
-        # Chromium's sandbox cannot be had by root.
+        # Chromium's sandbox is not available to root.
         flags = ["--no-sandbox"] if os.geteuid() == 0 else []
         started = playwright.chromium.launch(executable_path=path, args=flags)
         yield started
@@ -34,6 +34,6 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def axe() -> str:
-    """The source of axe-core, which finds faults of accessibility."""
+    """The source of axe-core, which finds accessibility errors."""
     source = node_installed(AXE) / "node_modules" / "axe-core" / "axe.min.js"
     return source.read_text(encoding="utf-8")

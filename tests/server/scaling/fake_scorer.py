@@ -1,4 +1,4 @@
-"""A stand-in for vLLM's scoring endpoints and for a judge: it answers as told, in their shapes."""
+"""A fake of vLLM's scoring endpoints and of a judge, with scripted responses in their formats."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ class FakeScorer:
 
 
 def shaped(path: str, body: Body, like: Callable[[str], float]) -> Body:
-    """As vLLM answers."""
+    """A response in vLLM's format."""
     usage = {"prompt_tokens": 5, "total_tokens": 5}
     if path == "/score":
         data = [
@@ -40,7 +40,7 @@ def shaped(path: str, body: Body, like: Callable[[str], float]) -> Body:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    # No connection outlives its answer: over one kept alive, a scorer that is gone would still answer.
+    # Close each connection: over a kept-alive one, a stopped scorer would still answer.
     protocol_version = "HTTP/1.0"
     fake: FakeScorer
 
@@ -58,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Monte Carlo tree search the slow way: everything is counted anew from a list of nodes at each question."""
+"""A slow reference implementation of Monte Carlo tree search: recomputes everything from a list of nodes."""
 
 from dataclasses import dataclass, field
 from math import log, sqrt
@@ -15,8 +15,10 @@ class Born:
 
 @dataclass
 class ObviousSearch:
-    """`expanded` has the number of the parent of each expansion, pending ones included; `pending` of each
-    pending expansion the parent and how many children it will have."""
+    """`expanded` holds the parent of each expansion, including pending ones.
+
+    `pending` holds, per pending expansion, the parent and its number of children.
+    """
 
     exploration: float
     nodes: list[Born] = field(default_factory=lambda: [Born(None)])
@@ -24,26 +26,26 @@ class ObviousSearch:
     pending: list[tuple[int, int]] = field(default_factory=list)
 
     def is_below(self, node: int, top: int) -> bool:
-        """Whether `node` is `top` or stands below it."""
+        """Whether `node` is `top` or a descendant of it."""
         at: int | None = node
         while at is not None and at != top:
             at = self.nodes[at].parent
         return at == top
 
     def scores(self, top: int) -> list[float]:
-        """Of all nodes at and below `top`, pending ones left out; the root has none of its own."""
+        """The scores of all nodes at and below `top`, without pending ones; the root has none."""
         return [each.score for at, each in enumerate(self.nodes) if at and self.is_below(at, top)]
 
     def visits(self, top: int) -> int:
-        """How many nodes those are, pending ones included."""
+        """The number of those nodes, including pending ones."""
         return len(self.scores(top)) + sum(many for at, many in self.pending if self.is_below(at, top))
 
     def value(self, child: int, parent: int) -> float:
-        """Its UCT value. A pending child counts as the lowest score, which is scaled to 0."""
+        """The UCT value. A pending child counts with the lowest score, scaled to 0."""
         every = [each.score for each in self.nodes[1:]]
         low, spread, own = min(every), max(every) - min(every), self.scores(child)
         visits = self.visits(child)
-        # In this order: another one rounds differently, and breaks ties otherwise.
+        # The order matters: another one rounds differently and changes ties.
         mean = (sum(own) - len(own) * low) / spread / visits if spread else 0.0
         return mean + self.exploration * sqrt(log(self.visits(parent)) / visits)
 
@@ -61,7 +63,7 @@ class ObviousSearch:
             at = max(open_children, key=lambda child: self.value(child, at))
 
     def select(self, count: int, children: int) -> list[int]:
-        """The nodes of a round."""
+        """The nodes to expand in a round."""
         chosen = []
         for _ in range(count):
             chosen.append(self.next())
@@ -72,6 +74,6 @@ class ObviousSearch:
         return chosen
 
     def expand(self, node: int, grown: list[tuple[float, bool]]) -> None:
-        """The children came."""
+        """Add the children."""
         self.nodes += [Born(node, score, is_leaf) for score, is_leaf in grown]
         self.expanded.append(node)

@@ -1,4 +1,4 @@
-"""A sampler whose samples are written in advance: for the rules of the methods, without a model."""
+"""A SampleSource with scripted samples, for testing the methods without a model."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from server.reasoning.families import FAMILIES
 from server.reasoning.grading.pool import Verdict
 from server.scaling.equality import Equality
 from server.scaling.marks import Marks
-from server.scaling.method import Means
+from server.scaling.method import MethodContext
 from server.scaling.samples import Ask, OnTokens, Sample
 from server.scaling.usage import State, Usage
 
@@ -35,8 +35,10 @@ def decode(tokens: Sequence[int]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What one ask will give. `turns`: how many turns of the loop its thinking takes, one token each; then
-    `answer_turns` for the answer."""
+    """The script of one ask.
+
+    Its thinking takes `turns` turns of the event loop, one token each, its answer then `answer_turns`.
+    """
 
     answer: str = ""
     thinking: str = ""
@@ -52,7 +54,7 @@ class Told:
 
 @dataclass(slots=True)
 class ScriptedSampler:
-    """`tell` decides on each ask (the ask, its index)."""
+    """`tell` returns the script of an ask, from the ask and its index."""
 
     tell: Callable[[Ask, int], Told]
     budget: ThinkingBudget = field(default_factory=ThinkingBudget)
@@ -113,16 +115,16 @@ class ScriptedSampler:
 
 
 def answers(*said: str, thinking_tokens: int = 5) -> ScriptedSampler:
-    """Samples that say this, one after another."""
+    """A source whose samples have these answers, in order."""
     return ScriptedSampler(lambda _, index: Told(f"Final Answer: {said[index]}", turns=thinking_tokens))
 
 
 class NoJudge:
-    """For answers that no mathematics is needed for."""
+    """A judge that must not be asked."""
 
-    async def equal(self, gold: str, said: str, /) -> Verdict:
-        raise AssertionError(f"asked whether {gold!r} is {said!r}")
+    async def equal(self, gold: str, predicted: str, /) -> Verdict:
+        raise AssertionError(f"asked whether {gold!r} is {predicted!r}")
 
 
-def means(source: ScriptedSampler, max_samples: int = 64) -> Means:
-    return Means(source, Equality(NoJudge()), max_samples)
+def context(source: ScriptedSampler, max_samples: int = 64) -> MethodContext:
+    return MethodContext(source, Equality(NoJudge()), max_samples)

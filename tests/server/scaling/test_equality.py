@@ -51,9 +51,9 @@ class CountingJudge:
         self.right = right
         self.asked: list[tuple[str, str]] = []
 
-    async def equal(self, gold: str, said: str, /) -> Verdict:
+    async def equal(self, gold: str, predicted: str, /) -> Verdict:
         await asyncio.sleep(0)
-        self.asked.append((gold, said))
+        self.asked.append((gold, predicted))
         return Verdict(self.right, "" if self.right is not None else "no verdict")
 
 

@@ -10,7 +10,7 @@ from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.parsing.read import read_budget
 from server.scaling.method import Fields
 from server.scaling.methods.table import METHODS
-from server.scaling.request import ScalingDefaults, Wanted, budget_body, read_scaling, refuse_budget
+from server.scaling.request import ScalingDefaults, ScalingRequest, budget_body, read_scaling, refuse_budget
 
 MAJORITY = {"method": "majority", "n": 4}
 
@@ -36,7 +36,7 @@ def test_thinking_in_pieces_takes_no_budget_that_counts_over_the_whole_of_it(fie
     method = replace(METHODS["majority"], in_pieces=True)
     read = read_budget({"thinking_budget": {"max_tokens": 9, field: value}}, BudgetDefaults())
     with pytest.raises(BudgetError) as caught:
-        refuse_budget(Wanted("tree", method, Fields()), read)
+        refuse_budget(ScalingRequest("tree", method, Fields()), read)
     assert caught.value.field == f"thinking_budget.{field}"
 
 

@@ -7,12 +7,12 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from server.scaling.method import Fields, Means, Outcome
+from server.scaling.method import Fields, MethodContext, Outcome
 from server.scaling.methods.beam import BeamFields, beam
 from server.scaling.methods.rebase import RebaseFields, rebase, shared
 from server.scaling.samples import Ask, AskKind
-from server.scaling.scorers.scorer import Candidate, Spent
-from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
+from server.scaling.scorers.scorer import Candidate, ScorerUsage
+from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode
 
 
 class Letters:
@@ -23,7 +23,7 @@ class Letters:
     likes: ClassVar = {"a": 0.9, "b": 0.5, "c": 0.1, "x": 0.95, "y": 0.2}
 
     def __init__(self) -> None:
-        self.spent = Spent()
+        self.usage = ScorerUsage()
         self.saw: list[tuple[str, ...]] = []
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float]:
@@ -46,8 +46,8 @@ def grows(rounds: Sequence[str], answers: dict[str, str] | None = None) -> Scrip
     return ScriptedSampler(tell)
 
 
-def with_letters(source: ScriptedSampler) -> Means:
-    return replace(means(source), scorer=Letters())
+def with_letters(source: ScriptedSampler) -> MethodContext:
+    return replace(context(source), scorer=Letters())
 
 
 def prefixes(source: ScriptedSampler, kind: AskKind = AskKind.STEP) -> list[str]:
@@ -91,15 +91,15 @@ async def test_a_line_that_ended_takes_its_place_out_of_the_width() -> None:
     source = grows(["Xab", "Xb", "X"])
     outcome = await searched(RebaseFields(width=3, temperature=1e9), source)
     assert prefixes(source) == ["", "", "", "a", "b", "bb"]
-    assert outcome.said["rounds"] == 3
-    assert outcome.said["steps"] == 6
-    assert [line["steps"] for line in outcome.said["lines"]] == [1, 2, 3]
+    assert outcome.report["rounds"] == 3
+    assert outcome.report["steps"] == 6
+    assert [line["steps"] for line in outcome.report["lines"]] == [1, 2, 3]
 
 
 async def test_the_ends_vote_and_the_best_scored_of_the_winners_is_shown() -> None:
     source = grows(["abc", "YXY"], {"ay": "5", "bx": "5", "cy": "7"})
     outcome = await searched(RebaseFields(width=3, temperature=1e9), source)
-    assert outcome.said["votes"][0]["answer"] == "5"
+    assert outcome.report["votes"][0]["answer"] == "5"
     assert outcome.chosen.thinking == "b\n\nx\n\n"
 
 
@@ -109,7 +109,7 @@ async def test_weighted_votes_count_as_much_as_their_score() -> None:
     weighted = await searched(RebaseFields(width=3, temperature=1e9, weighted=True), grows(rounds, said))
     assert plain.chosen.answer == "Final Answer: 5"
     assert weighted.chosen.answer == "Final Answer: 7"
-    assert weighted.said["votes"][0] == {
+    assert weighted.report["votes"][0] == {
         "answer": "7",
         "votes": 0.95,
         "samples": [weighted.chosen.index],
@@ -129,14 +129,14 @@ async def test_at_the_depth_limit_the_best_beam_is_closed_and_answered() -> None
     source = grows(["ab", "ba", "aaaa"])
     outcome = await searched(BeamFields(width=2, depth=2), source)
     assert outcome.chosen.end == "depth"
-    assert outcome.said["rounds"] == 2
+    assert outcome.report["rounds"] == 2
     assert prefixes(source, AskKind.ANSWER) == ["aa"]
 
 
 async def test_at_the_depth_limit_the_open_lines_are_closed_and_answered() -> None:
     source = grows(["ab", "ab", "ab"], {"aa": "1"})
     outcome = await searched(RebaseFields(width=2, depth=2, temperature=1e-6), source)
-    assert outcome.said["rounds"] == 2
+    assert outcome.report["rounds"] == 2
     assert outcome.chosen.end == "depth"
     assert outcome.chosen.answer == "Final Answer: 1"
     (first, _) = [ask for ask in source.asks if ask.kind is AskKind.ANSWER]

@@ -1,4 +1,4 @@
-"""Asking the real server under `scaling`, and without."""
+"""Requests to the real server with and without `scaling`."""
 
 import json
 from typing import Any

@@ -10,7 +10,7 @@ from server.scaling.method import Outcome
 from server.scaling.methods.auto import AutoFields, auto
 from server.scaling.probes import entropy
 from server.scaling.samples import Ask, AskKind
-from tests.server.scaling.scripted import ScriptedSampler, Told, decode, encode, means
+from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode, encode
 
 FLAT = (-1.6094,) * 5
 SURE = (-0.0001,)
@@ -39,7 +39,7 @@ def script(
 
 
 async def run(source: ScriptedSampler, **fields: object) -> Outcome:
-    return await auto(AutoFields.model_validate({"every": 1, **fields}), means(source))
+    return await auto(AutoFields.model_validate({"every": 1, **fields}), context(source))
 
 
 async def test_it_stops_when_the_same_trial_answer_came_often_enough_in_a_row() -> None:
@@ -47,12 +47,12 @@ async def test_it_stops_when_the_same_trial_answer_came_often_enough_in_a_row() 
     outcome = await run(source, patience=2)
     assert outcome.chosen.thinking == "a\nb\nc\n"
     assert outcome.chosen.end == "settled"
-    assert outcome.said == {"probe": "trial", "probes": 3}
+    assert outcome.report == {"probe": "trial", "probes": 3}
 
 
 async def test_silence_in_between_starts_the_count_again() -> None:
     source = script(["a\n", "b\n", "c\n", "d\n", "e!"], trials=["5", "", "5", "5"])
-    assert (await run(source, patience=2)).said["probes"] == 4
+    assert (await run(source, patience=2)).report["probes"] == 4
 
 
 async def test_a_natural_end_stands_and_is_not_probed() -> None:
@@ -60,7 +60,7 @@ async def test_a_natural_end_stands_and_is_not_probed() -> None:
     outcome = await run(source, patience=2)
     assert outcome.chosen.thinking == "a\nb!"
     assert outcome.chosen.end == "natural"
-    assert outcome.said["probes"] == 1
+    assert outcome.report["probes"] == 1
 
 
 async def test_a_probe_sees_the_thinking_so_far_closed_with_its_cue() -> None:
@@ -85,11 +85,11 @@ async def test_probes_are_on_the_bill_and_are_no_thinking() -> None:
 async def test_entropy_that_stands_still_ends_it_but_not_before_the_fourth_probe() -> None:
     steps = ["a\n"] * 9 + ["z!"]
     settled = await run(script(steps, values=[SURE] * 9), probe="entropy")
-    assert settled.said["probes"] == 4
+    assert settled.report["probes"] == 4
     assert settled.chosen.end == "settled"
     moving = await run(script(steps, values=[SURE, FLAT, SURE, FLAT] * 3), probe="entropy")
     assert moving.chosen.end == "natural"
-    assert moving.said["probes"] == 9
+    assert moving.report["probes"] == 9
 
 
 async def test_entropy_is_that_of_the_first_token_that_shows_something() -> None:

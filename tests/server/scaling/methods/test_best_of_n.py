@@ -9,8 +9,8 @@ from server.budget.budget import BudgetError
 from server.scaling.methods.best_of_n import BestOfNFields, best_of_n
 from server.scaling.request import ScalingDefaults, read_scaling
 from server.scaling.scorers.likelihood import Likelihood
-from server.scaling.scorers.scorer import Candidate, ScorerError, Spent
-from tests.server.scaling.scripted import ScriptedSampler, Told, answers, means
+from server.scaling.scorers.scorer import Candidate, ScorerError, ScorerUsage
+from tests.server.scaling.scripted import ScriptedSampler, Told, answers, context
 
 
 class Listed:
@@ -21,7 +21,7 @@ class Listed:
 
     def __init__(self, *scores: float) -> None:
         self.scores = list(scores)
-        self.spent = Spent(1, 12)
+        self.usage = ScorerUsage(1, 12)
         self.saw: list[Candidate] = []
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float]:
@@ -32,10 +32,10 @@ class Listed:
 async def test_the_best_scored_sample_is_the_answer() -> None:
     scorer = Listed(0.1, 0.9, 0.9, 0.3)
     source = answers("1", "2", "3", "4")
-    outcome = await best_of_n(BestOfNFields(n=4), replace(means(source), scorer=scorer))
+    outcome = await best_of_n(BestOfNFields(n=4), replace(context(source), scorer=scorer))
     assert outcome.chosen.index == 1
-    assert outcome.said["scores"] == scorer.scores
-    assert outcome.said["scorer"] == {"name": "listed", "calls": 1, "tokens": 12}
+    assert outcome.report["scores"] == scorer.scores
+    assert outcome.report["scorer"] == {"name": "listed", "calls": 1, "tokens": 12}
     assert [each.steps for each in scorer.saw] == [(f"Final Answer: {n}",) for n in range(1, 5)]
     assert all(ask.logprobs is None for ask in source.asks)
 
@@ -43,9 +43,9 @@ async def test_the_best_scored_sample_is_the_answer() -> None:
 async def test_the_likelihood_is_of_the_tokens_the_model_chose() -> None:
     logprobs = [(-3.0, -1.0), (-0.5,) * 9, (-1.0, -1.0)]
     source = ScriptedSampler(lambda _, index: Told("Final Answer: 1", turns=1, logprobs=logprobs[index]))
-    outcome = await best_of_n(BestOfNFields(n=3), replace(means(source), scorer=Likelihood()))
+    outcome = await best_of_n(BestOfNFields(n=3), replace(context(source), scorer=Likelihood()))
     assert outcome.chosen.index == 1
-    assert outcome.said["scores"] == pytest.approx([0.1353, 0.6065, 0.3679], abs=1e-4)
+    assert outcome.report["scores"] == pytest.approx([0.1353, 0.6065, 0.3679], abs=1e-4)
     assert all(ask.logprobs == 0 for ask in source.asks)
 
 
@@ -55,7 +55,7 @@ async def test_a_scorer_that_fails_is_an_error() -> None:
             raise ScorerError(f"it is down for {len(candidates)}")
 
     with pytest.raises(ScorerError, match="it is down for 2"):
-        await best_of_n(BestOfNFields(n=2), replace(means(answers("1", "2")), scorer=Down()))
+        await best_of_n(BestOfNFields(n=2), replace(context(answers("1", "2")), scorer=Down()))
 
 
 def named(scorer: str | None, *known: str) -> str | None:

@@ -8,7 +8,7 @@ from server.scaling.method import Outcome
 from server.scaling.methods.beyond_context import GO_ON, SUM_UP, BeyondContextFields, beyond_context
 from server.scaling.request import ScalingDefaults, budget_body, read_scaling
 from server.scaling.samples import Ask, AskKind
-from tests.server.scaling.scripted import FAMILY, ScriptedSampler, Told, decode, means
+from tests.server.scaling.scripted import FAMILY, ScriptedSampler, Told, context, decode
 
 CLOSE = 1 + len(FAMILY.family.cue)
 """The delimiter and the cue, one token a character."""
@@ -28,7 +28,7 @@ def script(*steps: str) -> ScriptedSampler:
 
 
 async def run(source: ScriptedSampler, **fields: object) -> Outcome:
-    return await beyond_context(BeyondContextFields.model_validate(fields), means(source))
+    return await beyond_context(BeyondContextFields.model_validate(fields), context(source))
 
 
 def steps(source: ScriptedSampler) -> list[str]:
@@ -38,7 +38,7 @@ def steps(source: ScriptedSampler) -> list[str]:
 async def test_thinking_within_one_window_is_as_ever() -> None:
     source = script("so!")
     outcome = await run(source)
-    assert outcome.said == {"rounds": 1}
+    assert outcome.report == {"rounds": 1}
     assert outcome.chosen.thinking == "so!"
     assert outcome.chosen.end == "natural"
 
@@ -47,7 +47,7 @@ async def test_a_full_window_is_summed_up_and_the_next_begins_with_the_sum() -> 
     source = script("one|", "it is 3", "two!")
     outcome = await run(source)
     assert steps(source) == ["", f"one{SUM_UP}", f"{GO_ON}it is 3\n"]
-    assert outcome.said == {"rounds": 2}
+    assert outcome.report == {"rounds": 2}
     assert outcome.chosen.thinking == f"one{SUM_UP}it is 3two!"
     assert outcome.chosen.end == "natural"
     assert decode(source.asks[-1].prefix) == f"{GO_ON}it is 3\ntwo!</think>"
@@ -56,7 +56,7 @@ async def test_a_full_window_is_summed_up_and_the_next_begins_with_the_sum() -> 
 async def test_rounds_are_bounded_and_then_thinking_is_closed() -> None:
     source = script("one|", "sum", "two|", "sum", "three|")
     outcome = await run(source, rounds=3)
-    assert outcome.said == {"rounds": 3}
+    assert outcome.report == {"rounds": 3}
     assert outcome.chosen.end == "context"
     last = source.asks[-1]
     assert last.budget is not None
@@ -90,16 +90,16 @@ async def test_the_sum_is_bounded_and_has_only_the_answers_reserve_behind_it() -
 async def test_a_window_can_be_smaller_than_the_context() -> None:
     source = script("one", "sum", "two", "sum", "three")
     outcome = await run(source, rounds=3, window=4)
-    assert outcome.said == {"rounds": 3}
+    assert outcome.report == {"rounds": 3}
     bounds = [ask.step.max_tokens for ask in source.asks if ask.step is not None]
     assert bounds == [4, 512, 4, 512, 4]
 
 
 async def test_a_window_that_is_full_with_its_first_token_is_the_last() -> None:
     source = script("1|")
-    assert (await run(source)).said == {"rounds": 1}
+    assert (await run(source)).report == {"rounds": 1}
     source = script("one|", "sum", "2|")
-    assert (await run(source)).said == {"rounds": 2}
+    assert (await run(source)).report == {"rounds": 2}
 
 
 async def test_the_maximum_is_of_all_windows_together() -> None:
@@ -114,7 +114,7 @@ async def test_a_maximum_without_room_for_a_sum_leaves_the_thinking_as_it_stands
     source = script("one|")
     source.budget = ThinkingBudget(max_tokens=len("one" + SUM_UP + "sum"))
     outcome = await run(source, summary_tokens=3)
-    assert outcome.said == {"rounds": 1}
+    assert outcome.report == {"rounds": 1}
     assert outcome.chosen.end == "context"
 
 

@@ -11,7 +11,7 @@ from server.scaling.methods.conditional import (
     token_conditional,
 )
 from server.scaling.methods.table import METHODS
-from tests.server.scaling.scripted import answers, means
+from tests.server.scaling.scripted import answers, context
 
 
 async def test_each_asks_once_in_the_papers_words() -> None:
@@ -23,9 +23,9 @@ async def test_each_asks_once_in_the_papers_words() -> None:
         (class_conditional, ClassFields(length="long")),
     ):
         source = answers("5")
-        outcome = await run(fields, means(source))  # type: ignore[arg-type]
+        outcome = await run(fields, context(source))  # type: ignore[arg-type]
         asked += [ask.words for ask in source.asks]
-        assert outcome.said == {"words": source.asks[0].words}
+        assert outcome.report == {"words": source.asks[0].words}
     assert asked == [
         "Think for up to 2048 tokens.",
         "Think for up to 64 steps.",

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from server.budget.budget import BudgetError
 from server.scaling.methods.longest import LongestFields, longest
-from tests.server.scaling.scripted import ScriptedSampler, Told, means
+from tests.server.scaling.scripted import ScriptedSampler, Told, context
 
 LENGTHS, ANSWERS = (5, 9, 30, 20, 31), ("1", "1", "2", "3", "2")
 
@@ -15,38 +15,38 @@ def source(answers: tuple[str, ...] = ANSWERS) -> ScriptedSampler:
 
 
 async def test_the_m_longest_vote() -> None:
-    outcome = await longest(LongestFields(n=5, m=3), means(source()))
+    outcome = await longest(LongestFields(n=5, m=3), context(source()))
     assert outcome.chosen.answer == "Final Answer: 2"
     assert outcome.chosen.thinking_tokens == 31
-    assert outcome.said["votes"] == [
+    assert outcome.report["votes"] == [
         {"answer": "2", "votes": 2, "samples": [4, 2]},
         {"answer": "3", "votes": 1, "samples": [3]},
     ]
 
 
 async def test_m_is_one_unless_it_is_said() -> None:
-    outcome = await longest(LongestFields(n=4), means(source()))
+    outcome = await longest(LongestFields(n=4), context(source()))
     assert outcome.chosen.thinking_tokens == 30
 
 
 async def test_of_equally_many_votes_the_longest_thinking_wins() -> None:
-    outcome = await longest(LongestFields(n=5, m=2), means(source(("1", "1", "2", "3", "4"))))
+    outcome = await longest(LongestFields(n=5, m=2), context(source(("1", "1", "2", "3", "4"))))
     assert outcome.chosen.answer == "Final Answer: 4"
 
 
 async def test_a_sample_without_an_answer_has_no_vote_but_is_shown_where_none_has() -> None:
     said = ScriptedSampler(lambda _, at: Told("", turns=LENGTHS[at]))
-    outcome = await longest(LongestFields(n=3, m=2), means(said))
+    outcome = await longest(LongestFields(n=3, m=2), context(said))
     assert outcome.chosen.thinking_tokens == 30
-    assert outcome.said["votes"] == []
+    assert outcome.report["votes"] == []
 
 
 async def test_the_total_is_shared_out() -> None:
     asked = source()
-    await longest(LongestFields(n=4, total_tokens=40), means(asked))
+    await longest(LongestFields(n=4, total_tokens=40), context(asked))
     assert [entry.thinking_tokens for entry in asked.usage.entries] == [5, 9, 10, 10]
     with pytest.raises(BudgetError, match="too small"):
-        await longest(LongestFields(n=4, total_tokens=3), means(source()))
+        await longest(LongestFields(n=4, total_tokens=3), context(source()))
 
 
 def test_m_above_n_is_refused() -> None:

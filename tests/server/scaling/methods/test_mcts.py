@@ -7,11 +7,11 @@ import pytest
 from pydantic import ValidationError
 
 from server.budget.budget import ThinkingBudget
-from server.scaling.method import Means, Outcome
+from server.scaling.method import MethodContext, Outcome
 from server.scaling.methods.mcts import MctsFields, mcts
 from server.scaling.samples import Ask, AskKind
-from server.scaling.scorers.scorer import Candidate, Spent
-from tests.server.scaling.scripted import ScriptedSampler, Told, decode, means
+from server.scaling.scorers.scorer import Candidate, ScorerUsage
+from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode
 
 
 class Good:
@@ -21,7 +21,7 @@ class Good:
     wants_logprobs = False
 
     def __init__(self) -> None:
-        self.spent = Spent()
+        self.usage = ScorerUsage()
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float]:
         """The share of steps that are right."""
@@ -46,7 +46,7 @@ def model(depth: int = 4) -> ScriptedSampler:
 
 
 async def searched(fields: MctsFields, source: ScriptedSampler) -> Outcome:
-    given: Means = replace(means(source), scorer=Good())
+    given: MethodContext = replace(context(source), scorer=Good())
     return await mcts(fields, given)
 
 
@@ -55,8 +55,8 @@ async def test_finds_the_path_that_the_scorer_likes() -> None:
     outcome = await searched(MctsFields(width=4, children=2, total_tokens=400, step_tokens=8), source)
     assert outcome.chosen.answer == "Final Answer: 4"
     assert outcome.chosen.end == "natural"
-    tree = outcome.said["tree"]
-    assert tree[outcome.said["chosen"] - 1]["score"] == 1.0
+    tree = outcome.report["tree"]
+    assert tree[outcome.report["chosen"] - 1]["score"] == 1.0
 
 
 @pytest.mark.parametrize("total", [1, 7, 8, 20, 63, 200])
@@ -67,8 +67,8 @@ async def test_all_steps_together_think_for_no_more_than_the_total(total: int, w
     await searched(fields, source)
     limits = [ask.step.max_tokens for ask in source.asks if ask.step is not None]
     assert None not in limits
-    spent = sum(entry.thinking_tokens for entry in source.usage.entries if entry.kind is AskKind.STEP)
-    assert spent <= total
+    usage = sum(entry.thinking_tokens for entry in source.usage.entries if entry.kind is AskKind.STEP)
+    assert usage <= total
     assert limits[0] is not None
     assert limits[0] <= total
 
@@ -79,7 +79,7 @@ async def test_steps_that_think_nothing_come_to_an_end() -> None:
 
     source = ScriptedSampler(tell)
     outcome = await searched(MctsFields(width=2, total_tokens=10, step_tokens=4), source)
-    assert outcome.said["steps"] <= 10
+    assert outcome.report["steps"] <= 10
 
 
 async def test_a_chain_that_has_ended_is_not_grown_on() -> None:
@@ -87,7 +87,7 @@ async def test_a_chain_that_has_ended_is_not_grown_on() -> None:
     outcome = await searched(MctsFields(width=2, total_tokens=64, step_tokens=8), source)
     prefixes = {decode(ask.prefix) for ask in source.asks if ask.kind is AskKind.STEP}
     assert prefixes == {""}
-    assert {node["parent"] for node in outcome.said["tree"]} == {0}
+    assert {node["parent"] for node in outcome.report["tree"]} == {0}
 
 
 async def test_at_the_depth_limit_a_chain_is_a_leaf_and_is_closed_to_be_answered() -> None:
@@ -103,10 +103,10 @@ async def test_at_the_depth_limit_a_chain_is_a_leaf_and_is_closed_to_be_answered
 async def test_where_no_thinking_has_ended_the_best_open_chain_is_closed() -> None:
     source = model(depth=50)
     outcome = await searched(MctsFields(width=2, total_tokens=12, step_tokens=4), source)
-    assert all(node["end"] is None for node in outcome.said["tree"])
+    assert all(node["end"] is None for node in outcome.report["tree"])
     assert outcome.chosen.end == "max_tokens"
-    scores = [node["score"] for node in outcome.said["tree"]]
-    assert scores[outcome.said["chosen"] - 1] == max(scores)
+    scores = [node["score"] for node in outcome.report["tree"]]
+    assert scores[outcome.report["chosen"] - 1] == max(scores)
 
 
 async def test_nothing_is_grown_after_thinking_was_ended_from_outside() -> None:
@@ -124,22 +124,22 @@ async def test_the_budget_s_maximum_is_each_chain_s() -> None:
     source = model(depth=50)
     source.budget = ThinkingBudget(max_tokens=8)
     outcome = await searched(MctsFields(width=2, total_tokens=100, step_tokens=8), source)
-    assert max(node["thinking_tokens"] for node in outcome.said["tree"]) <= 8
+    assert max(node["thinking_tokens"] for node in outcome.report["tree"]) <= 8
     assert outcome.chosen.end == "max_tokens"
 
 
 async def test_the_steps_of_a_round_are_asked_for_at_once_and_share_their_prefix() -> None:
     source = model()
     outcome = await searched(MctsFields(width=6, children=3, total_tokens=100, step_tokens=4), source)
-    assert outcome.said["rounds"] < outcome.said["steps"] / 3
+    assert outcome.report["rounds"] < outcome.report["steps"] / 3
     steps = [ask.prefix for ask in source.asks if ask.kind is AskKind.STEP]
     assert steps[0] == steps[1] == steps[2]
 
 
 async def test_the_tree_in_the_report_is_the_one_that_was_searched() -> None:
     outcome = await searched(MctsFields(width=3, children=1, total_tokens=60, step_tokens=8), model())
-    tree = outcome.said["tree"]
-    assert len(tree) == outcome.said["steps"]
+    tree = outcome.report["tree"]
+    assert len(tree) == outcome.report["steps"]
     for at, node in enumerate(tree, 1):
         below = [n for n, other in enumerate(tree, 1) if _is_below(tree, n, at) and other]
         assert node["visits"] == len(below)

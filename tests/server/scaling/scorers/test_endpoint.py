@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from server.scaling.scorers.endpoint import Scorers, ScorerSettings
-from server.scaling.scorers.judge import judged, text_of
+from server.scaling.scorers.judge import parse_score, text_of
 from server.scaling.scorers.scorer import Candidate, ScorerError
 from tests.server.scaling.fake_scorer import FakeScorer, running
 
@@ -40,8 +40,8 @@ async def test_vllms_own_endpoints(kind: str, scorers: Scorers, fake: FakeScorer
     assert await scorer.score(candidates(*TEXTS)) == list(TEXTS.values())
     assert {path for path, _, _ in fake.requests} == {f"/{kind}"}
     assert all(body["model"] == "rm" for _, body, _ in fake.requests)
-    assert scorer.spent.calls == len(fake.requests)
-    assert scorer.spent.tokens == 5 * len(fake.requests)
+    assert scorer.usage.calls == len(fake.requests)
+    assert scorer.usage.tokens == 5 * len(fake.requests)
     asked = fake.requests[0][1]
     if kind == "score":
         assert asked["text_1"] == "2 + 2?"
@@ -129,7 +129,7 @@ def test_wrong_settings_are_refused(wrong: dict[str, Any]) -> None:
     [("Score: 7", 0.7), ("Score: 3\nNo: Score: **10**", 1.0), ("score: 2.5", 0.25), ("Score: 0", 0.0)],
 )
 def test_the_judges_last_mark_counts(said: str, mark: float) -> None:
-    assert judged(said) == mark
+    assert parse_score(said) == mark
 
 
 def test_the_question_is_the_users_last_message_whatever_its_parts() -> None:
