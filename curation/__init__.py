@@ -1,3 +1,1 @@
-"""Curation: from a pool of questions to the thousand worth training on, and why every other one was
-dropped.
-"""
+"""Curation: select about a thousand training examples from a pool; each dropped row keeps its reason."""

@@ -15,6 +15,7 @@ from server.reasoning.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for an error, 130 for Ctrl-C."""
     given = _parser().parse_args(arguments)
     return exit_status("s1-curate", lambda: int(given.run(given)), CurationError)
 
@@ -36,12 +37,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(given: argparse.Namespace) -> int:
     settings = settings_from(given)
     recipe = RECIPES[settings.recipe](settings)
-    run(recipe, manifest_for(settings), settings.out, _tell)
+    run(recipe, manifest_for(settings), settings.out, _print_count)
     print(f"now: s1-curate show {settings.out}")
     return 0
 
 
-def _tell(count: StageCount) -> None:
+def _print_count(count: StageCount) -> None:
     reasons = ", ".join(f"{name} {number:,}" for name, number in count.dropped.items())
     print(f"{count.stage:>16}  {count.before:>9,} -> {count.kept:>9,}  {reasons or count.note}", flush=True)
 

@@ -1,5 +1,5 @@
-"""What ends a run with one line on the terminal instead of a traceback."""
+"""The error that ends a run with one line on the terminal instead of a traceback."""
 
 
 class CurationError(Exception):
-    """Wrong input, a folder in use, an endpoint that is gone; `str()` is the line that the user reads."""
+    """Invalid input, a folder in use, an endpoint that is down; `str()` is the line the user reads."""

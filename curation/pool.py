@@ -1,7 +1,6 @@
-"""The pool: every source's rows as problems with ids. What cannot become a problem is dropped, with its
-place.
+"""The pool: the rows of all sources as problems with ids. Invalid rows are dropped with their file and line.
 
-Decided here: ids, and the faults of raw input. The sources themselves are in `curation.sources`.
+Defines ids, and the errors of raw input. The sources themselves are in `curation.sources`.
 """
 
 import json
@@ -19,7 +18,7 @@ from curation.sources.sample import sampled
 from curation.sources.source import Columns, Draft, LeftOut, MissingColumnError, Source
 from server.reasoning.records import Problem
 
-# Texts that become fields of their own; everything else of a raw row is kept as metadata.
+# Columns that become fields of the row; all other columns are kept as metadata.
 _TEXTS = frozenset(
     (
         *("question", "problem", "Question", "question_content", "solution", "Answer", "answer"),
@@ -31,7 +30,7 @@ _TEXTS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class PoolSpec:
-    """Where each source's rows are: files of the user, or the hub."""
+    """Where each source's rows come from: the user's files, or the hub."""
 
     files: Mapping[str, tuple[Path, ...]]
     from_hub: tuple[str, ...]
@@ -39,7 +38,11 @@ class PoolSpec:
 
 
 def find_files(pool: Path | None, named: list[tuple[str, Path]]) -> dict[str, tuple[Path, ...]]:
-    """`pool` holds a file or folder for each source, by its name; `named` are files given one by one."""
+    """The files of each source: those in the folder `pool`, by source name, and the `named` ones.
+
+    Raises:
+        CurationError: A name is not a source, or the folder is missing or empty.
+    """
     found: dict[str, tuple[Path, ...]] = {}
     for name, path in [*sorted(_entries(pool)), *named]:
         if name not in SOURCES:
@@ -57,7 +60,11 @@ def _entries(pool: Path | None) -> set[tuple[str, Path]]:
 
 
 def collect(spec: PoolSpec) -> Iterator[Outcome]:
-    """Source by source, in the paper's order; an id that came before is dropped."""
+    """Yield the rows source by source, in the paper's order; a repeated id is dropped.
+
+    Raises:
+        CurationError: A source is given from both files and the hub, or cannot be read.
+    """
     seen: set[int] = set()
     for source in SOURCES.values():
         outcomes = sampled(source, _rows(source, _raw(source, spec)), spec.seed)
@@ -82,7 +89,7 @@ def _rows(source: Source, raws: Iterator[Raw]) -> Iterator[tuple[Columns, Outcom
 
 
 def row_of(source: Source, raw: Raw) -> Outcome:
-    """The row that a raw one becomes, or why it becomes none."""
+    """The row made from a raw one, or the reason for dropping it."""
     if raw.columns is None:
         return _unreadable(source, raw, "unreadable", raw.fault)
     try:
@@ -90,7 +97,7 @@ def row_of(source: Source, raw: Raw) -> Outcome:
     except MissingColumnError as error:
         return _unreadable(source, raw, "missing_column", str(error))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        # Adapters read what the source documents; a row of another shape is that row's fault.
+        # Adapters parse the documented columns; a row of another shape is dropped.
         return _unreadable(source, raw, "not_of_this_source", f"{type(error).__name__}: {error}")
     if isinstance(draft, LeftOut):
         return _unreadable(source, raw, "left_out", draft.why)
@@ -122,7 +129,7 @@ def _row(source: Source, raw: Raw, draft: Draft) -> Row:
 
 
 def _place_name(place: str) -> str:
-    """Without folders, so that the same file elsewhere gives the same ids."""
+    """The position without folders, so that the same file elsewhere gives the same ids."""
     path, _, number = place.rpartition(":")
     return f"{stem_of(Path(path))}-{number}"
 
@@ -148,7 +155,7 @@ def _unreadable(source: Source, raw: Raw, reason: str, detail: str) -> Dropped:
 
 
 def _unless_known(row: Row, seen: set[int]) -> Outcome:
-    # Eight bytes an id instead of the id: a million of them must fit beside everything else.
+    # Eight bytes per id instead of the id, since there may be a million.
     key = int.from_bytes(blake2b(row.problem.id.encode(), digest_size=8).digest())
     if key in seen:
         return Dropped(row, "duplicate_id", row.problem.id)

@@ -1,6 +1,4 @@
-"""Raw rows of a local file or of the hub, each with its place; a row that cannot be read says so and the rest
-go on.
-"""
+"""Reads raw rows from a local file or the hub; an unreadable row is reported, and reading continues."""
 
 import codecs
 import csv
@@ -16,36 +14,47 @@ from typing import IO, Any
 from curation.errors import CurationError
 from curation.sources.source import Columns, Hub
 
-LONGEST_EXCERPT = 2000
+MAX_EXCERPT_BYTES = 2000
 CONVERTED = "refs/convert/parquet"
-"""The branch of a hub data set that holds it as parquet, converted by the hub itself."""
+"""The branch of a hub data set with the hub's own conversion to parquet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """One row: its columns, or why it has none. `place` is "file:line" (or row of a file without lines)."""
+    """One row: its columns, or cause it has none.
+
+    `place` is "file:line", or the row number in other formats.
+    """
 
     place: str
     columns: Columns | None
     fault: str = ""
     excerpt: str = ""
-    """The beginning of what could not be read."""
+    """The beginning of an unreadable row."""
 
 
 def read_raw(path: Path) -> Iterator[Raw]:
-    """`CurationError` when the file as a whole cannot be read; a bad line is a `Raw` with a fault."""
+    """Yield the rows of a file; an unreadable line is a `Raw` with a fault.
+
+    Raises:
+        CurationError: The file as a whole cannot be read, or its format is unknown.
+    """
     reader = READERS.get("".join(path.suffixes[-2:]).lower()) or READERS.get(path.suffix.lower())
     if reader is None:
         raise CurationError(f"{path}: cannot read this kind of file; give one of {', '.join(READERS)}")
     try:
         yield from reader(path)
     except (OSError, EOFError, zlib.error, csv.Error) as error:
-        why = getattr(error, "strerror", None) or error
-        raise CurationError(f"{path}: cannot be read ({why})") from error
+        cause = getattr(error, "strerror", None) or error
+        raise CurationError(f"{path}: cannot be read ({cause})") from error
 
 
 def files_of(path: Path) -> list[Path]:
-    """A file, or the readable files of a folder, in order; a folder without any is an error."""
+    """The file itself, or the readable files of a folder, sorted.
+
+    Raises:
+        CurationError: The folder has no readable file.
+    """
     if not path.is_dir():
         return [path]
     found = sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() in SUFFIXES)
@@ -55,7 +64,7 @@ def files_of(path: Path) -> list[Path]:
 
 
 def stem_of(path: Path) -> str:
-    """The file's name without the ending that says how it is read: train.part.1 of train.part.1.jsonl."""
+    """The file's name without its format suffix: train.part.1 for train.part.1.jsonl."""
     ending = next((one for one in READERS if path.name.lower().endswith(one)), "")
     return path.name[: len(path.name) - len(ending)]
 
@@ -78,7 +87,7 @@ def _lines(path: Path, file: IO[bytes] | gzip.GzipFile) -> Iterator[Raw]:
 
 
 def _line(place: str, line: bytes) -> Raw:
-    excerpt = line[:LONGEST_EXCERPT].decode("utf-8", "backslashreplace")
+    excerpt = line[:MAX_EXCERPT_BYTES].decode("utf-8", "backslashreplace")
     try:
         value = json.loads(line.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -105,7 +114,7 @@ def _json(path: Path) -> Iterator[Raw]:
 
 
 def _csv(path: Path) -> Iterator[Raw]:
-    csv.field_size_limit(sys.maxsize)  # a passage, or all tests of a program, is one field
+    csv.field_size_limit(sys.maxsize)  # a field may hold a passage, or all tests of a program
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
@@ -137,17 +146,21 @@ SUFFIXES = (*READERS, ".gz")
 
 
 def read_hub(hub: Hub) -> Iterator[Raw]:
-    """The rows of a hub data set; streamed, so that a large one is not copied to the disk twice."""
+    """Yield the rows of a hub data set, streamed, so that it is not stored on disk twice.
+
+    Raises:
+        CurationError: The data set cannot be loaded: no network, gated, or no such configuration.
+    """
     try:
         rows = _streamed(hub)
         for number, row in enumerate(rows, 1):
             yield Raw(f"{hub}:{number}", dict(row))
     except (OSError, ValueError, RuntimeError) as error:
-        # datasets and huggingface_hub raise kinds of OSError (no network, gated), ValueError (no such
-        # configuration), RuntimeError (a data set that is still a script).
-        why = str(error).strip().split("\n")[0]
+        # datasets and huggingface_hub raise OSError (no network, gated), ValueError (no such
+        # configuration) and RuntimeError (a data set that is a loading script).
+        cause = str(error).strip().split("\n")[0]
         raise CurationError(
-            f"the hub's {hub} cannot be had ({why}); give network (and `hf auth login` for a gated set), "
+            f"the hub's {hub} cannot be had ({cause}); give network (and `hf auth login` for a gated set), "
             "or the same rows as a local file in --pool"
         ) from error
 
@@ -163,5 +176,5 @@ def _streamed(hub: Hub) -> Any:
     except RuntimeError as error:
         if "scripts are no longer supported" not in str(error):
             raise
-        # The hub keeps what such a script once gave.
+        # The hub keeps a parquet conversion of such data sets.
         return load_dataset(hub.path, hub.config, split=hub.split, streaming=True, revision=CONVERTED)

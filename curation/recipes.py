@@ -1,4 +1,4 @@
-"""The recipes: which stages, in which order, with which rules. Read from top to bottom; nothing else decides.
+"""The recipes: their stages, in order, with their rules.
 
 The order is the paper's: decontaminate, traces, quality, difficulty, domains, select.
 """
@@ -35,18 +35,22 @@ from curation.traces.teacher import Sampling, Teacher
 
 
 def s1k(settings: Settings) -> Recipe:
-    """The paper's: everything but the pool, the teacher and the two solvers is fixed."""
-    wanted = replace(
+    """The paper's recipe; only the pool, the teacher and the two solvers are open.
+
+    Raises:
+        CurationError: A setting is missing or wrong; so for all recipes.
+    """
+    completed = replace(
         settings,
         selection=settings.selection or "paper",
         length=settings.length or "Qwen/Qwen2.5-32B-Instruct",
     )
-    return _recipe("s1k", wanted, _all_stages(wanted))
+    return _recipe("s1k", completed, _all_stages(completed))
 
 
 def nano(settings: Settings) -> Recipe:
-    """The miniature: generated problems, their generator's own teacher, whole-question decontamination."""
-    wanted = replace(
+    """The miniature: generated problems, their generator's teacher, decontamination by whole questions."""
+    completed = replace(
         settings,
         generate=settings.generate or "nano",
         selection=settings.selection or "paper",
@@ -54,20 +58,26 @@ def nano(settings: Settings) -> Recipe:
         ngram=0,
     )
     if not settings.solver:
-        wanted = replace(wanted, skip=(*settings.skip, "attempts", "difficulty"))
-    return _recipe("nano", wanted, _all_stages(wanted))
+        completed = replace(completed, skip=(*settings.skip, "attempts", "difficulty"))
+    return _recipe("nano", completed, _all_stages(completed))
 
 
 def ablation(selection: str, settings: Settings) -> Recipe:
-    """Table 2 of the paper: the same pool and traces, quality, and one rule of selection instead of three."""
+    """Table 2 of the paper: the same pool, traces and quality rules, but a single selection rule."""
     length = settings.length or ("characters" if settings.generate else "Qwen/Qwen2.5-32B-Instruct")
     if selection in ("random", "diverse", "full"):
-        length = "characters"  # it has no part in these
+        length = "characters"  # not used by these selections
     ngram = 0 if settings.generate == "nano" else settings.ngram
-    wanted = replace(settings, selection=selection, length=length, ngram=ngram)
-    labelled = _labelled(wanted) if selection == "diverse" else ()
-    stages = (*_decontaminated(wanted), *_traced(wanted), *_good(wanted), *labelled, _selected(wanted))
-    return _recipe(selection, wanted, stages)
+    completed = replace(settings, selection=selection, length=length, ngram=ngram)
+    labelled = _labelled(completed) if selection == "diverse" else ()
+    stages = (
+        *_decontaminated(completed),
+        *_traced(completed),
+        *_good(completed),
+        *labelled,
+        _selected(completed),
+    )
+    return _recipe(selection, completed, stages)
 
 
 RECIPES: dict[str, Callable[[Settings], Recipe]] = {
@@ -90,8 +100,8 @@ def _all_stages(settings: Settings) -> tuple[Stage, ...]:
 
 def _recipe(name: str, settings: Settings, stages: tuple[Stage, ...]) -> Recipe:
     names = [stage.name for stage in stages]
-    if strangers := [one for one in settings.skip if one not in names]:
-        raise CurationError(f"--skip {strangers[0]}: no stage of {name}, which has {', '.join(names)}")
+    if unknown := [one for one in settings.skip if one not in names]:
+        raise CurationError(f"--skip {unknown[0]}: no stage of {name}, which has {', '.join(names)}")
     if settings.ray:
         stages = tuple(on_cluster(stage, settings.ray) for stage in stages)
     return Recipe(name, partial(_pool, settings), stages, export, settings.skip)
@@ -108,7 +118,7 @@ def _pool(settings: Settings) -> Iterator[Outcome]:
 
 
 def _sources(settings: Settings) -> set[str]:
-    """Those that the pool will be made of."""
+    """The names of the sources in the pool."""
     if settings.generate:
         return set()
     return {*settings.hub, *find_files(settings.pool, named_paths(settings.source, "--source"))}
@@ -119,7 +129,7 @@ def _decontaminated(settings: Settings) -> tuple[Stage, ...]:
     made = settings.generate == "nano"
     names = {*settings.hub_reference, *(name for name, _ in files)}
     if "gpqa" in _sources(settings) and "gpqa_diamond" not in names:
-        # The extended set contains the diamond one, which is an eval.
+        # The extended set contains the diamond set, which is an eval.
         raise CurationError("the source gpqa needs the reference gpqa_diamond, which is a part of it")
     references = tuple(read_references(files, settings.hub_reference))
     if not references and not made and "decontaminate" not in settings.skip:
@@ -131,7 +141,7 @@ def _decontaminated(settings: Settings) -> tuple[Stage, ...]:
         *((filter_stage("held_out", held_out),) if made else ()),
         Stage("decontaminate", Contamination(references, settings.ngram), by_row=True),
         *((Stage("overlap", Overlap(settings.overlap)),) if settings.overlap else ()),
-        # Procedural problems share pages of wording and differ in a sign: only whole questions count.
+        # Procedural problems share most of their wording: compare whole questions only.
         Stage("duplicates", Duplicates(near=not settings.generate)),
     )
 
@@ -181,7 +191,7 @@ def _hard(settings: Settings) -> tuple[Stage, ...]:
     places = tuple(place_from(text) for text in settings.solver)
     if not files and not places and "difficulty" not in settings.skip:
         raise CurationError("no solvers: give --solver MODEL@URL twice, --attempts, or --skip difficulty")
-    # Nearly greedy and long, as in the paper; a model with a shorter context has its own end (nano).
+    # Nearly greedy with a large limit, as in the paper; nano has a shorter context and needs no limit.
     longest = settings.solver_max_tokens or (None if settings.generate == "nano" else 32_768)
     sampling = Sampling(temperature=0.05, max_tokens=longest, seed=settings.seed)
     brought = (Stage("brought_attempts", BroughtAttempts(files), by_row=True),) if files else ()
@@ -215,17 +225,19 @@ def _labelled(settings: Settings) -> tuple[Stage, ...]:
 def _selected(settings: Settings) -> Stage:
     if settings.selection not in SELECTIONS:
         raise CurationError(f"--selection {settings.selection}: there is {', '.join(SELECTIONS)}")
-    # A tokenizer that cannot be had must not be found out at the end of a long run.
+    # Fail now rather than at the end of a long run if the tokenizer cannot be loaded.
     length_in(settings.length)
     choose = Select(settings.selection, settings.keep, settings.seed, settings.length, settings.long)
     return Stage("select", choose)
 
 
 def desk(settings: Settings) -> Desk:
+    """How this run asks its endpoints."""
     memory = settings.cache or settings.out / "replies.sqlite"
     return Desk(memory, settings.concurrency, settings.tries, settings.timeout_s, settings.api_key)
 
 
 def grading(settings: Settings) -> Grading:
+    """How this run grades attempts and traces."""
     judge = place_from(settings.judge) if settings.judge else None
     return Grading(desk(settings), judge, settings.processes)

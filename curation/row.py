@@ -1,6 +1,6 @@
-"""A row of the pool: a problem, where it comes from, and what the stages have found out about it so far.
+"""A row of the pool: a problem, its origin, and what the stages have added so far.
 
-Decided here: its fields and its one JSON line. A row that leaves takes its reason along.
+Defines its fields and its JSON line. A dropped row keeps its reason.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from server.reasoning.records import Problem, Trace
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What a model answered when the difficulty filter asked it. `solved` None: nobody could tell (yet)."""
+    """A solver model's answer in the difficulty filter. `solved` is None if not graded, or not decidable."""
 
     model: str
     text: str
@@ -24,8 +24,9 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`kind` and `published_as` are s1K's columns cot_type and source_type; `metadata` is the rest,
-    as JSON.
+    """`kind` and `published_as` are s1K's columns cot_type and source_type.
+
+    `metadata` holds the remaining columns, as JSON.
     """
 
     problem: Problem
@@ -36,13 +37,13 @@ class Row:
     metadata: str = ""
     trace: Trace | None = None
     finish_reason: str = ""
-    """Why the trace ended, as the endpoint or the file says: stop, length, or empty where nobody says."""
+    """Why the trace ended, from the endpoint or file: stop, length, or empty if unknown."""
     attempts: tuple[Attempt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A row that left: `reason` is a short name that the funnel counts, `detail` what exactly was seen."""
+    """A dropped row: `reason` is the short name the funnel counts, `detail` what exactly was found."""
 
     row: Row
     reason: str
@@ -56,18 +57,22 @@ _DROPPED: TypeAdapter[Dropped] = TypeAdapter(Dropped)
 
 
 def row_line(row: Row) -> bytes:
+    """The row as a JSON line."""
     return _ROW.dump_json(row) + b"\n"
 
 
 def dropped_line(dropped: Dropped) -> bytes:
+    """The dropped row as a JSON line."""
     return _DROPPED.dump_json(dropped) + b"\n"
 
 
 def row_from(line: bytes) -> Row:
+    """Parse a row's JSON line."""
     return _ROW.validate_json(line)
 
 
 def read_dropped(path: Path) -> Iterator[Dropped]:
+    """Yield the dropped rows of a file."""
     with path.open("rb") as file:
         for line in file:
             yield _DROPPED.validate_json(line)
@@ -75,7 +80,7 @@ def read_dropped(path: Path) -> Iterator[Dropped]:
 
 @dataclass(frozen=True, slots=True)
 class RowFile(Iterable[Row]):
-    """The rows of a file, read anew at every pass, so that a stage may look twice without holding them."""
+    """The rows of a file, read again at every iteration: a stage may iterate twice without holding them."""
 
     path: Path
 

@@ -1,4 +1,4 @@
-"""What `s1-curate run` can be told, written once: flags, S1_CURATE_* names and defaults derive from it."""
+"""The settings of `s1-curate run`: flags, S1_CURATE_* variables and defaults derive from one dataclass."""
 
 import argparse
 import os
@@ -11,7 +11,7 @@ from curation.errors import CurationError
 
 
 def _setting(default: Any, help: str, decides: bool = True) -> Any:
-    """`decides`: the setting has a part in what comes out, so it belongs to the manifest."""
+    """A field with its help; `decides`: it affects the output, so it belongs to the manifest."""
     return field(default=default, metadata=_about(help, decides))
 
 
@@ -21,7 +21,7 @@ def _about(help: str, decides: bool) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Names as on the command line. Tuples are flags that may be given several times."""
+    """Named as on the command line. Tuples are flags that may be given several times."""
 
     out: Path
     recipe: str = "s1k"
@@ -76,12 +76,13 @@ class Settings:
             raise CurationError("--keep, --generated, --concurrency and --tries must be at least 1")
 
     def decisive(self) -> dict[str, object]:
-        """What the manifest keeps."""
+        """The settings that affect the output; the manifest records them."""
         kept = {one.name for one in fields(self) if one.metadata.get("decides")}
         return {name: value for name, value in asdict(self).items() if name in kept}
 
 
 def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None:
+    """Add one flag per setting to `parser`."""
     parser.add_argument("--recipe", choices=recipes, default="s1k")
     parser.add_argument(
         "--out", type=Path, required=True, help="the folder of the run; an unfinished one goes on"
@@ -100,25 +101,33 @@ def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None
 
 
 def settings_from(given: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
-    """A flag beats the environment, the environment beats the default."""
+    """The settings: a flag takes precedence over the environment, and that over the default.
+
+    Raises:
+        CurationError: A value is invalid, or settings contradict each other.
+    """
     values: dict[str, Any] = {"out": given.out, "recipe": given.recipe}
     for one in _flags():
         if hasattr(given, one.name):
-            said = getattr(given, one.name)
-            values[one.name] = tuple(said) if _several(one) else said
+            value = getattr(given, one.name)
+            values[one.name] = tuple(value) if _several(one) else value
         elif (text := environment.get(_variable(one.name))) is not None:
             values[one.name] = _parsed(one, text)
     return Settings(**values)
 
 
 def named_paths(pairs: tuple[str, ...], flag: str) -> list[tuple[str, Path]]:
-    """ "NAME=PATH" as a pair."""
+    """Parse each "NAME=PATH".
+
+    Raises:
+        CurationError: A text has another form; the message names `flag`.
+    """
     return [_pair(text, flag) for text in pairs]
 
 
 def _pair(text: str, flag: str) -> tuple[str, Path]:
-    name, mark, path = text.partition("=")
-    if not mark or not name or not path:
+    name, separator, path = text.partition("=")
+    if not separator or not name or not path:
         raise CurationError(f"{flag} {text}: write NAME=PATH")
     return name, Path(path)
 
@@ -136,7 +145,7 @@ def _several(one: Field[Any]) -> bool:
 
 
 def _kind(one: Field[Any]) -> Any:
-    """The type of a field, without its "or None"."""
+    """The type of a field, without its `| None`."""
     return (get_args(one.type) or (one.type,))[0]
 
 

@@ -1,1 +1,1 @@
-"""Questions to a model behind any OpenAI-compatible endpoint: asked once, remembered for good."""
+"""Requests to models behind OpenAI-compatible endpoints; replies are cached on disk."""

@@ -1,4 +1,4 @@
-"""Where a stage meets its endpoints: one HTTP client, one memory, a cap on requests in flight."""
+"""The client side of a stage's endpoints: one HTTP client, one reply cache, a limit on requests in flight."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from curation.ask.request import Place
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """How endpoints are asked: where replies are kept, how many at once, how patiently."""
+    """How endpoints are asked: reply cache, concurrency, retries, timeouts."""
 
     memory: Path
     concurrency: int = 64
@@ -26,15 +26,20 @@ class Desk:
 
     @property
     def window(self) -> int:
-        """Rows in work: more than the connections, so that one slow answer leaves none of them idle."""
+        """Maximum rows in flight: more than the connections, so that a slow reply idles none of them."""
         return self.concurrency * 4
 
     @asynccontextmanager
     async def open(self, *places: Place) -> AsyncIterator[list[Endpoint]]:
+        """An `Endpoint` for each place, as a context.
+
+        Raises:
+            CurationError: The reply cache cannot be opened.
+        """
         headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
         timeout = httpx.Timeout(self.timeout_s, connect=10.0, pool=None)
-        # httpx caps connections too, but walks through all who wait for one at every answer.
+        # httpx limits connections too, but at every reply it scans all requests that wait for one.
         room = asyncio.Semaphore(self.concurrency)
         with Memory(self.memory) as memory:
             async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout) as http:

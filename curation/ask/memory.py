@@ -1,7 +1,6 @@
-"""Replies by the content hash of their request, in one SQLite file: a request that was answered is never sent
-again.
+"""A cache of replies in one SQLite file, keyed by the content hash of the request.
 
-Committed reply by reply, so that kill -9 loses no more than what was in flight.
+Each reply is committed by itself: after kill -9 only requests in flight are lost.
 """
 
 import json
@@ -20,7 +19,7 @@ _REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 
 
 class Memory:
-    """A context: `recall(request)`, `keep(request, reply)`."""
+    """The reply cache; a context."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -29,7 +28,7 @@ class Memory:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self._path, timeout=60)
-            # A reply survives kill -9 when it is committed; a sync for each would cost more than the asking.
+            # A committed reply survives kill -9; an fsync per reply would cost more than the request.
             self._db.execute("pragma journal_mode=wal")
             self._db.execute("pragma synchronous=normal")
             self._db.execute(
@@ -45,10 +44,16 @@ class Memory:
         self._db.close()
 
     def recall(self, request: Request) -> Reply | None:
+        """The cached reply to a request, or None."""
         found = self._db.execute("select reply from replies where key = ?", (request.key,)).fetchone()
         return _REPLY.validate_json(found[0]) if found else None
 
     def keep(self, request: Request, reply: Reply) -> None:
+        """Store a reply.
+
+        Raises:
+            CurationError: The file cannot be written.
+        """
         row = (request.key, json.dumps(asdict(request)), json.dumps(asdict(reply)))
         try:
             with self._db:

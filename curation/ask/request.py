@@ -1,5 +1,6 @@
-"""One request to a chat endpoint, and what came of it. A request's key depends on what is asked, not on whom
-or when.
+"""A request to a chat endpoint, and its reply.
+
+The cache key of a request depends on its content only, not on the endpoint's address or the time.
 """
 
 import json
@@ -18,15 +19,20 @@ class Place:
 
 
 def place_from(text: str) -> Place:
-    model, mark, url = text.rpartition("@")
-    if not mark or not model or not url.startswith(("http://", "https://")):
+    """Parse "MODEL@URL".
+
+    Raises:
+        CurationError: The text has another form.
+    """
+    model, separator, url = text.rpartition("@")
+    if not separator or not model or not url.startswith(("http://", "https://")):
         raise CurationError(f"{text!r}: write MODEL@URL, as in s1-nano@http://127.0.0.1:8000/v1")
     return Place(model, url.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """`sample` tells apart several requests of the same words. `thinking_budget` None sends no such field."""
+    """A chat request. `sample` distinguishes repeated requests with the same content."""
 
     model: str
     prompt: str
@@ -35,14 +41,16 @@ class Request:
     max_tokens: int | None = None
     seed: int | None = None
     thinking_budget: str = ""
-    """A JSON object or number, as s1-serve reads it; empty sends none."""
+    """The `thinking_budget` field as JSON (an object or a number); empty: not sent."""
     sample: int = 0
 
     @property
     def key(self) -> str:
+        """The SHA-256 of the request's content, in hexadecimal."""
         return sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
 
     def body(self) -> dict[str, object]:
+        """The JSON body of the request."""
         system = [{"role": "system", "content": self.system}] if self.system else []
         body: dict[str, object] = {
             "model": self.model,
@@ -57,7 +65,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """Thinking and answer apart, as the endpoint or the marks in its text tell them."""
+    """The thinking and the answer, separated by the endpoint or by the marks in its text."""
 
     thinking: str
     answer: str
@@ -66,8 +74,9 @@ class Reply:
 
 
 class UnansweredError(Exception):
-    """This request has no usable answer: the row goes, the run goes on. `reason` is what the funnel
-    counts.
+    """A request without a usable reply: its row is dropped, the run continues.
+
+    `reason` is the name under which the funnel counts it.
     """
 
     def __init__(self, reason: str, detail: str) -> None:

@@ -1,6 +1,4 @@
-"""Thinking and answer apart: by the message's own fields, or by the marks that a family writes into
-its text.
-"""
+"""Separates thinking and answer: by the message's fields, or by a family's marks in its text."""
 
 from typing import Any
 
@@ -11,30 +9,37 @@ _CLOSERS = ("<|im_end|>", "<|end_of_solution|>", "<|endoftext|>")
 
 
 def split_thinking(text: str) -> tuple[str, str]:
-    """(thinking, answer). Thinking that never ends leaves the answer empty; without marks all is answer."""
+    """(thinking, answer).
+
+    Thinking without an end mark leaves the answer empty; without any mark all of the text is the answer.
+    """
     for family in FAMILIES.values():
         head, start, rest = text.partition(family.start)
-        # A template may have opened the thinking in the prompt, so that only the end is written.
+        # The chat template may have opened the thinking in the prompt: then only the end mark is written.
         body = rest if start else head
         thinking, end, answer = body.partition(family.end)
         if end:
-            return thinking.strip(), _undressed(answer)
+            return thinking.strip(), _strip_marks(answer)
         if start:
             return thinking.strip(), ""
-    return "", _undressed(text)
+    return "", _strip_marks(text)
 
 
-def _undressed(answer: str) -> str:
-    """Without the marks around a solution (Sky-T1) and at a turn's end."""
+def _strip_marks(answer: str) -> str:
+    """The answer without Sky-T1's solution marks and without end-of-turn marks."""
     answer = answer.replace("<|begin_of_solution|>", "")
-    for closer in _CLOSERS:
-        answer = answer.partition(closer)[0]
+    for mark in _CLOSERS:
+        answer = answer.partition(mark)[0]
     return answer.strip()
 
 
 def reply_from(body: Any) -> Reply:
-    """What an OpenAI-style answer says. Raises the errors of a wrong shape: KeyError, IndexError,
-    TypeError.
+    """Parse an OpenAI chat response.
+
+    Raises:
+        KeyError: A field is missing.
+        IndexError: There is no choice.
+        TypeError: The content is not text.
     """
     choice = body["choices"][0]
     message = choice["message"]
@@ -45,7 +50,7 @@ def reply_from(body: Any) -> Reply:
     answer = content.strip()
     if not thinking:
         thinking, answer = split_thinking(content)
-    # s1-serve says why the thinking ended; elsewhere finish_reason must do.
+    # s1-serve also reports why the thinking ended; other servers have finish_reason only.
     return Reply(
         thinking.strip(), answer, str(choice.get("finish_reason") or ""), _thinking_tokens(body, choice)
     )

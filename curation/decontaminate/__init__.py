@@ -1,1 +1,1 @@
-"""Out go the questions that an eval asks too, and those that the pool asks twice."""
+"""Drops questions that also occur in an eval, and questions that occur in the pool twice."""

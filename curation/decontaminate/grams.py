@@ -1,7 +1,6 @@
-"""The word n-grams of many texts at once, as 64-bit numbers: what two texts share is found by comparing
-numbers.
+"""Hashes the word n-grams of many texts at once to 64-bit numbers, so that overlap is an array comparison.
 
-Words as in s1's decontaminate_util.py: lower case, split at white space, punctuation left where it is.
+Words as in s1's decontaminate_util.py: lower case, split at white space, punctuation kept.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,18 +15,19 @@ Numbers = NDArray[np.uint64]
 Places = NDArray[np.int64]
 Item = TypeVar("Item")
 
-# Odd constants of splitmix and xxhash; they are part of no file, so they may change.
+# Odd constants of splitmix and xxhash. No file depends on them, so they may change.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _STEP = np.uint64(0xC2B2AE3D27D4EB4F)
 _FOLD = np.uint64(29)
 
 
 def words(text: str) -> list[str]:
+    """The words of a text."""
     return text.lower().split()
 
 
 def numbers_of(tokens: Iterable[str], count: int) -> Numbers:
-    """One well-spread number a token."""
+    """A well-mixed hash per token, shape [count]."""
     crcs = (crc32(token.encode("utf-8", "surrogatepass")) for token in tokens)
     raw = np.fromiter(crcs, dtype=np.uint64, count=count)
     raw = (raw + np.uint64(1)) * _SPREAD
@@ -35,7 +35,10 @@ def numbers_of(tokens: Iterable[str], count: int) -> Numbers:
 
 
 def grams_of(texts: Sequence[Sequence[str]], n: int) -> tuple[Numbers, Places, Places]:
-    """All n-grams of tokenised texts: (number, index of the text, index of the first word) for each."""
+    """All n-grams of tokenised texts, as three arrays of shape [n-grams].
+
+    They hold the hash, the index of the text, and the index of the n-gram's first word in it.
+    """
     lengths = np.fromiter((len(tokens) for tokens in texts), dtype=np.int64, count=len(texts))
     flat = numbers_of(chain.from_iterable(texts), int(lengths.sum()))
     counts = np.maximum(lengths - n + 1, 0)
@@ -46,7 +49,10 @@ def grams_of(texts: Sequence[Sequence[str]], n: int) -> tuple[Numbers, Places, P
 
 
 def rolled(flat: Numbers, starts: Places, n: int) -> Numbers:
-    """The number of the n tokens from each start: a polynomial, modulo 2^64."""
+    """The hash of the `n` tokens from each start, shape [starts]: a polynomial modulo 2^64.
+
+    `flat` holds the token hashes of all texts, shape [tokens]; `starts` are indices into it.
+    """
     total = np.zeros(len(starts), dtype=np.uint64)
     for offset in range(n):
         total = total * _STEP + flat[starts + offset]
@@ -54,7 +60,7 @@ def rolled(flat: Numbers, starts: Places, n: int) -> Numbers:
 
 
 def in_batches(items: Iterable[Item], size: int = 2000) -> Iterator[list[Item]]:
-    """Enough for numpy to pay, few enough that memory does not depend on the pool."""
+    """Yield lists of `size` items: large enough for numpy, and memory does not depend on the pool."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch

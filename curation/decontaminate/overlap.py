@@ -1,10 +1,8 @@
-"""Drop a question that shares a run of words with a question of an earlier source, as s1's collect_data.py
-does.
+"""Drop a question that shares an n-gram with a question of an earlier source, as s1's collect_data.py does.
 
-It appends each source that it has read to the reference list of the next. Any stock phrase counts ("where m
-and n are
-relatively prime positive"), so this is off unless asked for. Memory: 8 bytes for each n-gram of the sources
-so far.
+It appends each source to the references of the next one. Any stock phrase counts ("where m and n are
+relatively prime positive"), so this stage is off by default. Memory: 8 bytes per n-gram of the sources so
+far.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,11 +17,12 @@ from curation.row import Dropped, Outcome, Row
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Rows come source by source; within a source they may share what they like."""
+    """Rows must come source by source; overlap within a source is allowed."""
 
     ngram: int
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Drop the rows that share an n-gram with an earlier source."""
         earlier = np.zeros(0, dtype=np.uint64)
         for source, group in groupby(rows, key=lambda row: row.problem.source):
             fresh: list[Numbers] = []

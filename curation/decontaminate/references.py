@@ -1,4 +1,4 @@
-"""The questions that must not be trained on: eval sets, read from local files of any shape the evals use."""
+"""The questions that must not be trained on: eval sets, read from local files in any format the evals use."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from curation.sources.source import Columns, Hub, optional
 QUESTION_COLUMNS = ("question", "problem", "Question", "question_content")
 ID_COLUMNS = ("id", "unique_id", "Record ID", "question_id", "ID")
 
-# What the paper decontaminates against, at the hub.
+# The sets that the paper decontaminates against, with their hub ids.
 HUB_REFERENCES: dict[str, Hub] = {
     "aime24": Hub("AI-MO/aimo-validation-aime", "train"),
     "gpqa_diamond": Hub("Idavidrein/gpqa", "train", "gpqa_diamond"),
@@ -27,14 +27,19 @@ HUB_REFERENCES: dict[str, Hub] = {
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An eval's question. `name` says which: "math500 test/precalculus/807.json"."""
+    """A question of an eval. `name` identifies it: "math500 test/precalculus/807.json"."""
 
     name: str
     question: str
 
 
 def read_references(files: Iterable[tuple[str, Path]], from_hub: tuple[str, ...] = ()) -> list[Reference]:
-    """Every question of every set; a row without one is an error: a hole here would let the eval leak in."""
+    """Every question of every reference set.
+
+    Raises:
+        CurationError: A set is unknown, or a row has no question: skipping it would let the eval leak into
+            training.
+    """
     found = [one for name, path in files for file in files_of(path) for one in _of(name, read_raw(file))]
     for name in from_hub:
         if name not in HUB_REFERENCES:

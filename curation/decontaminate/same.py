@@ -1,12 +1,12 @@
-"""When two questions are the same but for dress: case, blanks, dollar signs, spacing commands, end marks."""
+"""Equality of questions up to formatting: case, white space, dollar signs, TeX spacing, final punctuation."""
 
 import re
 
-_DRESS = re.compile(r"\$|\\[,;!: ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])|[.?!:,;]+(?=\s|$)")
-# A blank between two words or numbers tells them apart; any other is only there for the eye.
+_FORMATTING = re.compile(r"\$|\\[,;!: ]|\\(?:left|right|displaystyle|quad)(?![a-zA-Z])|[.?!:,;]+(?=\s|$)")
+# White space matters only between two words or numbers.
 _BLANKS = re.compile(r"(?<!\w)\s+|\s+(?!\w)")
 
 
 def bare(question: str) -> str:
-    """Signs and digits stay: x+1 and x-1 are two questions."""
-    return _BLANKS.sub("", " ".join(_DRESS.sub("", question.lower()).split()))
+    """The question without formatting. Operators and digits are kept: x+1 and x-1 are two questions."""
+    return _BLANKS.sub("", " ".join(_FORMATTING.sub("", question.lower()).split()))

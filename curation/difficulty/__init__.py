@@ -1,1 +1,1 @@
-"""How hard a problem is: who solves it, and how we know."""
+"""The difficulty of problems: which models solve them, and how attempts are graded."""

@@ -1,6 +1,4 @@
-"""Is an attempt right? By letter, integer or string where that settles it, then math-verify, then
-the judge.
-"""
+"""Grades an attempt: as letter, integer or string if possible, then by math-verify, then by the judge."""
 
 from dataclasses import dataclass
 
@@ -9,12 +7,12 @@ from server.reasoning.answers import final_answer, integer, letter, same_integer
 from server.reasoning.grading.pool import GradingPool
 from server.reasoning.records import Problem
 
-LONGEST_BARE = 60
+MAX_BARE_CHARACTERS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """`right` None: nobody could tell; `how` says who could, or why not."""
+    """`right` is None if undecided; `how` names the method, or the reason."""
 
     right: bool | None
     how: str
@@ -22,10 +20,17 @@ class Grade:
 
 @dataclass(frozen=True, slots=True)
 class Grader:
+    """Grades attempts with a pool of math-verify processes and an optional judge."""
+
     pool: GradingPool
     judge: Judge | None = None
 
     async def grade(self, problem: Problem, attempt: str) -> Grade:
+        """Grade an attempt against the problem's reference.
+
+        Raises:
+            UnansweredError: The judge has no reply.
+        """
         grade = await self._by_rule(problem, attempt)
         if grade.right is None and self.judge and attempt.strip():
             return Grade(*await self.judge.right(problem, attempt))
@@ -36,34 +41,32 @@ class Grader:
             return Grade(False, "empty")
         if not problem.answer:
             return Grade(None, "no short answer to compare with")
-        said = answer_in(attempt)
-        if said is None:
-            # Without a judge to read it, an attempt that names no answer has not solved anything.
+        predicted = answer_in(attempt)
+        if predicted is None:
+            # Without a judge, an attempt that names no final answer counts as wrong.
             return Grade(None if self.judge else False, "no final answer in it")
-        if (settled := _settled(problem, said)) is not None:
+        if (settled := _settled(problem, predicted)) is not None:
             return settled
-        verdict = await self.pool.equal(problem.answer, said)
-        # math-verify misses pairs (an interval against an inequality): only its yes is final beside a judge.
+        verdict = await self.pool.equal(problem.answer, predicted)
+        # math-verify misses some equal pairs (interval and inequality): with a judge, only its yes is final.
         right = None if verdict.right is False and self.judge else verdict.right
         return Grade(right, verdict.failure or "math-verify")
 
 
 def answer_in(attempt: str) -> str | None:
-    """The box or the labelled answer; else the whole text where it is one short line, as some
-    models answer.
-    """
+    """The boxed or labelled answer; else the whole text if it is one short line; else None."""
     if found := final_answer(attempt):
         return found.value
     bare = attempt.strip()
-    return bare if "\n" not in bare and len(bare) <= LONGEST_BARE else None
+    return bare if "\n" not in bare and len(bare) <= MAX_BARE_CHARACTERS else None
 
 
-def _settled(problem: Problem, said: str) -> Grade | None:
+def _settled(problem: Problem, predicted: str) -> Grade | None:
     gold = problem.answer
-    if same_string(gold, said):
+    if same_string(gold, predicted):
         return Grade(True, "string")
-    if integer(gold) is not None and integer(said) is not None:
-        return Grade(same_integer(gold, said), "integer")
-    if problem.choices and letter(gold) and letter(said):
-        return Grade(same_letter(gold, said), "letter")
+    if integer(gold) is not None and integer(predicted) is not None:
+        return Grade(same_integer(gold, predicted), "integer")
+    if problem.choices and letter(gold) and letter(predicted):
+        return Grade(same_letter(gold, predicted), "letter")
     return None

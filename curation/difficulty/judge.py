@@ -1,5 +1,4 @@
-"""A model as judge: shown question, attempt and reference, it ends with Yes or No. Anything else is no
-verdict.
+"""A model as judge: given question, attempt and reference, it ends with Yes or No.
 
 The task is that of the paper's grading prompt (s1, data/grading.txt), in our own words.
 """
@@ -21,18 +20,22 @@ Where it is a proof or a derivation, the student's reasoning must be sound and r
 First say in a few sentences how you decide.
 Then write one last line that holds a single word: Yes if the student is right, No if not."""
 
-# An unclear verdict is asked for again, as another sample: at temperature 0 the same request says the same.
+# An unclear verdict is asked for again as another sample; at temperature 0 it would be the same.
 TRIES = 3
 VERDICTS = {"Yes": True, "No": False}
 
 
 @dataclass(frozen=True, slots=True)
 class Judge:
+    """The judge at one endpoint."""
+
     endpoint: Endpoint
 
     async def right(self, problem: Problem, attempt: str) -> tuple[bool | None, str]:
-        """(verdict, how); None after three answers that end in neither word. `UnansweredError` as
-        the endpoint.
+        """(verdict, how); the verdict is None after TRIES replies that end in neither word.
+
+        Raises:
+            UnansweredError: As `Endpoint.ask`.
         """
         last = ""
         for sample in range(TRIES):
@@ -56,5 +59,6 @@ class Judge:
 
 
 def last_line(text: str) -> str:
+    """The last line of a text."""
     lines = text.strip().splitlines()
     return lines[-1].strip() if lines else ""

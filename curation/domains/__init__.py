@@ -1,1 +1,1 @@
-"""Which field a problem belongs to: the axis of diversity."""
+"""The domain of a problem, which selection uses for diversity."""

@@ -1,5 +1,4 @@
-"""The domains: two-digit codes of the Mathematics Subject Classification (MSC2020), which reach into the
-sciences.
+"""The domains: two-digit codes of the Mathematics Subject Classification (MSC2020), sciences included.
 
 The 61 that s1 uses (data/msc.json); chemistry, biology and medicine all go under 92.
 """

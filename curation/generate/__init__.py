@@ -1,1 +1,1 @@
-"""Pools that are made on the spot, so that a whole run works without a network."""
+"""Generated pools, so that a whole run works without a network."""

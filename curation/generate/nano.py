@@ -1,6 +1,7 @@
-"""The problems of s1-nano, and their teacher as a stage: the pool and the traces of the miniature.
+"""The problems of s1-nano, and their teacher as a stage: pool and traces of the miniature.
 
-Problems are of the train split only; what evals measure on is never drawn (`server.reasoning.nano.problems`).
+Only problems of the train split are drawn, never those the evals measure on (see
+`server.reasoning.nano.problems`).
 """
 
 import json
@@ -17,16 +18,18 @@ SOURCE = "nano"
 
 
 def nano_rows(count: int, seed: int) -> Iterator[Outcome]:
+    """Yield `count` distinct problems of the train split as rows."""
     return map(row_of, problems("train", count, seed))
 
 
 def row_of(one: NanoProblem) -> Row:
+    """The row of a generated problem."""
     problem = Problem(one.id, one.question, one.answer, one.answer, one.domain, SOURCE)
     return Row(problem, "math", SOURCE, "Apache-2.0", one.key, json.dumps({"facts": one.facts}))
 
 
 def held_out(row: Row) -> Fault | None:
-    """The split is by the problem's hash: this asks again, of every row, whatever the generator did."""
+    """A rule: drop problems of another split; checked again here, whatever the generator did."""
     if row.problem.source != SOURCE:
         return None
     split = split_of(_problem(row))
@@ -39,11 +42,12 @@ def _problem(row: Row) -> NanoProblem:
 
 @dataclass(frozen=True, slots=True)
 class NanoTeacher:
-    """A stage: the generator's own teacher writes the traces, each with its row's own random numbers."""
+    """A stage: the generator's teacher writes the traces, with random numbers seeded per row."""
 
     seed: int
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Add a trace to each generated row without one."""
         for row in rows:
             if row.problem.source != SOURCE or row.trace is not None:
                 yield row

@@ -1,7 +1,7 @@
-"""The procedural problems of the reasoning-gym library, seeded; the task is the domain.
+"""Procedural problems of the reasoning-gym library, seeded; the task is the domain.
 
-Left out: tasks that a seed does not fix, or that store no answer (tried with 0.1.25). Its graders are not
-used: a generated problem's answer is compared as any other's.
+Left out are tasks that a seed does not reproduce, or that store no answer (checked with 0.1.25). Its
+verifiers are not used: answers are compared like any others.
 """
 
 from collections.abc import Iterator
@@ -15,13 +15,18 @@ SOURCE = "reasoning_gym"
 
 
 def sound_tasks() -> list[str]:
+    """The usable tasks, sorted."""
     from reasoning_gym.factory import DATASETS
 
     return sorted(set(DATASETS) - set(UNSOUND_PROBLEMS))
 
 
 def gym_rows(tasks: tuple[str, ...], count: int, seed: int) -> Iterator[Outcome]:
-    """`count` problems, as evenly over the tasks as they divide; no tasks named: all sound ones."""
+    """Yield `count` problems, spread evenly over the tasks; without tasks: over all sound ones.
+
+    Raises:
+        CurationError: A task is unknown or not usable.
+    """
     from reasoning_gym import create_dataset
 
     names = tasks or tuple(sound_tasks())

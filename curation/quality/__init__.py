@@ -1,1 +1,1 @@
-"""What makes a question or a trace unfit, however hard the problem is."""
+"""Rules that drop unusable questions and traces, however hard the problem is."""

@@ -1,29 +1,31 @@
-"""Does a text run in a loop? Three stated measures; the first over its limit is the reason.
+"""Detects texts that run in a loop. Three measures; the first one over its limit is the reason.
 
-1. Its end repeats: the last stretch is one unit, at least 4 times in a row and at least 200 characters long.
-2. A stretch anywhere repeats so for at least 1,000 characters.
-3. It says little: at least 0.6 of its ten-word runs were there before (texts of 100 words or more).
+1. The end repeats: it consists of one unit, at least 4 times in a row and over at least 200 characters.
+
+2. A block of lines anywhere repeats in this way over at least 1,000 characters.
+
+3. At least 0.6 of the ten-word n-grams occurred before (texts of 100 words or more).
 """
 
 import re
 from collections import Counter
 from dataclasses import dataclass
 
-FEWEST_REPEATS = 4
+MIN_REPEATS = 4
 END_LENGTH = 200
 STRETCH_LENGTH = 1000
 RUN_WORDS = 10
-FEWEST_WORDS = 100
+MIN_WORDS = 100
 MAX_REPEATED_SHARE = 0.6
-# A unit longer than this is found by its ten-word runs.
-LONGEST_UNIT = 2000
+# A longer unit is found by its ten-word n-grams.
+MAX_UNIT_CHARACTERS = 2000
 
 _WORD = re.compile(r"\S+")
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`unit` is what comes again (empty where no single one does), `times` how often, `share` of the text."""
+    """`unit` is the repeated text (empty for measure 3), `times` its count, `share` its share of the text."""
 
     kind: str
     unit: str
@@ -37,13 +39,14 @@ class Loop:
 
 
 def find_loop(text: str) -> Loop | None:
+    """The loop of a text, or None."""
     stripped = text.rstrip()
     return _looping_end(stripped) or _looping_stretch(stripped) or _repeated_runs(stripped)
 
 
 def _looping_end(text: str) -> Loop | None:
-    """The smallest period of the end, by the prefix function of the text reversed (Knuth, Morris, Pratt)."""
-    end = text[-(LONGEST_UNIT * (FEWEST_REPEATS + 1)) :][::-1]
+    """The smallest period of the end, by the prefix function of the reversed text (Knuth, Morris, Pratt)."""
+    end = text[-(MAX_UNIT_CHARACTERS * (MIN_REPEATS + 1)) :][::-1]
     period, length = _best_period(end)
     if not period or length < END_LENGTH:
         return None
@@ -51,8 +54,9 @@ def _looping_end(text: str) -> Loop | None:
 
 
 def _best_period(text: str) -> tuple[int, int]:
-    """(period, length) of the longest prefix that is a unit repeated FEWEST_REPEATS times or more; (0, 0) if
-    none.
+    """(period, length) of the longest prefix that repeats a unit at least MIN_REPEATS times.
+
+    (0, 0) if there is none.
     """
     borders = [0] * len(text)
     best = (0, 0)
@@ -62,19 +66,19 @@ def _best_period(text: str) -> tuple[int, int]:
             size = borders[size - 1]
         borders[at] = size + 1 if text[at] == text[size] else 0
         period = at + 1 - borders[at]
-        if (at + 1) // period >= FEWEST_REPEATS:
+        if (at + 1) // period >= MIN_REPEATS:
             best = (period, at + 1)
     return best
 
 
 def _looping_stretch(text: str) -> Loop | None:
-    """Lines that repeat as a block of up to 12 lines, somewhere inside."""
+    """A block of up to 12 lines that repeats, anywhere in the text."""
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     for block in range(1, 13):
         same, length = 0, 0
         for at in range(block, len(lines)):
             same, length = (same + 1, length + len(lines[at])) if lines[at] == lines[at - block] else (0, 0)
-            if same >= block * (FEWEST_REPEATS - 1) and length >= STRETCH_LENGTH:
+            if same >= block * (MIN_REPEATS - 1) and length >= STRETCH_LENGTH:
                 unit = "\n".join(lines[at - block + 1 : at + 1])
                 return Loop("looping_stretch", unit, same // block + 1, length / len(text))
     return None
@@ -82,7 +86,7 @@ def _looping_stretch(text: str) -> Loop | None:
 
 def _repeated_runs(text: str) -> Loop | None:
     words = _WORD.findall(text)
-    if len(words) < FEWEST_WORDS:
+    if len(words) < MIN_WORDS:
         return None
     runs = Counter(" ".join(words[at : at + RUN_WORDS]) for at in range(len(words) - RUN_WORDS + 1))
     share = 1 - len(runs) / runs.total()

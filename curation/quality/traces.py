@@ -1,6 +1,4 @@
-"""Traces that teach nothing or the wrong thing: none at all, empty, cut, without an end of thinking, in a
-loop.
-"""
+"""Rules that drop bad traces: missing, empty, truncated, without an end of thinking, or in a loop."""
 
 import re
 
@@ -9,8 +7,7 @@ from curation.row import Row
 from curation.run.stage import Fault
 from server.reasoning.families import FAMILIES
 
-# The marks of every family the server knows, and the chat's own: a text that still holds one was split
-# wrongly.
+# The marks of all families, and chat marks: a text that still contains one was split wrongly.
 _MARKS = re.compile(
     "|".join(sorted({re.escape(mark) for family in FAMILIES.values() for mark in family.marks}, reverse=True))
     + r"|<\|im_(?:start|end)\|>|<\|(?:begin|end)_of_solution\|>"
@@ -18,29 +15,32 @@ _MARKS = re.compile(
 
 
 def no_trace(row: Row) -> Fault | None:
+    """A rule: drop rows without a trace."""
     return Fault("no_trace") if row.trace is None else None
 
 
 def empty_thinking(row: Row) -> Fault | None:
+    """A rule: drop traces without thinking."""
     empty = row.trace is not None and not row.trace.thinking.strip()
     return Fault("empty_thinking") if empty else None
 
 
 def truncated(row: Row) -> Fault | None:
-    """The teacher ran into its limit: the text stops anywhere."""
+    """A rule: drop traces cut at the teacher's token limit."""
     cut = row.finish_reason == "length"
     return Fault("truncated", "its finish_reason is length") if cut else None
 
 
 def unclosed_thinking(row: Row) -> Fault | None:
-    """Thinking went on to the end, so that there is no answer apart from it."""
+    """A rule: drop traces whose thinking did not end, so that there is no separate answer."""
     missing = row.trace is not None and not row.trace.answer.strip()
     return Fault("unclosed_thinking", "nothing follows the thinking") if missing else None
 
 
 def marks_inside(row: Row) -> Fault | None:
-    """A thinking mark inside the thinking or the answer: training on it would teach to open or
-    close twice.
+    """A rule: drop traces with a thinking mark inside the thinking or the answer.
+
+    Training on one would teach the model to open or close thinking twice.
     """
     if row.trace is None:
         return None
@@ -49,6 +49,7 @@ def marks_inside(row: Row) -> Fault | None:
 
 
 def looping(row: Row) -> Fault | None:
+    """A rule: drop traces that run in a loop."""
     if row.trace is None:
         return None
     loop = find_loop(row.trace.thinking) or find_loop(row.trace.answer)
@@ -56,7 +57,7 @@ def looping(row: Row) -> Fault | None:
 
 
 def not_right(row: Row) -> Fault | None:
-    """For runs that train on right traces only; the paper keeps wrong ones (53.6% of s1K are right)."""
+    """A rule: keep correct traces only; the paper keeps wrong ones, too (53.6% of s1K are correct)."""
     if row.trace is None or row.trace.correct:
         return None
     return Fault("wrong_answer" if row.trace.correct is False else "ungraded_trace")

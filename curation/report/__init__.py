@@ -1,1 +1,1 @@
-"""What a person looks at: a run's funnel, domains and lengths, as text and figures."""
+"""The report on a run: its funnel, domains and lengths, as text and figures."""

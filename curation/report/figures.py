@@ -1,4 +1,4 @@
-"""The figures of a run: funnel, domains, lengths. Readable in black and white; drawn without a display."""
+"""The figures of a run: funnel, domains, lengths. Readable in black and white; no display needed."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ _INK, _PALE = "#1f4e79", "#c9d6e3"
 
 
 def draw(counts: list[StageCount], domains: Counter[str], lengths: list[int], out: Path) -> list[Path]:
-    """The files that were written. Domains by their titles where they are MSC codes."""
+    """Draw the figures into the folder `out`; returns the files. MSC codes are shown with their titles."""
     drawn = [_saved(_funnel(counts), out / "funnel.png"), _saved(_domains(domains), out / "domains.png")]
     if lengths:
         drawn.append(_saved(_lengths(lengths), out / "lengths.png"))
@@ -20,7 +20,7 @@ def draw(counts: list[StageCount], domains: Counter[str], lengths: list[int], ou
 
 
 def _figure(width: float, height: float) -> Any:
-    # Figure without pyplot: no global state, and no display is looked for.
+    # A Figure without pyplot: no global state, no display needed.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -30,13 +30,13 @@ def _figure(width: float, height: float) -> Any:
 
 
 def _saved(figure: Any, path: Path) -> Path:
-    # Without this, the file would carry the release of matplotlib.
+    # Otherwise the file contains matplotlib's version and differs between releases.
     figure.savefig(path, dpi=150, metadata={"Software": None})
     return path
 
 
 def _funnel(counts: list[StageCount]) -> Any:
-    """What each stage kept, beside what it dropped; the numbers are written out, since they span decades."""
+    """Kept and dropped rows per stage; the numbers are printed, since they span orders of magnitude."""
     figure = _figure(8, 0.42 * len(counts) + 1.2)
     axes = figure.add_subplot()
     names = [one.stage for one in counts]
@@ -77,7 +77,7 @@ def _domains(domains: Counter[str]) -> Any:
 
 
 def titled(domain: str) -> str:
-    """An MSC code with its title; any other domain as it is."""
+    """An MSC code with its title; any other domain unchanged."""
     from curation.domains.msc import MSC
 
     title = MSC.get(domain)

@@ -1,6 +1,4 @@
-"""What came out of a run, to read and to look at: funnel, sources, domains, lengths. Reads files,
-changes nothing else.
-"""
+"""The report on a finished run: funnel, sources, domains, lengths. Reads files; writes only the figures."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ MAX_LINES = 20
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """The selected rows as far as they are shown; a length is characters of thinking."""
+    """Statistics of the selected rows; lengths are characters of thinking."""
 
     domains: Counter[str]
     sources: Counter[str]
@@ -26,7 +24,11 @@ class Chosen:
 
 
 def show(out: Path) -> str:
-    """The text; the figures go into `out`."""
+    """The report as text; the figures are written into `out`.
+
+    Raises:
+        CurationError: There is no finished run in `out`.
+    """
     counts, chosen = read_funnel(out), read_chosen(out)
     figures = draw(counts, chosen.domains, chosen.lengths, out)
     parts = [
@@ -40,6 +42,11 @@ def show(out: Path) -> str:
 
 
 def read_chosen(out: Path) -> Chosen:
+    """The statistics of the selected rows.
+
+    Raises:
+        CurationError: There is neither train.jsonl nor problems.jsonl.
+    """
     path = next((one for one in (out / TRAIN, out / PROBLEMS) if one.exists()), None)
     if path is None:
         raise CurationError(f"{out}: neither {TRAIN} nor {PROBLEMS} here")
@@ -66,7 +73,7 @@ def _table(name: str, counts: Counter[str]) -> str:
 
 
 def _first(counts: Counter[str]) -> list[tuple[str, int]]:
-    """The most frequent, in a fixed order, and what the rest comes to."""
+    """The most frequent values, in a fixed order, and the sum of the others."""
     ordered = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
     rest = ordered[MAX_LINES:]
     more = [(f"{len(rest)} more", sum(number for _, number in rest))] if rest else []

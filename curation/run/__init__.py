@@ -1,1 +1,1 @@
-"""The machinery of any run: stages, ledger, manifest, resuming, Ray."""
+"""The machinery of a run: stages, ledger, manifest, resuming, Ray."""

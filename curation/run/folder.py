@@ -1,6 +1,6 @@
-"""The out folder of a run: files that appear whole or not at all, lines that survive a kill.
+"""Atomic writes to the output folder: files appear complete or not at all, even after a kill.
 
-What the files mean is the ledger's business.
+The meaning of the files is defined in `curation.run.ledger`.
 """
 
 import os
@@ -18,7 +18,11 @@ class FolderError(CurationError):
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file that has its name only when it is complete and on the disk; a full disk names the file."""
+    """A file that gets its name only when it is complete and synced to disk; a context.
+
+    Raises:
+        FolderError: It cannot be written; the message names the file.
+    """
     draft = path.with_name(path.name + ".part")
     try:
         draft.parent.mkdir(parents=True, exist_ok=True)
@@ -34,5 +38,10 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, text: str) -> None:
+    """Write a text file atomically.
+
+    Raises:
+        FolderError: It cannot be written.
+    """
     with whole_file(path) as file:
         file.write(text.encode())

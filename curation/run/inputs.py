@@ -1,4 +1,4 @@
-"""The files that a run is made from, for its manifest."""
+"""The input files of a run, for its manifest."""
 
 from pathlib import Path
 
@@ -9,6 +9,11 @@ from curation.settings import Settings, named_paths
 
 
 def manifest_for(settings: Settings) -> Manifest:
+    """The manifest of a run with these settings.
+
+    Raises:
+        CurationError: An input file cannot be read.
+    """
     return manifest_of(settings.recipe, settings.decisive(), _files(settings))
 
 

@@ -1,9 +1,7 @@
-"""The books of a run: per stage the rows that went on, the rows that were dropped, and a count that proves
-both.
+"""The records of a run: per stage the kept rows, the dropped rows, and a count that both must match.
 
-A stage's count file is written last: where it stands, the stage is finished and a rerun passes it over. Only
-the
-newest kept rows stay on disk; every dropped row stays, so that all rows of the pool can always be found.
+A stage's count file is written last: if it exists, the stage is finished and a rerun skips it. Of the kept
+rows only the latest stage's stay on disk; all dropped rows stay, so that each row of the pool can be found.
 """
 
 import json
@@ -27,7 +25,7 @@ class StageCount:
     before: int
     kept: int
     dropped: dict[str, int]
-    """Rows by reason, in the order of their number."""
+    """Number of rows by reason, in decreasing order."""
     note: str = ""
 
 
@@ -38,27 +36,36 @@ _COUNTS: TypeAdapter[list[StageCount]] = TypeAdapter(list[StageCount])
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The files of one run. Stages are numbered from 0 (collect) so that a listing reads in order."""
+    """The files of one run. Stages are numbered from 0 (collect), so that a listing is in order."""
 
     folder: Path
 
     def kept(self, number: int) -> RowFile:
+        """The rows that stage `number` kept."""
         return RowFile(self.folder / "kept" / f"{number:02d}.jsonl")
 
     def dropped_path(self, number: int, name: str) -> Path:
+        """The file of the rows that the stage dropped."""
         return self.folder / "dropped" / f"{number:02d}-{name}.jsonl"
 
     def _count_path(self, number: int, name: str) -> Path:
         return self.folder / "stages" / f"{number:02d}-{name}.json"
 
     def finished(self, number: int, name: str) -> StageCount | None:
+        """The count of a finished stage, else None."""
         path = self._count_path(number, name)
         return _COUNT.validate_json(path.read_bytes()) if path.exists() else None
 
     def record(
         self, number: int, name: str, outcomes: Iterable[Outcome], before: int | None, note: str = ""
     ) -> StageCount:
-        """Write every outcome where it belongs. `before` None: the rows enter here (collect)."""
+        """Write every outcome to its file; return the count.
+
+        `before` is the number of rows given to the stage; None for collect, where rows enter.
+
+        Raises:
+            CurationError: The stage did not return an outcome for each row.
+        """
         kept, reasons = 0, Counter[str]()
         with (
             whole_file(self.kept(number).path) as keep,
@@ -86,10 +93,16 @@ def _by_number(reasons: Counter[str]) -> list[tuple[str, int]]:
 
 
 def funnel_json(counts: list[StageCount]) -> str:
+    """The funnel as the JSON of funnel.json."""
     return json.dumps({"schema": SCHEMA_VERSION, "stages": [asdict(c) for c in counts]}, indent=1) + "\n"
 
 
 def read_funnel(out: Path) -> list[StageCount]:
+    """The funnel of a finished run.
+
+    Raises:
+        CurationError: There is none, or it is not JSON.
+    """
     path = out / "funnel.json"
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -101,7 +114,7 @@ def read_funnel(out: Path) -> list[StageCount]:
 
 
 def funnel_text(counts: list[StageCount]) -> str:
-    """A Markdown table: it reads in a terminal and in a README."""
+    """The funnel as a Markdown table."""
     lines = ["| stage | given | kept | dropped, by reason |", "|---|---:|---:|---|"]
     for one in counts:
         reasons = ", ".join(f"{name} {number:,}" for name, number in one.dropped.items()) or one.note or "-"

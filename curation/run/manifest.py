@@ -1,6 +1,6 @@
-"""manifest.json: what a run is made from. The same manifest gives the same files, so it carries no clock.
+"""manifest.json: the inputs of a run. Equal manifests give equal files, so it contains no time.
 
-A folder belongs to one manifest: another recipe, seed or input is refused there.
+A folder belongs to one manifest: a run with another recipe, seed or input is refused there.
 """
 
 import json
@@ -13,13 +13,13 @@ from curation.errors import CurationError
 from curation.run.folder import FolderError, write_whole
 
 SCHEMA_VERSION = 1
-# Libraries whose release may change what comes out.
+# Libraries whose version may change the output.
 PACKAGES = ("s1-server", "datasets", "math-verify", "numpy", "pyarrow", "reasoning-gym", "tokenizers")
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file that went in."""
+    """An input file."""
 
     name: str
     path: str
@@ -29,7 +29,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`settings` are those that decide what comes out; how fast, or from which host, is not among them."""
+    """`settings` are those that affect the output, not for example concurrency or the host."""
 
     recipe: str
     settings: dict[str, object]
@@ -38,21 +38,27 @@ class Manifest:
 
 
 def manifest_of(recipe: str, settings: dict[str, object], files: list[tuple[str, Path]]) -> Manifest:
+    """The manifest of a run.
+
+    Raises:
+        CurationError: An input file cannot be read.
+    """
     inputs = tuple(_input(name, path) for name, path in files)
     return Manifest(recipe, settings, inputs, {name: _version(name) for name in PACKAGES})
 
 
 def claim(out: Path, manifest: Manifest) -> None:
-    """Take the folder for this run, or go on with it; refuse the folder of another run, naming the
-    difference.
+    """Take the folder for this run, or continue the run in it.
+
+    Raises:
+        FolderError: It holds other files or another run; the message names the difference.
+        CurationError: Its manifest.json is not JSON.
     """
     path = out / "manifest.json"
     text = json.dumps({"schema": SCHEMA_VERSION, **asdict(manifest)}, indent=1, sort_keys=True) + "\n"
     if not path.exists():
-        if strangers := sorted(one.name for one in out.iterdir() if not one.name.endswith(".part")):
-            raise FolderError(
-                f"{out}: holds {strangers[0]}, which no curation run has made; give another --out"
-            )
+        if others := sorted(one.name for one in out.iterdir() if not one.name.endswith(".part")):
+            raise FolderError(f"{out}: holds {others[0]}, which no curation run has made; give another --out")
         write_whole(path, text)
         return
     try:
@@ -64,7 +70,7 @@ def claim(out: Path, manifest: Manifest) -> None:
 
 
 def _difference(there: object, here: object, at: str = "") -> str:
-    """The first place where two JSON values differ, in words; empty when they don't."""
+    """The first difference of two JSON values, in words; empty if there is none."""
     if isinstance(there, dict) and isinstance(here, dict):
         for key in sorted({*there, *here}):
             if found := _difference(there.get(key), here.get(key), f"{at}.{key}" if at else str(key)):

@@ -1,7 +1,4 @@
-"""Run a recipe in a folder: what is finished is passed over, what is new is done and booked, in order.
-
-Nothing about any stage is decided here.
-"""
+"""Runs a recipe in a folder: finished stages are skipped, the others are run and recorded, in order."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,23 +13,27 @@ from curation.run.progress import watched
 from curation.run.stage import Stage
 from server.reasoning.command import held
 
-Tell = Callable[[StageCount], None]
+ReportCount = Callable[[StageCount], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """`collect` makes the pool; `stages` thin it out, in this order; `export` writes what is left."""
+    """`collect` makes the pool, `stages` filter it in order, `export` writes the result."""
 
     name: str
     collect: Callable[[], Iterator[Outcome]]
     stages: tuple[Stage, ...]
     export: Callable[[RowFile, Path], None]
     skipped: tuple[str, ...] = ()
-    """Stages that the user left out: the funnel shows them as such."""
+    """Stages skipped by the user; the funnel marks them."""
 
 
-def run(recipe: Recipe, manifest: Manifest, out: Path, tell: Tell) -> list[StageCount]:
-    """The funnel. `CurationError` where the folder is in use or holds another run."""
+def run(recipe: Recipe, manifest: Manifest, out: Path, tell: ReportCount) -> list[StageCount]:
+    """Run the recipe and return the funnel; `tell` is called after each stage.
+
+    Raises:
+        CurationError: The folder is in use or holds another run, the pool is empty, or no row is left.
+    """
     with held(out, FolderError):
         claim(out, manifest)
         ledger = Ledger(out)

@@ -1,4 +1,4 @@
-"""How far a long stage is, on the terminal only: rows done, rows a second, time left."""
+"""The progress of a long stage, on a terminal only: rows done, rows per second, time left."""
 
 import sys
 import time
@@ -17,21 +17,22 @@ def watched(
     out: TextIO = sys.stderr,
     now_s: Callable[[], float] = time.monotonic,
 ) -> Iterator[Item]:
-    """The items, unchanged. Nothing is written where nobody looks (a file, a pipe), or when it was quick."""
+    """Yield the items unchanged. Nothing is printed if `out` is not a terminal, or within EVERY_S seconds."""
     start = last = now_s()
-    told = False
+    has_printed = False
     for done, item in enumerate(items, 1):
         yield item
         if out.isatty() and (now := now_s()) - last >= EVERY_S:
             out.write(f"\r{line(name, done, total, now - start)}\x1b[K")
             out.flush()
-            last, told = now, True
-    if told:
+            last, has_printed = now, True
+    if has_printed:
         out.write("\r\x1b[K")
         out.flush()
 
 
 def line(name: str, done: int, total: int, elapsed_s: float) -> str:
+    """The progress line."""
     speed = done / elapsed_s
     left_s = (total - done) / speed
     return f"{name:>16}  {done:,} of {total:,}, {speed:,.1f} rows/s, {left_s / 60:,.0f} min left"

@@ -1,7 +1,6 @@
-"""A stage is a function from rows to rows, each kept or dropped with a reason; most look at one row at a
-time.
+"""A stage is a function from rows to outcomes: each row is kept or dropped with a reason.
 
-Decided here: the shapes. Which stages there are, and in which order, is the recipe's business.
+Defines the types. Which stages run, and in which order, is defined by the recipe.
 """
 
 from abc import ABC, abstractmethod
@@ -20,7 +19,7 @@ Run = Callable[[Iterable[Row]], Iterator[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`by_row`: what becomes of a row does not depend on the others, so the rows may be sharded."""
+    """`by_row`: the outcome of a row does not depend on other rows, so that rows may be sharded."""
 
     name: str
     run: Run
@@ -29,7 +28,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a row must go: the name that is counted, and what exactly was seen."""
+    """Why a row is dropped: the name that is counted, and what exactly was found."""
 
     reason: str
     detail: str = ""
@@ -40,20 +39,23 @@ Rule = Callable[[Row], Fault | None]
 
 @dataclass(frozen=True, slots=True)
 class EachRow:
-    """The first rule that finds a fault drops the row."""
+    """Drops a row on the first rule that finds a fault."""
 
     rules: tuple[Rule, ...]
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Apply the rules to each row."""
         for row in rows:
             fault = self.fault(row)
             yield row if fault is None else Dropped(row, fault.reason, fault.detail)
 
     def fault(self, row: Row) -> Fault | None:
+        """The first fault of a row, or None."""
         return next((fault for rule in self.rules if (fault := rule(row))), None)
 
 
 def filter_stage(name: str, *rules: Rule) -> Stage:
+    """A stage that applies rules to each row."""
     return Stage(name, EachRow(rules), by_row=True)
 
 

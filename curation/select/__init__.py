@@ -1,1 +1,1 @@
-"""Which thousand of the rows that are left."""
+"""The selection of about a thousand of the remaining rows."""

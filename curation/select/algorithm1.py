@@ -1,9 +1,8 @@
-"""Algorithm 1 of the paper: a domain at random, then a row of it with weight 2^-rank, the longest thinking
-first.
+"""Algorithm 1 of the paper: a random domain, then a row of it with weight 2^-rank, longest thinking first.
 
 The paper draws domains uniformly throughout. Its notebook (data/filter.ipynb) does so up to 700 rows, then by
-how
-often a domain occurs among AIME and GPQA; `benchmark_from` says from which row on (None: never).
+the frequency of a domain in AIME and GPQA; `benchmark_from` is the row from which on this holds (None:
+never).
 """
 
 from collections import Counter, defaultdict
@@ -14,13 +13,13 @@ from curation.errors import CurationError
 from curation.select.candidate import Candidate
 
 NOTEBOOK_FROM = 700
-# Of GPQA's domains together, against AIME's: "enlarge_ratio" in the notebook.
+# Total weight of GPQA's domains relative to AIME's: "enlarge_ratio" in the notebook.
 GPQA_SHARE = 0.5
-# Beyond this rank the weights together are below 2^-60.
-DEEPEST_RANK = 60
+# All weights beyond this rank together are below 2^-60.
+MAX_RANK = 60
 
 Pools = dict[str, list[Candidate]]
-"""Per domain the rows that may still be drawn, the longest first."""
+"""The rows that may still be drawn, by domain, longest thinking first."""
 
 
 def algorithm1(
@@ -30,7 +29,11 @@ def algorithm1(
     rng: Random,
     benchmark_from: int | None = None,
 ) -> list[Candidate]:
-    """`chosen` (the preselection) and as many more as make `wanted`, or as there are."""
+    """`chosen` (the preselection) and further rows up to `wanted`, if there are as many.
+
+    Raises:
+        CurationError: `benchmark_from` is set, and no row of AIME is left.
+    """
     weights = benchmark_weights(candidates) if benchmark_from is not None else Counter[str]()
     taken = {one.id for one in chosen}
     pools = _pools([one for one in candidates if one.id not in taken])
@@ -45,8 +48,10 @@ def algorithm1(
 
 
 def benchmark_weights(candidates: Sequence[Candidate]) -> Counter[str]:
-    """Rows of AIME a domain, plus those of GPQA scaled to half of AIME's mass, rounded down as in
-    the notebook.
+    """AIME's rows per domain, plus GPQA's scaled to half of AIME's total, rounded down as in the notebook.
+
+    Raises:
+        CurationError: No row of AIME is left.
     """
     aime = Counter(one.domain for one in candidates if one.source == "aime")
     gpqa = Counter(one.domain for one in candidates if one.source == "gpqa")
@@ -60,7 +65,7 @@ def _pools(candidates: Sequence[Candidate]) -> Pools:
     pools: Pools = defaultdict(list)
     for one in candidates:
         pools[one.domain].append(one)
-    # Equal lengths in the order of ids, so that the order of the pool does not matter.
+    # Ties are broken by id, so that the order of the pool does not matter.
     return {domain: sorted(pools[domain], key=lambda one: (-one.length, one.id)) for domain in sorted(pools)}
 
 
@@ -69,12 +74,12 @@ def _any_domain(pools: Pools, rng: Random) -> str:
 
 
 def _weighted_domain(pools: Pools, weights: Counter[str], rng: Random) -> str:
-    """When the benchmarks' domains are used up, any domain will do: there is nothing better to follow."""
+    """A domain by weight; any domain once those of the benchmarks are exhausted."""
     left = [domain for domain in pools if weights[domain] > 0]
     return rng.choices(left, [weights[domain] for domain in left])[0] if left else _any_domain(pools, rng)
 
 
 def rank(count: int, rng: Random) -> int:
-    """0 with weight 1, 1 with 1/2, 2 with 1/4, ... among `count`."""
-    deepest = min(count, DEEPEST_RANK)
-    return rng.choices(range(deepest), [2.0**-at for at in range(deepest)])[0]
+    """A rank below `count`: 0 with weight 1, 1 with weight 1/2, 2 with weight 1/4, ..."""
+    max_rank = min(count, MAX_RANK)
+    return rng.choices(range(max_rank), [2.0**-at for at in range(max_rank)])[0]

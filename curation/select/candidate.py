@@ -1,4 +1,4 @@
-"""What selection looks at: a few words a row, so that the rows themselves can stay on the disk."""
+"""The few fields of a row that selection needs, so that the rows themselves can stay on disk."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +14,8 @@ UNITS = ("reported", "characters", "words")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
+    """What selection knows of a row; `length` in the chosen unit."""
+
     id: str
     source: str
     domain: str
@@ -22,14 +24,21 @@ class Candidate:
 
 
 def candidate(row: Row, length: Length) -> Candidate:
+    """The candidate of a row.
+
+    Raises:
+        CurationError: The length is to be the reported token count, and the trace has none.
+    """
     one = row.problem
     correct = row.trace.correct if row.trace else None
     return Candidate(one.id, one.source, one.domain, length(row.trace) if row.trace else 0, correct)
 
 
 def length_in(unit: str) -> Length:
-    """Length of thinking: in a unit of UNITS, or in tokens of a tokenizer (hub id or folder), as
-    the paper's.
+    """The function that measures thinking, in a unit of UNITS or in tokens of a tokenizer (hub id or folder).
+
+    Raises:
+        CurationError: There is no such tokenizer.
     """
     if unit == "characters":
         return lambda trace: len(trace.thinking)
@@ -55,8 +64,8 @@ def _tokens(name: str) -> Length:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError) as error:
-        why = str(error).strip().split("\n")[0]
+        cause = str(error).strip().split("\n")[0]
         raise CurationError(
-            f"--length {name}: no such tokenizer ({why}); there is also {', '.join(UNITS)}"
+            f"--length {name}: no such tokenizer ({cause}); there is also {', '.join(UNITS)}"
         ) from error
     return lambda trace: len(tokenizer(trace.thinking, add_special_tokens=False)["input_ids"])

@@ -1,6 +1,6 @@
-"""The rows that are in before any drawing: right traces of AIME and GPQA, and long right ones of MATH.
+"""The rows selected before any draw: correct traces of AIME and GPQA, and long correct ones of MATH.
 
-s1, data/filter.ipynb; the paper counts 384 of them. Length in tokens of Qwen2.5's tokenizer there.
+s1, data/filter.ipynb; the paper counts 384 of them. There the length is in tokens of Qwen2.5's tokenizer.
 """
 
 from collections.abc import Iterable
@@ -13,6 +13,7 @@ LONG = 5600
 
 
 def preselected(candidates: Iterable[Candidate], longer_than: int = LONG) -> list[Candidate]:
+    """The preselected candidates, in order."""
     return [one for one in candidates if one.correct and _belongs(one, longer_than)]
 
 

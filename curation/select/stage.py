@@ -1,4 +1,4 @@
-"""The stage that keeps the selected rows and drops the others: one pass to choose, one to write."""
+"""The stage that keeps the selected rows and drops the others: one pass selects, one pass writes."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,12 +15,13 @@ Choose = Callable[[Sequence[Candidate], int, Random], list[Candidate]]
 
 @dataclass(frozen=True, slots=True)
 class Algorithm1:
-    """The preselection, then the drawing; `benchmark_from` as in `algorithm1`."""
+    """Preselection, then draws; `benchmark_from` as in `algorithm1`."""
 
     benchmark_from: int | None = None
     long: int = LONG
 
     def __call__(self, candidates: Sequence[Candidate], wanted: int, rng: Random) -> list[Candidate]:
+        """Up to `wanted` of the candidates."""
         first = preselected(candidates, self.long)
         return algorithm1(candidates, first[:wanted], wanted, rng, self.benchmark_from)
 
@@ -37,7 +38,7 @@ SELECTIONS: dict[str, Choose] = {
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """`rows` must be readable twice."""
+    """`rows` must be iterable twice."""
 
     selection: str
     wanted: int
@@ -46,6 +47,7 @@ class Select:
     long: int = LONG
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Keep the selected rows, drop the others as not_selected."""
         length = length_in(self.length)
         candidates = [candidate(row, length) for row in rows]
         rng = Random(f"{self.seed}:select")

@@ -1,4 +1,4 @@
-"""The sources of the pool, in the order in which the paper collected them: one file and one row each."""
+"""The sources of the pool in the paper's order: one file and one row each."""
 
 from curation.sources.agieval import AGIEVAL
 from curation.sources.aime import AIME

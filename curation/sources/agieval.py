@@ -1,4 +1,4 @@
-"""AGIEval: SAT, LSAT, LogiQA, AQuA, and the hardest of its MATH; multiple choice, except for the last."""
+"""AGIEval: SAT, LSAT, LogiQA and AQuA (multiple choice), and the hardest problems of its MATH part."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 
@@ -7,6 +7,11 @@ HARDEST = "5"
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     if (level := optional(row, "level")) and level != HARDEST:
         return LeftOut(f"MATH of level {level}")
     options = tuple(str(one) for one in row.get("options") or ())

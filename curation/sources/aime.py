@@ -1,5 +1,6 @@
-"""AIME 1983 to 2021. The paper says 2021, its script took 2022 as well, and 2022 and 2023 were its
-dev set.
+"""AIME 1983 to 2021.
+
+The paper says 2021; its script also took 2022, and 2022 and 2023 were its dev set.
 """
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, MissingColumnError, Source, column, optional
@@ -8,7 +9,11 @@ LAST_YEAR = 2021
 
 
 def year_of(row: Columns) -> int:
-    """From `Year` or `year`, else from an ID such as "1991-5" or "2004-II-7"."""
+    """The year from `Year` or `year`, else from an ID such as "1991-5" or "2004-II-7".
+
+    Raises:
+        MissingColumnError: There is no year.
+    """
     text = optional(row, "Year") or optional(row, "year") or optional(row, "ID").partition("-")[0]
     if not text.isdigit():
         raise MissingColumnError(f"no year (it has {', '.join(sorted(row))})")
@@ -16,11 +21,17 @@ def year_of(row: Columns) -> int:
 
 
 def name_of(row: Columns) -> str:
+    """The original id, or one made of year, part and number."""
     number, part = optional(row, "problem_number"), optional(row, "aime_number")
     return optional(row, "ID") or (f"{year_of(row)}-{part}-{number}" if number else "")
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     if year_of(row) > LAST_YEAR:
         return LeftOut(f"of {year_of(row)}: after {LAST_YEAR}")
     answer = column(row, "Answer", "answer")

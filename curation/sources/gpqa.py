@@ -1,7 +1,7 @@
-"""GPQA: the extended set without the diamond one, which is an eval. Its authors ask not to print its
-questions.
+"""GPQA: the extended set without the diamond set, which is an eval.
 
-The user accepts its terms at the hub, or brings the file; no row of it is stored in this project.
+Its authors ask not to publish its questions. The user accepts its terms at the hub, or provides the file; no
+row of it is stored in this project.
 """
 
 from hashlib import blake2b
@@ -15,9 +15,14 @@ ORDER_SEED = 42
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     question, right = column(row, "Question"), column(row, "Correct Answer")
     choices = [*(column(row, name) for name in WRONG), right]
-    # s1 shuffles with one generator over the whole set; a row's own seed does not depend on its neighbours.
+    # s1 shuffles with one generator for the whole set; seeding per row makes rows independent.
     Random(f"{ORDER_SEED}:{_digest(question)}").shuffle(choices)
     letter = "ABCD"[choices.index(right)]
     subject = optional(row, "High-level domain")
@@ -38,5 +43,5 @@ def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-# The diamond rows go at decontamination: they are a reference there, and an exact match always drops.
+# Decontamination drops the diamond rows: they are a reference there.
 GPQA = Source("gpqa", (Hub("Idavidrein/gpqa", "train", "gpqa_extended"),), "CC-BY-4.0", draft)

@@ -1,6 +1,4 @@
-"""JEEBench: the entrance examination of the Indian institutes of technology; the gold is a letter or a
-number.
-"""
+"""JEEBench: India's joint entrance examination; the reference answer is a letter or a number."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
@@ -10,6 +8,11 @@ _NAMES = {"phy": "physics", "chem": "chemistry", "math": "math"}
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     subject, gold = optional(row, "subject"), column(row, "gold")
     return Draft(
         question=column(row, "question"),

@@ -1,12 +1,17 @@
-"""LiveCodeBench, releases 1 to 3, the hard ones; without reference solutions, as USACO."""
+"""LiveCodeBench, releases 1 to 3, hard problems only; without reference solutions, like USACO."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 
 FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl")
-"""What release_v1, v2 and v3 added, by the data set's own loading script."""
+"""The files of release_v1, v2 and v3, according to the data set's loading script."""
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     if (difficulty := optional(row, "difficulty")) != "hard":
         return LeftOut(f"its difficulty is {difficulty or 'not given'}")
     return Draft(

@@ -1,6 +1,6 @@
-"""NuminaMATH: all of the AoPS forum, and the 500 of other origin that the paper pinned.
+"""NuminaMATH: all of the AoPS forum, and the 500 problems of other origin that the paper pinned.
 
-Not here: a few dozen questions that the original's loader names one by one (TMP_QUESTIONS_TO_KEEP).
+Not included: a few dozen questions that the original's loader names one by one (TMP_QUESTIONS_TO_KEEP).
 """
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
@@ -8,6 +8,11 @@ from server.reasoning.answers import last_boxed
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     solution = optional(row, "solution")
     boxed = last_boxed(solution)
     origin = optional(row, "source") or "aops_forum"
@@ -20,8 +25,9 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 
 def wanted(row: Columns) -> bool:
-    """In the large set only the forum; in the pinned one (and in a user's file without origins)
-    everything.
+    """Whether to read a row at all.
+
+    Of the large set only the forum's; of the pinned set, and of a user's file without origins, all.
     """
     return "messages" not in row or row.get("source") == "aops_forum"
 

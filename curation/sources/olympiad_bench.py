@@ -1,4 +1,4 @@
-"""OlympiadBench: olympiads of mathematics and physics; open-ended, English, text only."""
+"""OlympiadBench: mathematics and physics olympiads; open-ended, English, text only."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
@@ -7,21 +7,26 @@ CONFIGS = ("OE_TO_maths_en_COMP", "OE_TO_physics_en_COMP", "TP_TO_maths_en_COMP"
 
 
 def first(value: object) -> str:
-    """Solutions and final answers are lists; like the paper, take the first solution."""
+    """The first item of a list, as text: like the paper, the first solution."""
     if isinstance(value, list):
         value = value[0] if value else ""
     return "" if value is None else str(value).strip()
 
 
 def answers(row: Columns) -> str:
-    """All final answers: a question may ask for several. Dollar signs are dress."""
+    """All final answers, since a question may ask for several, without dollar signs."""
     found = row.get("final_answer") or []
     listed = found if isinstance(found, list) else [found]
     return ", ".join(str(one).strip().strip("$") for one in listed)
 
 
 def draft(row: Columns) -> Draft | LeftOut:
-    # s1's loader forgot the context and says so in a comment; a question without it cannot be answered.
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
+    # s1's loader leaves out the context, as its comment admits; without it the question cannot be answered.
     context, question = optional(row, "context"), column(row, "question")
     subject = optional(row, "subject") or (
         "Physics" if "Physics" in optional(row, "classification") else "Math"

@@ -1,4 +1,4 @@
-"""OlympicArena: olympiads of seven subjects; English and text only, as in the paper."""
+"""OlympicArena: olympiads in seven subjects; English and text only, as in the paper."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
@@ -8,6 +8,11 @@ _KINDS = {"Math": "math", "CS": "coding"}
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     if optional(row, "language") != "EN" or optional(row, "modality") != "text-only":
         return LeftOut(f"{optional(row, 'language')} {optional(row, 'modality')}")
     subject = optional(row, "subject")

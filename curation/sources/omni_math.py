@@ -1,5 +1,6 @@
-"""Omni-MATH: olympiad problems with a path of subjects ("Mathematics -> Geometry -> Plane Geometry ->
-Angles").
+"""Omni-MATH: olympiad problems, each with a path of subjects.
+
+For example "Mathematics -> Geometry -> Plane Geometry -> Angles".
 """
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
@@ -7,6 +8,11 @@ from curation.sources.subjects import domain_of
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     paths = row.get("domain") or [""]
     levels = str(paths[0]).split(" -> ")[1:]
     return Draft(

@@ -6,6 +6,11 @@ from server.reasoning.answers import last_boxed
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     subject, solution = optional(row, "subject") or optional(row, "type"), optional(row, "solution")
     boxed = last_boxed(solution)
     return Draft(

@@ -1,11 +1,14 @@
-"""s1-prob: the probability section of Stanford's statistics qualifying examinations, with written
-solutions.
-"""
+"""s1-prob: the probability part of Stanford's statistics qualifying exams, with written solutions."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     return Draft(
         question=column(row, "question"),
         solution=optional(row, "solution"),

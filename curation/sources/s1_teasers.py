@@ -1,10 +1,15 @@
-"""s1-teasers: the hard brain-teasers of quantitative-trading interviews (PuzzledQuant)."""
+"""s1-teasers: hard brain-teasers from quantitative-trading interviews (PuzzledQuant)."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 from server.reasoning.answers import last_boxed
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     answer = optional(row, "Answer")
     boxed = last_boxed(answer)
     return Draft(

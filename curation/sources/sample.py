@@ -1,4 +1,4 @@
-"""Take so many rows of a source, spread evenly over its groups: the same ones whatever order they come in."""
+"""Samples a fixed number of rows of a source, evenly over its groups and independent of their order."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from curation.sources.source import Columns, Source
 
 
 def sampled(source: Source, rows: Iterator[tuple[Columns, Outcome]], seed: int) -> Iterator[Outcome]:
-    """All rows where the source has no `sample`; else the chosen ones, the others dropped as not_sampled."""
+    """Yield all rows if the source has no `sample`; else the sampled ones, the others as not_sampled."""
     if source.sample is None:
         yield from (outcome for _, outcome in rows)
         return
@@ -27,7 +27,7 @@ def sampled(source: Source, rows: Iterator[tuple[Columns, Outcome]], seed: int) 
 
 
 def _chosen(groups: dict[str, list[Row]], wanted: int, seed: int) -> set[str]:
-    """One of each group in turn, in the order of a seeded hash, until there are enough."""
+    """The ids of `wanted` rows: one per group in turn, each group in the order of a seeded hash."""
     queues = [sorted(rows, key=lambda row: _place(row, seed)) for _, rows in sorted(groups.items())]
     turns = (row for turn in range(max(map(len, queues), default=0)) for row in _turn(queues, turn))
     chosen: set[str] = set()

@@ -9,8 +9,8 @@ _ENDINGS = {
 }
 
 
-def asked(question: str) -> str:
-    """The original ends in "Answer:" or "Optimal solvent:", which is a prompt and no question."""
+def without_prompt(question: str) -> str:
+    """The question without a final "Answer:" or "Optimal solvent:", which is a prompt, not a question."""
     question = question.split("\n\nAnswer:")[0]
     for ending, better in _ENDINGS.items():
         question = question.replace(ending, better)
@@ -18,13 +18,18 @@ def asked(question: str) -> str:
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     answers = row.get("answer")
     if not answers:
         return LeftOut("no answer")
     answer = str(answers[0] if isinstance(answers, list) else answers)
     task, category = optional(row, "task_name"), optional(row, "category")
     return Draft(
-        question=asked(column(row, "question")),
+        question=without_prompt(column(row, "question")),
         answer=answer,
         solution=answer,
         original_id=optional(row, "id"),

@@ -1,6 +1,6 @@
-"""What a source is: where its rows come from, under which licence, and how one of them becomes a problem.
+"""What defines a source: where its rows come from, its licence, and how a row becomes a problem.
 
-Adding a source is one file that says this, and one row in `curation.sources.SOURCES`.
+A new source is one file that defines this, and one row in `curation.sources.SOURCES`.
 """
 
 from collections.abc import Callable
@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 Columns = dict[str, Any]
-"""One raw row, as the hub or the file has it."""
+"""One raw row of the hub or a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """A data set of the Hugging Face hub. `files`: these JSON files of it, for a set that is otherwise a
-    loading script, which `datasets` runs no more."""
+    """A data set of the Hugging Face hub.
+
+    `files` names its JSON files, for a set that is a loading script, which `datasets` no longer runs.
+    """
 
     path: str
     split: str
@@ -27,7 +29,7 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A problem on its way into the pool; the pool gives it its id."""
+    """A problem before the pool assigns its id."""
 
     question: str
     answer: str = ""
@@ -36,25 +38,29 @@ class Draft:
     kind: str = "math"
     published_as: str = ""
     domain: str = ""
-    """A two-digit code of `curation.domains.msc` where the source has a subject of its own, else empty."""
+    """A two-digit code of `curation.domains.msc` if the source gives a subject, else empty."""
     choices: tuple[str, ...] = ()
     licence: str = ""
-    """Where one row's differs from its source's."""
+    """The row's licence, if it differs from its source's."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """The source's own rule keeps this row out of the pool (a picture, a year, a difficulty)."""
+    """A row excluded by the source's own rule (a picture, a year, a difficulty)."""
 
     why: str
 
 
 class MissingColumnError(ValueError):
-    """The row lacks what its source always has."""
+    """A row without a column that its source always has."""
 
 
 def column(row: Columns, *names: str) -> str:
-    """The first of these columns that is there and not empty, as text."""
+    """The first of these columns that is present and not empty, as text.
+
+    Raises:
+        MissingColumnError: There is none.
+    """
     for name in names:
         if (value := optional(row, name)) != "":
             return value
@@ -62,19 +68,20 @@ def column(row: Columns, *names: str) -> str:
 
 
 def optional(row: Columns, name: str) -> str:
+    """The column as text; empty if it is missing."""
     value = row.get(name)
     return "" if value is None else str(value).strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`draft` reads one raw row. `sample` and `group`: take so many, spread evenly over the groups."""
+    """`draft` reads one raw row. `sample` and `group`: take that many rows, evenly over the groups."""
 
     name: str
     hub: tuple[Hub, ...]
     licence: str
     draft: Callable[[Columns], Draft | LeftOut]
     wanted: Callable[[Columns], bool] = lambda _: True
-    """False: no part of this source at all, and too many to keep books of (NuminaMATH's other 800,000)."""
+    """False skips a row without recording it (NuminaMATH has 800,000 such rows)."""
     sample: int | None = None
     group: Callable[[Columns], str] = lambda _: ""

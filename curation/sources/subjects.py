@@ -1,10 +1,10 @@
-"""Which two-digit MSC code a source's own subject name stands for, so that no model need be asked.
+"""The two-digit MSC codes of the sources' own subject names, so that no model has to be asked.
 
-The names are those that the sources print; a name that is not here leaves the domain open.
+The names are those printed by the sources; an unlisted name leaves the domain open.
 """
 
 SUBJECTS = {
-    # MATH (hendrycks/math, `subject` or `type`); its school algebra stands with polynomials and equations.
+    # MATH (hendrycks/math, `subject` or `type`); its school algebra counts as polynomials and equations.
     "algebra": "12",
     "prealgebra": "97",
     "intermediate algebra": "12",
@@ -80,5 +80,5 @@ SUBJECTS = {
 
 
 def domain_of(*names: str) -> str:
-    """The code of the first name that has one; empty when none has."""
+    """The code of the first name that has one, or empty."""
     return next((code for name in names if (code := SUBJECTS.get(name.strip().lower(), ""))), "")

@@ -1,4 +1,4 @@
-"""TheoremQA: university theorems put to use; rows that need their picture are left out."""
+"""TheoremQA: applications of university theorems; rows that need their picture are left out."""
 
 import json
 
@@ -7,14 +7,19 @@ from curation.sources.subjects import domain_of
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row, or why it is left out.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     if row.get("Picture") is not None:
         return LeftOut("needs its picture")
     answer = row.get("Answer")
-    said = json.dumps(answer) if isinstance(answer, list | bool) else column(row, "Answer")
+    text = json.dumps(answer) if isinstance(answer, list | bool) else column(row, "Answer")
     return Draft(
         question=column(row, "Question"),
-        answer=said,
-        solution=said,
+        answer=text,
+        solution=text,
         original_id=optional(row, "id"),
         published_as=f"TIGER-Lab/TheoremQA/{optional(row, 'Answer_type')}",
         domain=domain_of(optional(row, "subfield"), optional(row, "field")),

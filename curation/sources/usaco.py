@@ -1,11 +1,17 @@
-"""USACO: programming contests. They have no reference solution, so the quality stage drops them, as in the
-paper.
+"""USACO: programming contests.
+
+Without a reference solution, the quality stage drops them, as in the paper.
 """
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     return Draft(
         question=column(row, "question"),
         original_id=optional(row, "question_id") or optional(row, "id"),

@@ -1,4 +1,4 @@
-"""xword: 1,000 crossword clues, each with the number of letters asked for."""
+"""xword: 1,000 crossword clues, each with the number of letters of the answer."""
 
 from curation.sources.source import Columns, Draft, Hub, LeftOut, MissingColumnError, Source, column
 
@@ -9,6 +9,11 @@ INSTRUCTION = (
 
 
 def draft(row: Columns) -> Draft | LeftOut:
+    """The draft of one raw row.
+
+    Raises:
+        MissingColumnError: A required column is missing.
+    """
     before, mark, clue = column(row, "input").partition("### Clue: ")
     if not mark:
         raise MissingColumnError(f"no '### Clue: ' in {before[:60]!r}")

@@ -1,1 +1,1 @@
-"""A teacher's thinking and answer for every problem: asked for, or brought along."""
+"""A teacher's thinking and answer for each problem: asked for, or read from files."""

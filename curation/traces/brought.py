@@ -1,4 +1,4 @@
-"""Give rows the traces that files bring along; a row without one passes, to be asked for or dropped later."""
+"""Gives rows the traces in files; a row without one passes, to be asked for or dropped later."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -11,11 +11,12 @@ from server.reasoning.records import Trace
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """`files` are (format, path)."""
+    """A stage; `files` are (format, path)."""
 
     files: tuple[tuple[str, Path], ...]
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Add the trace in the files, if any, to each row without one."""
         with shelf_of(self.files) as shelf:
             for row in rows:
                 found = shelf.find(row) if row.trace is None else None

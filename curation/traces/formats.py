@@ -1,4 +1,4 @@
-"""Traces that others made: how each published format says question, thinking and answer. One row a format."""
+"""Readers for published trace formats: where each has question, thinking and answer. One row per format."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from curation.sources.source import Columns, MissingColumnError, column, optiona
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One row of a file: matched to the pool by its question, or by `problem_id` where it has no question."""
+    """One row of a file: matched to the pool by its question, or by `problem_id` if it has no question."""
 
     question: str
     thinking: str
@@ -28,7 +28,7 @@ def own(row: Columns) -> Found:
 
 
 def s1k(row: Columns) -> Found:
-    """simplescaling/s1K: a list of trajectories, the first is the trace; its siblings name the teacher."""
+    """simplescaling/s1K: the first of its trajectories, or the columns of Gemini's trace."""
     trajectories = row.get("thinking_trajectories")
     if trajectories:
         return Found(column(row, "question"), str(trajectories[0]), column(row, "attempt"), "gemini")
@@ -41,7 +41,7 @@ def s1k(row: Columns) -> Found:
 
 
 def s1k_1_1(row: Columns) -> Found:
-    """simplescaling/s1K-1.1: DeepSeek-R1's trace beside Gemini's."""
+    """simplescaling/s1K-1.1: the columns of DeepSeek-R1's trace."""
     thinking, answer = column(row, "deepseek_thinking_trajectory"), column(row, "deepseek_attempt")
     return Found(column(row, "question"), thinking, answer, "deepseek-r1")
 
@@ -57,7 +57,11 @@ def marked(row: Columns) -> Found:
 
 
 def s1_chat(row: Columns) -> Found:
-    """A whole chat in s1's own marks (<|im_start|>think ... <|im_start|>answer)."""
+    """A whole chat with s1's marks (<|im_start|>think ... <|im_start|>answer).
+
+    Raises:
+        MissingColumnError: There is no assistant turn.
+    """
     text = column(row, "model_response", "text")
     _, mark, written = text.partition("<|im_start|>assistant\n")
     if not mark:
@@ -69,31 +73,36 @@ def s1_chat(row: Columns) -> Found:
 
 
 def zero_eval(row: Columns) -> Found:
-    """ZeroEval: the output is JSON in a fence, often with raw backslashes that no JSON parser takes."""
+    """ZeroEval: JSON in a code fence, often with raw backslashes that JSON parsers refuse."""
     text = _text(row, "output")
     _, mark, tail = text.rpartition('"answer"')
-    said = tail.strip().removeprefix(":").strip().rstrip("`\n }").strip()
+    value = tail.strip().removeprefix(":").strip().rstrip("`\n }").strip()
     if not mark:
         return Found(column(row, "problem"), "", text, optional(row, "generator"))
-    answer = said.strip('"').replace("\\\\", "\\")
+    answer = value.strip('"').replace("\\\\", "\\")
     return Found(column(row, "problem"), text, f"\\boxed{{{answer}}}", optional(row, "generator"))
 
 
 def _turns(row: Columns) -> tuple[str, str] | None:
-    """The first question and the first answer of `conversations` or `messages`, in either spelling."""
+    """The first question and the first answer of `conversations` or `messages`, in either spelling.
+
+    Raises:
+        MissingColumnError: One of them is missing.
+    """
     turns: Any = row.get("conversations") or row.get("messages")
     if isinstance(turns, str):
         turns = json.loads(turns)
     if not turns:
         return None
-    said = {str(turn.get("from") or turn.get("role")): turn for turn in reversed(turns)}
-    asked, told = said.get("user") or said.get("human"), said.get("assistant") or said.get("gpt")
-    if asked is None or told is None:
-        raise MissingColumnError(f"no question and answer among the turns of {', '.join(sorted(said))}")
-    return _said(asked), _said(told)
+    by_role = {str(turn.get("from") or turn.get("role")): turn for turn in reversed(turns)}
+    question = by_role.get("user") or by_role.get("human")
+    answer = by_role.get("assistant") or by_role.get("gpt")
+    if question is None or answer is None:
+        raise MissingColumnError(f"no question and answer among the turns of {', '.join(sorted(by_role))}")
+    return _content(question), _content(answer)
 
 
-def _said(turn: Any) -> str:
+def _content(turn: Any) -> str:
     return str(turn.get("value") or turn.get("content") or "")
 
 

@@ -1,4 +1,4 @@
-"""What files bring along for a question (traces, attempts): kept on disk, found by the question."""
+"""A store of the traces or attempts in files: on disk, looked up by question."""
 
 import sqlite3
 import tempfile
@@ -18,16 +18,18 @@ _FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
 
 class Shelf:
-    """`find(row)`: the first that any file has for the row's question, or for its id."""
+    """The store of a run."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
     def put(self, found: Found) -> None:
+        """Add an entry; the first one for a question is kept."""
         key = f"id:{found.problem_id}" if found.problem_id else bare(found.question)
         self._db.execute("insert or ignore into found values (?, ?)", (key, _FOUND.dump_json(found)))
 
     def find(self, row: Row) -> Found | None:
+        """The entry for the row's id or question, or None."""
         for key in (f"id:{row.problem.id}", bare(row.problem.question)):
             if got := self._db.execute("select found from found where key = ?", (key,)).fetchone():
                 return _FOUND.validate_json(got[0])
@@ -36,7 +38,11 @@ class Shelf:
 
 @contextmanager
 def shelf_of(files: tuple[tuple[str, Path], ...]) -> Iterator[Shelf]:
-    """`files` are (format, path). A row that a format cannot read is an error, with its place."""
+    """The store of these (format, path) files, as a context.
+
+    Raises:
+        CurationError: A format is unknown, or a row cannot be read; the message has its file and line.
+    """
     with tempfile.TemporaryDirectory(prefix="s1-curate-") as folder:
         db = sqlite3.connect(Path(folder) / "shelf.sqlite")
         try:

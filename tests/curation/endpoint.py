@@ -1,4 +1,4 @@
-"""A stand-in for an endpoint, for the client's faults only: it answers as it is told, or misbehaves."""
+"""A fake endpoint for testing the client's error handling: scripted responses and faults."""
 
 import json
 import threading
@@ -22,7 +22,7 @@ class Said:
 
 @dataclass(slots=True)
 class Fake:
-    """`asked` are the bodies in order; `answer` gets (body, how many came before)."""
+    """`asked` holds the bodies in order; `answer` is called with (body, number of earlier requests)."""
 
     answer: Callable[[Body, int], Said]
     url: str = ""

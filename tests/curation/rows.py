@@ -1,4 +1,4 @@
-"""Rows for tests, with as little said as the test needs."""
+"""Rows for tests, with only the fields that a test sets."""
 
 from curation.row import Attempt, Dropped, Outcome, Row
 from server.reasoning.records import Problem, Trace
@@ -37,7 +37,7 @@ def a_row(
 
 
 def reasons(outcomes: list[Outcome]) -> dict[str, str]:
-    """id -> reason of the rows that left."""
+    """The reason of each dropped row, by id."""
     return {one.row.problem.id: one.reason for one in outcomes if isinstance(one, Dropped)}
 
 
