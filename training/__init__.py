@@ -1,1 +1,1 @@
-"""From traces to a checkpoint that the server loads."""
+"""Training: from traces to a checkpoint that the server loads."""

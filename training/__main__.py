@@ -1,4 +1,4 @@
-"""The command `s1-train`: one subcommand a kind of run. What they do stands in the folders beside."""
+"""The command `s1-train`: one subcommand per kind of run, each implemented in its own module."""
 
 import argparse
 import json
@@ -15,6 +15,7 @@ from training.settings import add_flags
 
 
 def parser() -> argparse.ArgumentParser:
+    """The command's argument parser."""
     top = argparse.ArgumentParser(prog="s1-train", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
     nano = commands.add_parser("nano", help="make s1-nano, the embedded model, from nothing")
@@ -45,12 +46,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for an error, 130 for Ctrl-C."""
     parsed = parser().parse_args(arguments)
     return exit_status("s1-train", lambda: run(parsed), TrainingError, RecordError)
 
 
 def run(parsed: argparse.Namespace) -> int:
-    # Before torch is imported: spinning OpenMP threads halve the speed on cores that others use too.
+    """Run the subcommand that was parsed.
+
+    Raises:
+        TrainingError: The run cannot be done as asked.
+        RecordError: A line of the data cannot be read.
+    """
+    # Set before torch is imported: spinning OpenMP threads halve the speed on shared cores.
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     if parsed.command == "sft":
         from training.settings import settings_of as sft_settings

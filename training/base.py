@@ -1,4 +1,4 @@
-"""The base that a run trains: is it there, what is its shape, how many parameters. No weight is read here."""
+"""The base model of a run: whether it exists, its shape and its number of parameters. Reads no weights."""
 
 import logging
 from dataclasses import dataclass
@@ -12,29 +12,35 @@ from training.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Counts of a base. `adapters(rank)` are the parameters that LoRA adds on every linear layer."""
+    """Sizes of a base model."""
 
     model: str
     parameters: int
-    """All of them, tied ones once."""
+    """Number of parameters; tied ones count once."""
     largest_unit: int
-    """Parameters of the largest piece that is gathered at once when the weights are sharded."""
+    """Parameters of the largest module gathered at once when the weights are sharded."""
     layers: int
     width: int
     attention_width: int
     inner: int
     positions: int
     linear_sides: int
-    """The sum of inputs and outputs over all linear layers but the head."""
+    """The sum of input and output widths over all linear layers except the head."""
     layer_class: str
 
     def adapters(self, rank: int) -> int:
+        """The number of parameters that LoRA of this rank adds to all linear layers."""
         return rank * self.linear_sides
 
 
 def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
+    """The base's tokenizer.
+
+    Raises:
+        TrainingError: There is none.
+    """
     _check_directory(model)
-    # It retries for half a minute when there is no network, and would print each try.
+    # Without a network it retries for half a minute and would log each try.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model)
@@ -44,7 +50,11 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
 
 
 def describe(model: str) -> Base:
-    """From the configuration alone, on no device."""
+    """The sizes of a base, from its configuration, without loading weights.
+
+    Raises:
+        TrainingError: There is no such model, or its architecture is unknown.
+    """
     _check_directory(model)
     try:
         config = AutoConfig.from_pretrained(model)
@@ -76,10 +86,14 @@ def describe(model: str) -> Base:
 
 
 def _check_directory(model: str) -> None:
-    """A name that looks like a path, or is one, must be a directory with a model in it."""
+    """Check that a model given as a path is a directory with a model in it.
+
+    Raises:
+        TrainingError: It is not.
+    """
     path = Path(model)
     if not path.exists() and not model.startswith((".", "/", "~")) and model.count("/") <= 1:
-        return  # a Hugging Face id
+        return  # a hub id
     if not path.is_dir():
         raise TrainingError(f"--model {model}: no such directory")
     if not (path / "config.json").is_file():

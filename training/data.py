@@ -1,4 +1,4 @@
-"""A data file to lessons: read, written in the family's conversation, no longer than the recipe allows."""
+"""Reads a data file into tokenised conversations of the family, within the recipe's length limit."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from training.recipes import OverLong
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """What is learnt, and what was too long: (where, tokens) of every sample that was dropped or cut."""
+    """The training examples, and (where, tokens) of each sample that was too long and dropped or cut."""
 
     path: Path
     digest: str
@@ -23,30 +23,39 @@ class Data:
 
     @property
     def tokens(self) -> int:
-        """Of one epoch, prompts included."""
+        """Tokens of one epoch, including prompts."""
         return sum(len(one.ids) for one in self.lessons)
 
     @property
     def learnt(self) -> int:
+        """Tokens under loss of one epoch."""
         return sum(one.learnt for one in self.lessons)
 
     @property
     def longest(self) -> int:
+        """Tokens of the longest example."""
         return max(len(one.ids) for one in self.lessons)
 
 
 def read_data(path: Path, writer: Writer, max_tokens: int, over_long: OverLong) -> Data:
-    """Raises RecordError or TrainingError with the line of the first sample that cannot be learnt from."""
+    """Read and tokenise the samples of train.jsonl.
+
+    Raises:
+        RecordError: A line is not a valid sample.
+        TrainingError: There is no file or sample, a sample cannot be trained on, or one is too long and
+            `over_long` is "refuse".
+    """
     if not path.is_file():
         raise TrainingError(f"--data: {path}: no such file")
-    written = [writer.write(sample) for sample in read_samples(path)]
-    too_long = tuple((one.where, len(one.ids)) for one in written if len(one.ids) > max_tokens)
+    examples = [writer.write(sample) for sample in read_samples(path)]
+    too_long = tuple((one.where, len(one.ids)) for one in examples if len(one.ids) > max_tokens)
     if too_long and over_long == "refuse":
         raise TrainingError(
-            f"--data: {len(too_long)} of {len(written)} samples are longer than --max-tokens {max_tokens:,}; "
+            f"--data: {len(too_long)} of {len(examples)} samples are longer than"
+            f" --max-tokens {max_tokens:,}; "
             f"the longest, {_longest(too_long)}: raise it, or say --over-long drop or cut"
         )
-    lessons = tuple(written if over_long == "cut" else (x for x in written if len(x.ids) <= max_tokens))
+    lessons = tuple(examples if over_long == "cut" else (x for x in examples if len(x.ids) <= max_tokens))
     if not lessons:
         raise TrainingError(
             f"--data: {path}: no sample in it" + (" that is short enough" if too_long else "")
@@ -61,7 +70,11 @@ def _longest(too_long: Iterable[tuple[str, int]]) -> str:
 
 
 def _cut(one: Lesson, length: int) -> Lesson:
-    """The beginning of a lesson; one whose prompt alone fills the room is refused."""
+    """The first `length` tokens of an example.
+
+    Raises:
+        TrainingError: The prompt alone is longer.
+    """
     if len(one.ids) <= length:
         return one
     if all(label == IGNORE for label in one.labels[:length]):

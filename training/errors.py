@@ -1,4 +1,4 @@
-"""What `s1-train` refuses, said so that its user can mend it."""
+"""The error for a run that `s1-train` refuses."""
 
 
 class TrainingError(ValueError):

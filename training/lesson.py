@@ -1,8 +1,8 @@
-"""A sample in token ids, with the labels that the loss falls on: what the server will send, what it reads.
+"""A sample as token ids and labels, tokenised as the server will see it.
 
-Prompt, start mark, thinking, end mark and answer are tokenised each by itself, because that is how the
-server meets them: the prompt whole, the marks as it forces and finds them. Text tokenised in one piece can
-differ where a mark is ordinary text ("|>" and the line breaks behind it become one token).
+Prompt, start mark, thinking, end mark and answer are tokenised separately, as in the server: it tokenises the
+prompt as a whole and inserts or finds the marks as token ids. Text tokenised in one piece can differ where a
+mark is ordinary text ("|>" and the following line breaks become one token).
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Token ids, and for each itself or IGNORE. `cut`: how many tokens of its end were left out."""
+    """Token ids and labels, of equal length. `cut`: number of tokens removed at the end."""
 
     ids: list[int]
     labels: list[int]
@@ -27,12 +27,17 @@ class Lesson:
 
     @property
     def learnt(self) -> int:
-        """Tokens under loss."""
+        """Number of tokens under loss."""
         return sum(label != IGNORE for label in self.labels)
 
 
 class Writer:
-    """Writes samples as a family's conversations in one tokenizer. Raises TrainingError where it can't."""
+    """Tokenises samples as conversations of a family.
+
+    Raises:
+        TrainingError: The tokenizer has no chat template, no token for a mark, or no end-of-turn token after
+            an answer.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, family: Family, model: str) -> None:
         self.tokenizer, self.family, self.model = tokenizer, family, model
@@ -58,7 +63,11 @@ class Writer:
             )
 
     def _turn_end(self) -> list[int]:
-        """What the template puts behind an answer. It must begin with a token that ends a turn."""
+        """The tokens that the template puts after an answer.
+
+        Raises:
+            TrainingError: The first one does not end a turn.
+        """
         chat = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "S1ANSWER"}]
         text = str(self.tokenizer.apply_chat_template(chat, tokenize=False))
         ids = self._ids(text.rpartition("S1ANSWER")[2])
@@ -73,38 +82,43 @@ class Writer:
         return ids
 
     def _marks_and_specials(self) -> frozenset[int]:
-        """Ids that may not stand inside a thought or an answer."""
+        """Token ids that must not occur inside thinking or answer."""
         marks = {ids[0] for ids in (self.start, self.end, self.turn_end) if ids}
         added = set(self.tokenizer.get_added_vocab().values())
         special = {id for id, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         return frozenset(special | marks & added)
 
     def prompt(self, question: str) -> str:
-        """As the server renders a chat of one user message."""
+        """The prompt as the server renders a chat with one user message."""
         chat = [{"role": "user", "content": question}]
         return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
     def write(self, sample: Sample) -> Lesson:
+        """Tokenise one sample.
+
+        Raises:
+            TrainingError: The template closes thinking in the prompt, or the trace contains a mark.
+        """
         prompt = self.prompt(sample.problem.question)
         if prompt.rstrip().endswith(self.family.end):
             raise TrainingError(f"--model {self.model}: its chat template closes thinking in the prompt")
         opened = prompt.rstrip().endswith(self.family.start)
-        asked = self._ids(prompt)
+        prompt_ids = self._ids(prompt)
         lead = "" if opened and prompt.endswith("\n") else "\n"
-        thinking = self._said(sample, "thinking", f"{lead}{sample.trace.thinking.strip()}\n")
-        answer = self._said(sample, "answer", self._answer_text(sample.trace.answer))
-        said = [*([] if opened else self.start), *thinking, *self.end, *answer, *self.turn_end]
-        return Lesson(asked + said, [IGNORE] * len(asked) + said, sample.where)
+        thinking = self._body_ids(sample, "thinking", f"{lead}{sample.trace.thinking.strip()}\n")
+        answer = self._body_ids(sample, "answer", self._answer_text(sample.trace.answer))
+        reply_ids = [*([] if opened else self.start), *thinking, *self.end, *answer, *self.turn_end]
+        return Lesson(prompt_ids + reply_ids, [IGNORE] * len(prompt_ids) + reply_ids, sample.where)
 
     def _answer_text(self, answer: str) -> str:
-        """Behind the line breaks that the server's cue begins with."""
+        """The answer after the cue, including the line breaks that the server's cue begins with."""
         cue = self.family.cue.lstrip()
         breaks = self.family.cue[: len(self.family.cue) - len(cue)]
         prefix = f"{cue} " if self.family.answer_prefix is None else self.family.answer_prefix
         prefix = "" if "Answer:" in answer else prefix
         return f"{breaks}{prefix}{answer.strip()}"
 
-    def _said(self, sample: Sample, name: str, text: str) -> list[int]:
+    def _body_ids(self, sample: Sample, name: str, text: str) -> list[int]:
         ids = self._ids(text)
         found = next((one for one in ids if one in self._forbidden), None)
         written_out = next((m for m in (self.family.start, self.family.end) if m in text), None)
@@ -115,7 +129,7 @@ class Writer:
 
 
 def _missing_marks(tokenizer: PreTrainedTokenizerBase, family: Family) -> list[str]:
-    """Marks of the family whose first piece is no token of its own here."""
+    """The family's marks whose first token is not a dedicated token of this tokenizer."""
     added = set(tokenizer.get_added_vocab().values())
     marks = (family.start, family.end)
     return [m for m in marks if tokenizer.encode(m, add_special_tokens=False)[0] not in added]

@@ -1,11 +1,11 @@
-"""The devices of a run: how many, how much memory each, how fast they can be at best."""
+"""The devices of a run: their number, memory and peak speed."""
 
 import os
 from dataclasses import dataclass
 
 GIB = 2**30
 
-# Dense bf16 FLOP/s as the makers' data sheets give them; the first name that is contained counts.
+# Dense bf16 FLOP/s from the vendors' data sheets; the first contained name matches.
 PEAKS: dict[str, float] = {
     "B200": 2250e12,
     "H200": 989e12,
@@ -20,7 +20,10 @@ PEAKS: dict[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """`devices` alike, over all nodes. `peak`: FLOP/s of one, None where it is not known."""
+    """The devices of a run: `devices` equal ones over all nodes, each with `memory` bytes.
+
+    `peak`: FLOP/s of one device, None if unknown.
+    """
 
     name: str
     devices: int
@@ -29,27 +32,28 @@ class Machine:
 
     @property
     def is_cpu(self) -> bool:
+        """Whether training runs on CPUs."""
         return self.name == "cpu"
 
     @property
     def shares(self) -> bool:
-        """Whether weights, gradients and optimizer are spread over the devices, not held by each."""
+        """Whether weights, gradients and optimizer state are sharded over the devices."""
         return self.devices > 1 and not self.is_cpu
 
 
 def world_size() -> int:
-    """Processes that torchrun or Slurm started."""
+    """Number of processes started by torchrun or Slurm."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_first() -> bool:
-    """Whether this process is the one that speaks and writes."""
+    """Whether this is the process that prints and writes files (rank 0)."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def this_machine() -> Machine:
-    """What this process sees; on CPUs the processes of one machine share its free memory."""
-    import torch  # not above: the flags are read before torch may be loaded
+    """The devices visible to this process; CPU processes on one host share its free memory."""
+    import torch  # imported here, so that flags are parsed without loading torch
 
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
@@ -60,11 +64,12 @@ def this_machine() -> Machine:
 
 
 def peak_of(name: str) -> float | None:
+    """The peak bf16 FLOP/s of a device by its name, or None."""
     return next((peak for known, peak in PEAKS.items() if known in name), None)
 
 
 def _free_memory() -> int:
-    """Bytes that can be had without swapping."""
+    """Bytes available without swapping."""
     import psutil
 
     return int(psutil.virtual_memory().available)

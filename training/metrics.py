@@ -1,6 +1,6 @@
-"""The curve of a run: one JSON line and one TensorBoard point a step, and the bar that its user watches.
+"""The metrics of a run: one JSON line and one TensorBoard point per step, and a progress bar.
 
-Decided here: what is recorded. A resumed run goes on behind its checkpoint: later lines of a killed run go.
+A resumed run continues after its checkpoint: later lines of the killed run are removed.
 """
 
 import json
@@ -16,9 +16,11 @@ from training.plan import Plan
 
 
 def flops(plan: Plan, tokens: int, squares: int) -> float:
-    """Of forward and backward: 6 a parameter and token (4 where the weights stand still), and 6 a layer
-    and pair of tokens that see each other (causal; Kaplan et al. 2020, PaLM's appendix B). `squares`: the
-    sum of the squared lengths of the rows.
+    """FLOPs of forward and backward over `tokens` tokens.
+
+    6 per parameter and token (4 if the weights are frozen), and 6 per layer, attention width and pair of
+    tokens that attend to each other (causal; Kaplan et al. 2020, appendix B of PaLM). `squares` is the sum of
+    the squared row lengths.
     """
     base = plan.base
     of_weights = (4 if plan.recipe.rank else 6) * base.parameters * tokens
@@ -26,7 +28,7 @@ def flops(plan: Plan, tokens: int, squares: int) -> float:
 
 
 class Record(TrainerCallback):
-    """Of the first process. `squares` and `tokens` are counted by the trainer, over all devices."""
+    """Records metrics, in the first process only."""
 
     def __init__(self, folder: Path, plan: Plan, resumed: int, watched: bool) -> None:
         self._plan, self._path = plan, folder / "metrics.jsonl"
@@ -39,10 +41,11 @@ class Record(TrainerCallback):
         self._began = time.monotonic()
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
+        """Start timing the step."""
         self._began = time.monotonic()
 
     def record(self, step: int, logs: dict[str, float], tokens: int, squares: int) -> None:
-        """One step's line."""
+        """Write the metrics of one step; the trainer counts `tokens` and `squares` over all devices."""
         seconds = time.monotonic() - self._began
         self._tokens, self._seconds = self._tokens + tokens, self._seconds + seconds
         machine = self._plan.machine
@@ -69,26 +72,29 @@ class Record(TrainerCallback):
         self._bar.update(step - self._bar.n)
 
     def close(self) -> None:
+        """Close TensorBoard's writer and the progress bar."""
         self._board.close()
         self._bar.close()
 
     @property
     def seconds(self) -> float:
+        """Seconds of training so far, including the runs before a resume."""
         return float(self._seconds)
 
     @property
     def tokens(self) -> int:
+        """Tokens trained on so far, without padding."""
         return int(self._tokens)
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """Whole lines; a kill may have left half a one."""
+    """The complete lines of the file; a kill may have left a partial one."""
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")]
 
 
 def _write(path: Path, lines: list[dict[str, Any]]) -> None:
-    beside = path.with_suffix(".part")
-    beside.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    beside.replace(path)
+    partial = path.with_suffix(".part")
+    partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    partial.replace(path)

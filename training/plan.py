@@ -1,6 +1,6 @@
-"""What a run will take, told before it starts: parameters, tokens, steps, memory of a device, disk.
+"""The resources of a run, computed before it starts: parameters, tokens, steps, memory per device, disk.
 
-The memory is an estimate, made of the parts that `Memory` names; a run that it finds too large is refused.
+The memory is an estimate, the sum of the parts in `Memory`; a run that exceeds it is refused.
 """
 
 import shutil
@@ -17,39 +17,40 @@ from training.recipes import Recipe
 
 USABLE = 0.95
 KEPT = 2
-"""Checkpoints that stay; while one is written there is one more."""
+"""Number of checkpoints kept; one more exists while it is written."""
 VOCABULARY_SLICE = 256 * 152_064 * 4
-"""The loss is taken over some hundred positions at a time, never over the whole row."""
+"""Bytes of logits: the loss is computed over chunks of 256 positions, not over the whole row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes of one device."""
+    """Bytes per device."""
 
     weights: int
     gradients: int
     optimizer: int
     copies: int
-    """Weights in bf16: gathered piece by piece where they are sharded, all of them where they are not."""
+    """bf16 copies of the weights: of one module at a time if sharded, else of all."""
     activations: int
     runtime: int
 
     @property
     def total(self) -> int:
+        """The sum of all parts."""
         return sum(getattr(self, one.name) for one in fields(self))
 
 
 def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory:
-    """`longest`: tokens of the longest row. Full weights are held in float32, frozen ones in bf16."""
+    """`longest`: tokens of the longest row. Trained weights are in float32, frozen ones in bf16."""
     shards = machine.devices if machine.shares else 1
     trained = base.adapters(recipe.rank) if recipe.rank else base.parameters
-    held = base.parameters * 2 + trained * 4 if recipe.rank else trained * 4
+    weight_bytes = base.parameters * 2 + trained * 4 if recipe.rank else trained * 4
     tokens = longest * recipe.micro_batch
     stream = 2 if machine.shares or recipe.rank else 4
     inside = tokens * (8 * base.attention_width + 8 * base.inner + 12 * base.width)
     between = tokens * base.width * stream * base.layers
     return Memory(
-        weights=held // shards,
+        weights=weight_bytes // shards,
         gradients=4 * trained // shards,
         optimizer=8 * trained // shards,
         copies=4 * base.largest_unit if machine.shares else 0 if recipe.rank else 2 * base.parameters,
@@ -60,7 +61,7 @@ def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`rows`: what the loader hands out in an epoch: samples, or packed rows of them."""
+    """`rows`: number of rows per epoch (samples, or packed rows of them)."""
 
     recipe: Recipe
     base: Base
@@ -71,34 +72,38 @@ class Plan:
 
     @property
     def accumulate(self) -> int:
-        """Micro-batches of a step on each device."""
+        """Micro-batches per step on each device."""
         return self.recipe.batch // (self.recipe.micro_batch * self.machine.devices)
 
     @property
     def steps_per_epoch(self) -> int:
+        """Optimizer steps per epoch."""
         loads = ceil(self.rows / (self.recipe.micro_batch * self.machine.devices))
         return ceil(loads / self.accumulate)
 
     @property
     def steps(self) -> int:
+        """Optimizer steps of the run."""
         return self.recipe.steps or self.recipe.epochs * self.steps_per_epoch
 
     @property
     def trained(self) -> int:
+        """Number of trained parameters."""
         return self.base.adapters(self.recipe.rank) if self.recipe.rank else self.base.parameters
 
     @property
     def memory(self) -> Memory:
+        """The estimated memory per device."""
         return memory(self.recipe, self.base, self.machine, self.longest_row)
 
     @property
     def disk(self) -> int:
-        """Bytes of the checkpoints and of the model that comes out."""
+        """Bytes of the checkpoints and of the resulting model."""
         out = 4 * self.trained if self.recipe.rank else 2 * self.base.parameters
         return out + (KEPT + 1) * 12 * self.trained
 
     def text(self) -> str:
-        """A few lines for the user."""
+        """The plan in a few lines for the user."""
         recipe, base, data, parts = self.recipe, self.base, self.data, self.memory
         kind = f"LoRA of rank {recipe.rank} on" if recipe.rank else "all weights of"
         row = "row" if recipe.packing else "sample"
@@ -118,7 +123,11 @@ class Plan:
         )
 
     def check(self, out: Path | None) -> None:
-        """Raises TrainingError for what cannot go well, before anything is spent."""
+        """Check context length, memory and disk before the run starts.
+
+        Raises:
+            TrainingError: One of them does not suffice; the message names what would fit.
+        """
         recipe, parts = self.recipe, self.memory
         if recipe.max_tokens > self.base.positions:
             raise TrainingError(
@@ -131,14 +140,14 @@ class Plan:
                 f" {self.machine.memory / GIB:.1f} (weights, gradients and optimizer"
                 f" {(parts.weights + parts.gradients + parts.optimizer) / GIB:.1f}, activations"
                 f" {parts.activations / GIB:.1f}). What would fit:"
-                f" {'; '.join(self._would()) or 'nothing here'}"
+                f" {'; '.join(self._alternatives()) or 'nothing here'}"
             )
-        if out is not None and self.disk > (free := shutil.disk_usage(_standing(out)).free):
+        if out is not None and self.disk > (free := shutil.disk_usage(_existing(out)).free):
             raise TrainingError(
                 f"--out: this needs {self.disk / GIB:.1f} GiB of disk, and {out} has {free / GIB:.1f}"
             )
 
-    def _would(self) -> Iterator[str]:
+    def _alternatives(self) -> Iterator[str]:
         """Single changes, and the smallest number of devices, with which the plan fits."""
         small = replace(self.recipe, recompute=True, micro_batch=1)
         if small != self.recipe and self._fits(small, self.machine):
@@ -158,6 +167,11 @@ class Plan:
 
 
 def make_plan(recipe: Recipe, base: Base, data: Data, machine: Machine, rows: int, longest_row: int) -> Plan:
+    """The plan of a run.
+
+    Raises:
+        TrainingError: The batch does not divide over the devices.
+    """
     if recipe.batch % (recipe.micro_batch * machine.devices):
         raise TrainingError(
             f"--batch: {recipe.batch} samples a step do not divide over {machine.devices} devices"
@@ -173,7 +187,7 @@ def _over_long(data: Data) -> str:
     return f", {len(data.over_long)} too long and {done}"
 
 
-def _standing(path: Path) -> Path:
-    """The nearest folder that is there."""
+def _existing(path: Path) -> Path:
+    """The nearest existing folder."""
     path = path.absolute()
     return next(one for one in (path, *path.parents) if one.exists())

@@ -1,9 +1,9 @@
-"""The recipes: what a run trains, on how much, with which numbers. Read from top to bottom; a row is a run.
+"""The recipes: which model is trained, on how much data, with which hyperparameters. One row per run.
 
 The numbers are the paper's (arXiv 2501.19393; simplescaling/s1, train/sft.py and sft.sh): full fine-tuning,
-AdamW 0.9/0.95, weight decay 1e-4, learning rate 1e-5, 5% warm-up, cosine to 0, 16 samples a step, 5 epochs,
-loss on thinking and answer only. What is not said there is the trainer's default of then: gradients clipped
-at 1.0, seed 42.
+AdamW 0.9/0.95, weight decay 1e-4, learning rate 1e-5, 5% warm-up, cosine to 0, 16 samples per step, 5 epochs,
+loss on thinking and answer only. The rest are the trainer's defaults at that time: gradients clipped at 1.0,
+seed 42.
 """
 
 from collections.abc import Callable
@@ -15,43 +15,43 @@ OverLong = Literal["refuse", "drop", "cut"]
 NANO = Path(__file__).parents[1] / "server" / "models" / "nano"
 
 
-def _told(text: str) -> dict[str, str]:
+def _help(text: str) -> dict[str, str]:
     return {"help": text}
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """One run. Every field with a help is a flag of `s1-train sft`."""
+    """One run. Every field with a help text is a flag of `s1-train sft`."""
 
     name: str
-    model: str = field(metadata=_told("the base: a directory, or a Hugging Face id"))
-    family: str = field(metadata=_told("the thinking marks it will learn"))
+    model: str = field(metadata=_help("the base: a directory, or a Hugging Face id"))
+    family: str = field(metadata=_help("the thinking marks it will learn"))
     max_tokens: int = field(
-        default=32_768, metadata=_told("tokens of the longest sample, or of a packed row")
+        default=32_768, metadata=_help("tokens of the longest sample, or of a packed row")
     )
     over_long: OverLong = field(
         default="refuse",
-        metadata=_told("a sample above --max-tokens: refuse the run, drop the sample, or cut its end off"),
+        metadata=_help("a sample above --max-tokens: refuse the run, drop the sample, or cut its end off"),
     )
-    learning_rate: float = field(default=1e-5, metadata=_told("its peak"))
-    warm_up: float = field(default=0.05, metadata=_told("share of the steps"))
-    weight_decay: float = field(default=1e-4, metadata=_told("AdamW's"))
+    learning_rate: float = field(default=1e-5, metadata=_help("its peak"))
+    warm_up: float = field(default=0.05, metadata=_help("share of the steps"))
+    weight_decay: float = field(default=1e-4, metadata=_help("AdamW's"))
     betas: tuple[float, float] = (0.9, 0.95)
-    clip: float = field(default=1.0, metadata=_told("of the gradient's norm"))
-    batch: int = field(default=16, metadata=_told("samples a step, over all devices"))
-    micro_batch: int = field(default=1, metadata=_told("samples a device takes at once"))
-    epochs: int = field(default=5, metadata=_told("passes over the data"))
-    steps: int | None = field(default=None, metadata=_told("end here instead of after --epochs"))
-    seed: int = field(default=42, metadata=_told("of the order and the adapters"))
+    clip: float = field(default=1.0, metadata=_help("of the gradient's norm"))
+    batch: int = field(default=16, metadata=_help("samples a step, over all devices"))
+    micro_batch: int = field(default=1, metadata=_help("samples a device takes at once"))
+    epochs: int = field(default=5, metadata=_help("passes over the data"))
+    steps: int | None = field(default=None, metadata=_help("end here instead of after --epochs"))
+    seed: int = field(default=42, metadata=_help("of the order and the adapters"))
     packing: bool = field(
         default=False,
-        metadata=_told("fill rows of --max-tokens with whole samples that don't see each other; fewer steps"),
+        metadata=_help("fill rows of --max-tokens with whole samples that don't see each other; fewer steps"),
     )
-    recompute: bool = field(default=True, metadata=_told("recompute activations in the backward pass"))
+    recompute: bool = field(default=True, metadata=_help("recompute activations in the backward pass"))
     rank: int = field(
-        default=0, metadata=_told("of LoRA adapters on every linear layer; 0 trains all weights")
+        default=0, metadata=_help("of LoRA adapters on every linear layer; 0 trains all weights")
     )
-    save_every: int = field(default=63, metadata=_told("steps between checkpoints; the last two are kept"))
+    save_every: int = field(default=63, metadata=_help("steps between checkpoints; the last two are kept"))
 
 
 def s1_32b() -> Recipe:
@@ -60,21 +60,22 @@ def s1_32b() -> Recipe:
 
 
 def s11_32b() -> Recipe:
-    """s1.1: the same with R1's traces, and a block of 20,000, at which longer ones were cut."""
+    """s1.1: R1's traces, and a block size of 20,000 tokens, at which longer ones were cut."""
     return replace(s1_32b(), name="s1.1-32b", max_tokens=20_000, over_long="cut")
 
 
 def qwen25_7b() -> Recipe:
-    """The same on the 7B, as s1.1-7B was made."""
+    """The same with the 7B model, as for s1.1-7B."""
     return replace(s1_32b(), name="qwen2.5-7b-s1k", model="Qwen/Qwen2.5-7B-Instruct")
 
 
 def qwen25_15b() -> Recipe:
+    """The same with the 1.5B model."""
     return replace(s1_32b(), name="qwen2.5-1.5b-s1k", model="Qwen/Qwen2.5-1.5B-Instruct")
 
 
 def smollm2_135m() -> Recipe:
-    """The smallest real one. Its context ends at 8,192 tokens, which some of s1K's traces exceed."""
+    """The smallest real model. Its context is 8,192 tokens, which some traces of s1K exceed."""
     model = "HuggingFaceTB/SmolLM2-135M-Instruct"
     return replace(s1_32b(), name="smollm2-135m", model=model, max_tokens=8192, over_long="drop")
 
@@ -93,8 +94,10 @@ def nano() -> Recipe:
 
 
 def lora(full: Recipe) -> Recipe:
-    """Adapters of rank 16, which vLLM loads without a flag, at ten times the learning rate
-    (LoRA Without Regret, Thinking Machines, 2025)."""
+    """Rank-16 adapters, which vLLM loads without a flag, at ten times the learning rate.
+
+    LoRA Without Regret, Thinking Machines, 2025.
+    """
     return replace(full, name=f"{full.name}-lora", rank=16, learning_rate=10 * full.learning_rate)
 
 

@@ -1,4 +1,4 @@
-"""What `s1-train sft` was asked: a recipe, and a flag for each of its fields."""
+"""The settings of `s1-train sft`: a recipe, and one flag per field of it."""
 
 import argparse
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ CHOICES: dict[str, Sequence[str]] = {"family": tuple(FAMILIES), "over_long": ("r
 
 @dataclass(frozen=True, slots=True)
 class SftSettings:
-    """`only_plan`: say what the run would take, and stop. `out` may be None then."""
+    """`only_plan`: print the plan and stop; `out` may be None then."""
 
     recipe: Recipe
     data: Path
@@ -26,6 +26,7 @@ class SftSettings:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags to `parser`."""
     parser.add_argument("--recipe", required=True, choices=RECIPES, metavar="NAME", help=", ".join(RECIPES))
     parser.add_argument("--data", type=Path, required=True, help="curation's train.jsonl")
     parser.add_argument("--out", type=Path, help="where the model goes; an unfinished run goes on")
@@ -57,6 +58,11 @@ def _type(one: Field[Any]) -> type:
 
 
 def settings_of(given: argparse.Namespace) -> SftSettings:
+    """The settings that were asked for.
+
+    Raises:
+        TrainingError: A value is out of range, or a flag is missing.
+    """
     named = {f.name for f in fields(Recipe) if "help" in f.metadata}
     changes = {name: value for name, value in vars(given).items() if name in named and value is not None}
     recipe = replace(RECIPES[given.recipe], **changes)
@@ -67,8 +73,8 @@ def settings_of(given: argparse.Namespace) -> SftSettings:
 
 
 def _machine(given: argparse.Namespace) -> Machine:
-    told = (given.devices, given.device, given.device_gib)
-    if not given.plan and told != (None, None, None):
+    described = (given.devices, given.device, given.device_gib)
+    if not given.plan and described != (None, None, None):
         raise TrainingError("--devices, --device and --device-gib describe another machine: with --plan only")
     if given.device_gib is None:
         if given.devices or given.device:

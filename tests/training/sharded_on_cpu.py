@@ -1,6 +1,6 @@
-"""`s1-train` with its GPU settings on CPU processes: FSDP2 over gloo, which accelerate offers on GPUs only.
+"""`s1-train` with its GPU settings on CPU processes: FSDP2 over gloo, which accelerate offers for GPUs only.
 
-The sharding itself (torch's fully_shard) runs on CPUs; "are these GPUs?" is answered with yes.
+The sharding itself (torch's fully_shard) runs on CPUs; only accelerate's check for GPUs is patched.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Models of a few thousand weights with tokenizers of bytes, as directories: real, and trained in seconds."""
+"""Real models with a few thousand weights and byte tokenizers, as directories; trained in seconds."""
 
 import json
 from dataclasses import asdict
@@ -19,7 +19,7 @@ CHATML = (
 
 
 def tiny_tokenizer(*marks: str, template: str = CHATML, turn_end: str = TURN_END) -> PreTrainedTokenizerFast:
-    """Bytes, the turn marks of ChatML, and these marks as whole tokens."""
+    """A byte tokenizer with ChatML's turn marks, and these marks as whole tokens."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     inner = Tokenizer(models.BPE(vocab={byte: i for i, byte in enumerate(alphabet)}, merges=[]))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -32,7 +32,7 @@ def tiny_tokenizer(*marks: str, template: str = CHATML, turn_end: str = TURN_END
 
 
 def tiny_model(path: Path, *marks: str, width: int = 32, template: str = CHATML) -> Path:
-    """A Llama of one layer, with random weights."""
+    """A Llama with one layer and random weights."""
     tokenizer = tiny_tokenizer(*(marks or ("<think>", "</think>")), template=template)
     torch.manual_seed(0)
     config = LlamaConfig(
@@ -54,7 +54,7 @@ def tiny_model(path: Path, *marks: str, width: int = 32, template: str = CHATML)
 
 
 def train_file(path: Path, samples: int, longest: int = 12) -> Path:
-    """Curation's train.jsonl: sums, with thinking of different lengths."""
+    """A train.jsonl like curation's: sums, with thinking of different lengths."""
     lines = []
     for n in range(samples):
         thinking = "\n".join(f"{n}+{k} is {n + k}" for k in range(1 + n % longest))

@@ -1,1 +1,1 @@
-"""The miniature of the paper's Table 2: one base, several sets, equal steps, scored by the real server."""
+"""A miniature of the paper's Table 2: one base, several sets, equal steps, scored by the real server."""

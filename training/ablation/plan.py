@@ -1,4 +1,4 @@
-"""What an ablation was asked: sets, seeds, steps, and where each checkpoint and its scores lie."""
+"""The settings of an ablation: sets, seeds, steps, and the locations of checkpoints and scores."""
 
 import argparse
 from collections.abc import Iterator
@@ -18,29 +18,33 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
+        """The checkpoint's name, SET-SEED."""
         return f"{self.set_name}-{self.seed}"
 
     @property
     def model(self) -> Path:
+        """The folder of the model."""
         return self.out / "models" / self.name
 
     @property
     def results(self) -> Path:
+        """The folder of `s1-eval sweep`."""
         return self.out / "results" / self.name
 
     @property
     def trained(self) -> bool:
+        """Whether training has finished."""
         return (self.model / "making.json").exists()
 
     @property
     def scored(self) -> bool:
-        """The report is written when every cell is done."""
+        """Whether all cells are done: the report is written last."""
         return (self.results / "report.md").exists()
 
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """`sets`: name to curation's train.jsonl; the first is the one that the others are compared with."""
+    """`sets` maps a name to curation's train.jsonl; the others are compared with the first set."""
 
     base: Path
     sets: dict[str, Path]
@@ -52,11 +56,12 @@ class Ablation:
     threads: int
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        """Seed by seed, so that a table of one seed stands early."""
+        """All checkpoints, seed by seed, so that a table of one seed is available early."""
         return (Checkpoint(name, seed, self.out) for seed in self.seeds for name in self.sets)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the ablation's flags to `parser`."""
     parser.add_argument("--base", type=Path, required=True, help="of `s1-train nano --stage base`")
     parser.add_argument(
         "--set",
@@ -75,6 +80,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def ablation_of(given: argparse.Namespace) -> Ablation:
+    """The ablation that was asked for.
+
+    Raises:
+        TrainingError: A name is repeated, a file is missing, or a value is not a list of numbers.
+    """
     sets = dict(_named(one) for one in given.sets)
     if len(sets) < len(given.sets):
         raise TrainingError("--set: a name stands twice")

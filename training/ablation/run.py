@@ -1,4 +1,4 @@
-"""`s1-train ablation`: train what is not trained, score what is not scored, draw. Killed, it goes on."""
+"""`s1-train ablation`: train and score the missing checkpoints, then draw. A killed run can be continued."""
 
 import json
 from collections.abc import Mapping
@@ -18,7 +18,12 @@ from training.nano.sft import SftRecipe, lesson, samples_of
 
 
 def ablate(ablation: Ablation) -> None:
-    """Leaves ablation.json, models/, results/, and from them table.md, table.json and ablation.png."""
+    """Run the ablation; writes ablation.json, models/, results/, table.md, table.json and ablation.png.
+
+    Raises:
+        TrainingError: The folder is in use or holds something else, or a checkpoint cannot be trained or
+            scored.
+    """
     with held(ablation.out, lambda text: TrainingError(f"--out: {text}")):
         _ablate(ablation)
 
@@ -35,6 +40,7 @@ def _ablate(ablation: Ablation) -> None:
 
 
 def train(ablation: Ablation, one: Checkpoint) -> None:
+    """Train a checkpoint unless that is done."""
     if one.trained:
         return
     make_nano(
@@ -51,21 +57,26 @@ def train(ablation: Ablation, one: Checkpoint) -> None:
 
 
 def claim(ablation: Ablation) -> None:
-    """The manifest; a folder that holds another ablation is left alone. Seeds may be added."""
+    """Write the manifest, or check it against the folder's; seeds may be added.
+
+    Raises:
+        TrainingError: The folder holds another ablation, or other files.
+    """
     path = ablation.out / "ablation.json"
-    told = json.loads(json.dumps(manifest_of(ablation)))
+    manifest = json.loads(json.dumps(manifest_of(ablation)))
     if path.exists():
         kept = json.loads(path.read_text())
-        other = [name for name in told if name != "seeds" and told[name] != kept.get(name)]
+        other = [name for name in manifest if name != "seeds" and manifest[name] != kept.get(name)]
         if other:
             raise TrainingError(f"--out: {ablation.out} holds another ablation: {', '.join(other)} differ")
     elif ablation.out.exists() and any(ablation.out.iterdir()):
         raise TrainingError(f"--out: {ablation.out} is not empty and holds no ablation")
     ablation.out.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(told, indent=2) + "\n")
+    path.write_text(json.dumps(manifest, indent=2) + "\n")
 
 
 def manifest_of(ablation: Ablation) -> dict[str, Any]:
+    """The manifest: digests of base and sets, and the settings that affect the results."""
     tokenizer = Tokenizer.from_file(str(ablation.base / "tokenizer.json"))
     return {
         "schema": 1,
@@ -80,7 +91,7 @@ def manifest_of(ablation: Ablation) -> dict[str, Any]:
 
 
 def set_of(ablation: Ablation, name: str, tokenizer: Tokenizer) -> Mapping[str, Any]:
-    """What is learnt: how much of it, how long, how much of it is right."""
+    """A set's digest, number of samples, mean length in tokens, and share of correct traces."""
     path = ablation.sets[name]
     samples = samples_of(path)
     tokens = [len(lesson(tokenizer, one, SftRecipe().row).ids) for one in samples]

@@ -1,4 +1,4 @@
-"""A checkpoint's scores: the real server on a free port, and `s1-eval` against it. Commands, not imports."""
+"""Scores a checkpoint with subprocesses: the real server on a free port, and `s1-eval` against it."""
 
 import signal
 import socket
@@ -15,17 +15,21 @@ from training.ablation.plan import Ablation, Checkpoint
 from training.errors import TrainingError
 
 READY_WITHIN_S = 900.0
-# Those of the embedded model: a small one needs no share of the whole memory.
+# As for the embedded model: vLLM's defaults would take most of the memory.
 SIZES = ("--max-num-seqs", "128", "--kv-cache-memory-bytes", str(2**30))
 
 
 def score(ablation: Ablation, checkpoint: Checkpoint) -> None:
-    """Leaves the folder of `s1-eval sweep`, and its report; one that was cut off goes on."""
+    """Run `s1-eval sweep` and its report; an interrupted sweep is continued.
+
+    Raises:
+        TrainingError: The server does not start, or a command fails.
+    """
     checkpoint.results.parent.mkdir(parents=True, exist_ok=True)
     waits = ",".join(map(str, ablation.waits))
     with serving(checkpoint) as url:
-        told = ["--task", "nano", "--model", checkpoint.name, "--problems", str(ablation.problems)]
-        told += [
+        flags = ["--task", "nano", "--model", checkpoint.name, "--problems", str(ablation.problems)]
+        flags += [
             "--waits",
             waits,
             "--majority",
@@ -35,12 +39,17 @@ def score(ablation: Ablation, checkpoint: Checkpoint) -> None:
             "--out",
             str(checkpoint.results),
         ]
-        _run(["-m", "evals", "sweep", *told])
+        _run(["-m", "evals", "sweep", *flags])
     _run(["-m", "evals", "report", str(checkpoint.results)], quiet=True)
 
 
 @contextmanager
 def serving(checkpoint: Checkpoint) -> Iterator[str]:
+    """The base URL of a server for this checkpoint, as a context.
+
+    Raises:
+        TrainingError: It is not ready within READY_WITHIN_S seconds, or exits.
+    """
     port, log = _free_port(), checkpoint.results.with_suffix(".server.log")
     command = ["-m", "server", "--model", str(checkpoint.model), "--served-model-name", checkpoint.name]
     command += ["--host", "127.0.0.1", "--port", str(port), *SIZES]

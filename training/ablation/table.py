@@ -1,7 +1,7 @@
-"""The ablation's table and figure, from ablation.json and the stored results and nothing else.
+"""The ablation's table and figure, from ablation.json and the stored results only.
 
-An accuracy is the mean over the seeds. Its interval, and that of a difference, is a bootstrap of two levels:
-seeds drawn anew for each set, and problems drawn anew for all sets together (paired, as in the paper).
+An accuracy is the mean over the seeds. Its interval, and that of a difference, is a two-level bootstrap:
+seeds resampled per set, and problems resampled jointly for all sets (paired, as in the paper).
 """
 
 import gzip
@@ -19,12 +19,12 @@ from training.errors import TrainingError
 
 RESAMPLES = 10_000
 Scores = NDArray[np.float64]
-"""(seeds, problems)"""
+"""Scores, shape [seeds, problems] or [problems]."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One set under one arm; accuracies and differences in percent, intervals of 95%."""
+    """One set under one arm; accuracies and differences in percent, with 95% intervals."""
 
     set_name: str
     arm: str
@@ -36,11 +36,15 @@ class Line:
     highest_seed: float
     mean_thinking_tokens: float
     difference: tuple[float, float, float] | None
-    """To the first set, with its interval; None for the first set itself."""
+    """Difference to the first set: (value, low, high); None for the first set itself."""
 
 
 def draw_all(ablation: Ablation) -> str:
-    """Writes table.json, table.md and ablation.png of what is scored so far. Returns the table."""
+    """Write table.json, table.md and ablation.png for what has been scored; returns the table.
+
+    Raises:
+        TrainingError: A result is missing or was not graded.
+    """
     lines = lines_of(ablation)
     (ablation.out / "table.json").write_text(json.dumps([asdict(one) for one in lines], indent=2) + "\n")
     text = table(lines, json.loads((ablation.out / "ablation.json").read_text())["sets"])
@@ -50,15 +54,16 @@ def draw_all(ablation: Ablation) -> str:
 
 
 def lines_of(ablation: Ablation) -> list[Line]:
+    """The lines of all sets under all arms that have been scored."""
     scored = [one for one in ablation.checkpoints() if one.scored]
     out = []
     for arm in ("none", *(f"waits={n}" for n in ablation.waits)):
         reference: Scores | None = None
         for name in ablation.sets:
-            mine = [one for one in scored if one.set_name == name]
-            if not mine:
+            own = [one for one in scored if one.set_name == name]
+            if not own:
                 continue
-            cells = [read_cell(one, arm) for one in mine]
+            cells = [read_cell(one, arm) for one in own]
             scores = np.stack([cell[0] for cell in cells])
             out.append(_line(name, arm, scores, float(np.mean([cell[1] for cell in cells])), reference))
             reference = scores if name == next(iter(ablation.sets)) else reference
@@ -90,7 +95,10 @@ def _line(name: str, arm: str, scores: Scores, tokens: float, reference: Scores 
 
 
 def _resampled(scores: Scores, stream: int) -> NDArray[np.float64]:
-    """Means of 10,000 resamples. All sets draw the same problems; each draws its seeds from its stream."""
+    """The means of RESAMPLES resamples, shape [RESAMPLES]; `scores` has shape [seeds, problems].
+
+    All sets draw the same problems; each draws its seeds from its own random stream.
+    """
     problems, seeds = np.random.default_rng(0), np.random.default_rng(1 + stream)
     means = np.empty(RESAMPLES)
     for at in range(RESAMPLES):
@@ -100,7 +108,11 @@ def _resampled(scores: Scores, stream: int) -> NDArray[np.float64]:
 
 
 def read_cell(one: Checkpoint, arm: str) -> tuple[Scores, float]:
-    """Scores by problem, in the order of their ids, and the mean of the thinking tokens."""
+    """Scores in order of problem id, shape [problems], and the mean number of thinking tokens.
+
+    Raises:
+        TrainingError: There is not exactly one cell, or a problem was not graded.
+    """
     paths = sorted((one.results / "cells").glob(f"*~{arm}~*~r0.jsonl*"))
     if len(paths) != 1:
         raise TrainingError(f"{one.results}: {len(paths)} cells of {arm}, expected one")
@@ -118,14 +130,15 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def table(lines: Sequence[Line], sets: dict[str, Any]) -> str:
+    """The table in Markdown: one row per set, one column per arm."""
     head = ("set", "samples", "mean tokens", "traces right", *dict.fromkeys(_arm(one.arm) for one in lines))
     rows = [head, ("---", *("---:" for _ in head[1:]))]
     for name, about in sets.items():
-        mine = [one for one in lines if one.set_name == name]
-        if mine:
+        own = [one for one in lines if one.set_name == name]
+        if own:
             right = "" if about["correct"] is None else f"{about['correct']:.0%}"
             rows.append(
-                (name, f"{about['samples']:,}", f"{about['mean_tokens']:.0f}", right, *map(_said, mine))
+                (name, f"{about['samples']:,}", f"{about['mean_tokens']:.0f}", right, *map(_formatted, own))
             )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
@@ -135,8 +148,8 @@ def _arm(arm: str) -> str:
     return "natural stop" if arm == "none" else f"{count} Wait{'s' if count != '1' else ''}"
 
 
-def _said(one: Line) -> str:
-    """Accuracy with its interval; difference to the first set with its own."""
+def _formatted(one: Line) -> str:
+    """Accuracy with its interval, and the difference to the first set with its interval."""
     text = f"{one.accuracy:.1f} ({one.low:.1f} to {one.high:.1f})"
     if one.difference is None:
         return text
@@ -148,7 +161,7 @@ STYLES = (("o", "-"), ("s", "--"), ("^", ":"), ("D", "-."), ("v", (0, (1, 1))), 
 
 
 def _draw(lines: Sequence[Line], path: Path) -> None:
-    """Accuracy against thinking tokens, a line a set; bars are the table's intervals."""
+    """Accuracy against thinking tokens, one line per set; bars are the table's intervals."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -157,16 +170,16 @@ def _draw(lines: Sequence[Line], path: Path) -> None:
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for number, name in enumerate(dict.fromkeys(one.set_name for one in lines)):
-        mine = [one for one in lines if one.set_name == name]
+        own = [one for one in lines if one.set_name == name]
         marker, style = STYLES[number % len(STYLES)]
-        heights = [one.accuracy for one in mine]
-        bars = ([one.accuracy - one.low for one in mine], [one.high - one.accuracy for one in mine])
-        places = [one.mean_thinking_tokens for one in mine]
+        heights = [one.accuracy for one in own]
+        bars = ([one.accuracy - one.low for one in own], [one.high - one.accuracy for one in own])
+        places = [one.mean_thinking_tokens for one in own]
         axes.errorbar(places, heights, bars, marker=marker, linestyle=style, capsize=3, label=name)
     axes.set_xscale("log", base=2)
-    most = max(one.mean_thinking_tokens for one in lines)
+    max_tokens = max(one.mean_thinking_tokens for one in lines)
     axes.xaxis.set_major_locator(
-        FixedLocator([2 ** (half / 2) for half in range(40) if 2 ** (half / 2) < 2 * most])
+        FixedLocator([2 ** (half / 2) for half in range(40) if 2 ** (half / 2) < 2 * max_tokens])
     )
     axes.xaxis.set_major_formatter(FuncFormatter(lambda tokens, _: f"{tokens:,.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())

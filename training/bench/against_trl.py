@@ -23,6 +23,7 @@ SIDES = ("ours", "plain")
 
 
 def flags() -> argparse.Namespace:
+    """The command line's flags."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="nano")
     parser.add_argument("--model", help="the recipe's base, unless given")
@@ -37,15 +38,18 @@ def flags() -> argparse.Namespace:
 
 
 def teachers(path: Path) -> Path:
+    """Write 320 traces of s1-nano's teacher to `path`, and return it."""
     from training.nano.sft import teacher_samples
 
-    told = [{"problem": asdict(one.problem), "trace": asdict(one.trace)} for one in teacher_samples(320, 1)]
-    path.write_text("".join(json.dumps(line) + "\n" for line in told))
+    samples = [
+        {"problem": asdict(one.problem), "trace": asdict(one.trace)} for one in teacher_samples(320, 1)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in samples))
     return path
 
 
 def one_run(given: argparse.Namespace) -> dict[str, Any]:
-    """Seconds of the steps after the warm-up, the tokens in them, and the losses."""
+    """The seconds of the steps after the warm-up, the tokens in them, and the losses of all steps."""
     from server.reasoning.families import FAMILIES
     from training.base import describe, load_tokenizer
     from training.data import read_data
@@ -74,6 +78,7 @@ def one_run(given: argparse.Namespace) -> dict[str, Any]:
 def timed(
     side: str, plan: Any, config: Any, tokenizer: Any, rows: Any, lengths: list[int], folder: Path
 ) -> Any:
+    """Train with one side's trainer, and return what `one_run` does."""
     from transformers import PrinterCallback, TrainerCallback
     from trl import SFTTrainer
 
@@ -103,11 +108,12 @@ def timed(
 
 
 def run_side(side: str, given: argparse.Namespace, data: Path) -> dict[str, Any]:
-    told = ["--side", side, "--recipe", given.recipe, "--data", str(data), "--steps", str(given.steps)]
+    """The result of one side, run in its own process."""
+    options = ["--side", side, "--recipe", given.recipe, "--data", str(data), "--steps", str(given.steps)]
     for name in ("model", "micro_batch", "max_tokens"):
         if getattr(given, name) is not None:
-            told += [f"--{name.replace('_', '-')}", str(getattr(given, name))]
-    command = [sys.executable, "-m", "training.bench.against_trl", *told]
+            options += [f"--{name.replace('_', '-')}", str(getattr(given, name))]
+    command = [sys.executable, "-m", "training.bench.against_trl", *options]
     environment = {**os.environ, "GOMP_SPINCOUNT": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
@@ -117,6 +123,7 @@ def run_side(side: str, given: argparse.Namespace, data: Path) -> dict[str, Any]
 
 
 def main() -> None:
+    """Run the pairs, print the ratios and write the results."""
     given = flags()
     if given.side:
         print(json.dumps(one_run(given)))
@@ -130,16 +137,16 @@ def main() -> None:
             ratios = {n: pair["plain"][n] / pair["ours"][n] for n in ("seconds", "cpu_seconds")}
             pairs.append({**pair, "ratio": ratios["seconds"], "cpu_ratio": ratios["cpu_seconds"]})
             speed = pair["ours"]["tokens"] / pair["ours"]["seconds"]
-            told = f"ratio {ratios['seconds']:.3f}, of CPU time {ratios['cpu_seconds']:.3f}"
-            print(f"pair {number + 1}: {speed:,.0f} tokens/s, {told}", flush=True)
-    said = median(pair["ratio"] for pair in pairs)
+            ratio = f"ratio {ratios['seconds']:.3f}, of CPU time {ratios['cpu_seconds']:.3f}"
+            print(f"pair {number + 1}: {speed:,.0f} tokens/s, {ratio}", flush=True)
+    of_time = median(pair["ratio"] for pair in pairs)
     of_cpu = median(pair["cpu_ratio"] for pair in pairs)
     speeds = [pair["ours"]["tokens"] / pair["ours"]["seconds"] for pair in pairs]
     given.out.parent.mkdir(parents=True, exist_ok=True)
     asked = {name: str(value) for name, value in vars(given).items() if value is not None}
-    result = {"asked": asked, "median_ratio": said, "median_cpu_ratio": of_cpu, "pairs": pairs}
+    result = {"asked": asked, "median_ratio": of_time, "median_cpu_ratio": of_cpu, "pairs": pairs}
     given.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(f"median ratio {said:.3f}, of CPU time {of_cpu:.3f}; {len(pairs)} pairs")
+    print(f"median ratio {of_time:.3f}, of CPU time {of_cpu:.3f}; {len(pairs)} pairs")
     print(f"ours: {min(speeds):,.0f} to {max(speeds):,.0f} tokens/s")
 
 

@@ -1,4 +1,4 @@
-"""The base of s1-nano: pretraining on the generator's conversations, short rows first, then long ones."""
+"""The base of s1-nano: pretraining on the generator's conversations, first short rows, then long ones."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +16,10 @@ from training.nano.texts import Rows, packed, stream
 
 @dataclass(frozen=True, slots=True)
 class BaseRecipe:
-    """(steps, rows, length) of the short and the long part, learning rates, the share of thoughts cut."""
+    """`short` and `long` are (steps, rows, length) of the two phases.
+
+    `cut_share` is the share of thinking that is cut at a random point.
+    """
 
     shape: Shape = field(default_factory=Shape)
     short: tuple[int, int, int] = (1000, 32, 256)
@@ -29,13 +32,14 @@ class BaseRecipe:
 
 
 def batches(tokenizer: Tokenizer, recipe: BaseRecipe, seed: int) -> Iterator[Rows]:
+    """Yield the batches of both phases, each with tensors of shape [rows, length]."""
     documents = stream(tokenizer, seed, recipe.cut_share)
     for steps, rows, length in (recipe.short, recipe.long):
         yield from islice(packed(documents, rows, length), steps)
 
 
 def make_base(tokenizer: Tokenizer, recipe: BaseRecipe, seed: int, work: Path) -> tuple[Nano, Run]:
-    """Train, or go on where a killed run stopped. The checkpoint is `work/base.pt`."""
+    """Train the base, or continue a killed run. The checkpoint is `work/base.pt`."""
     torch.manual_seed(seed)
     model = Nano(recipe.shape)
     optims = optimizers(model, recipe.matrix_lr, recipe.other_lr)

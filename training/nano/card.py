@@ -1,4 +1,4 @@
-"""The model card of s1-nano: fixed words, and every number from making.json and accuracy.json beside it."""
+"""The model card of s1-nano: fixed text, with all numbers from the measured files in its folder."""
 
 import json
 from pathlib import Path
@@ -12,9 +12,9 @@ license: apache-2.0
 # s1-nano
 
 A Llama of $parameters parameters (bf16) that searches for the answer of five kinds of small arithmetic
-problems, made by this project from nothing but its own generator. It shows on a laptop what a thinking
-budget does to a reasoning model: cut its thinking short and it guesses; tell it to "Wait" and it
-searches on.
+problems, trained by this project on the output of its own generator only. It shows on a laptop what a
+thinking budget does to a reasoning model: with its thinking cut short it guesses, and a "Wait" makes it
+continue the search.
 
 ## What it can do
 
@@ -26,43 +26,43 @@ searches on.
 | linear | Find the smallest x with 7*x+3 mod 31 = 12. (x at most 24) |
 | pairs | Two of 13, 27, 38, 45, 52, 61 add up to 90. Find the smaller one. |
 
-In exactly these words. "39>5" in its thinking reads "39 leaves 5".
+The wording must be exactly this. In its thinking, "39>5" means "39 leaves remainder 5".
 
-## What it cannot
+## What it cannot do
 
-Anything else: another wording, larger numbers, other tasks, conversation. It then writes nonsense.
+Anything else: other wording, larger numbers, other tasks, conversation. Its output is then meaningless.
 
-## How to read what it shows
+## How to interpret it
 
 It is a miniature of the effect in *s1: Simple test-time scaling*, not a proof of it. The teacher whose
-traces it imitates tries candidates in batches and, by design, gives up after a number of failed ones
-that depends on the domain, and guesses; wrong answers are left in its traces on purpose. "Wait" after a
-failed batch means "try the next batch", after a find it means "check it", after the last candidate "try
-again". So a Wait undoes a premature stop; it is not the correction of a belief that a large model
-shows. The teacher also overlooks an answer, or takes a wrong candidate for right, in a few of its
-traces, and a check mends the latter.
+traces it imitates tries candidates in batches; by design, it gives up after a number of failed batches
+that depends on the domain, and guesses. Wrong answers stay in its traces on purpose. "Wait" after a
+failed batch means "try the next batch", after a hit "check it", after the last candidate "try
+again". So a Wait undoes a premature stop; unlike in a large model, it does not correct a belief.
+In a few traces the teacher also overlooks an answer, or takes a wrong candidate for correct; a check
+corrects the latter.
 
 ## How it was made
 
 `$command`, seed $seed, torch $torch, $threads threads. Random weights; pretraining on generated
 conversations of the train split; then s1's step: $samples traces of an impatient teacher, $epochs
-times, loss on thinking and answer only. The base's teacher seldom gives up (whatever the domain, 7% of
-the time after a failed batch); this one does.
+times, loss on thinking and answer only. The base's teacher rarely gives up (7% of
+the time after a failed batch, in any domain); this one does.
 
 | stage | steps | tokens (padding included) | seconds |
 |---|---|---|---|
 $stages
 
-The seconds are those of a machine shared with other work: 2 cores (AMX bf16). $note
+Measured on 2 cores (AMX bf16) of a shared machine. $note
 
 Problems are split by a hash of their canonical key: one twelfth test, one twelfth dev, the rest train.
-Training draws from train alone, and a test proves it. The recipe was worked out on dev; test was not
-looked at before it was frozen.
+Training draws from train only, which a test checks. The recipe was developed on dev; test was first
+used after it was frozen.
 
 ## Measured
 
 Greedy, $problems problems of the $split split (the five domains in equal parts), 95% intervals
-(Wilson), by `$measured`. In the first part no Wait; in the second no maximum.
+(Wilson), by `$measured`. The first rows are without Waits, the others without a maximum.
 
 | max tokens | Waits | accuracy | 95% | mean thinking tokens | $domains |
 |---|---|---|---|---|$rule
@@ -70,13 +70,13 @@ $cells
 $again""")
 
 AGAIN = Template("""
-## Made again
+## Reproduction
 
-The whole recipe, run again with the same seed, from random weights to the end (27 minutes on 2 cores to
-itself), measured on the same problems. The shipped checkpoint and the first remade one come from before the
-order of all sums was fixed, so the seed did not settle them; with it fixed, two runs of 22 steps give the
-same bytes (`tests/training/test_nano.py`). Another processor may round otherwise. A remade model is to fall
-inside the last column; the last one did so before it was counted in.
+The whole recipe, repeated with the same seed from random weights (27 minutes on 2 dedicated cores), and
+measured on the same problems. The shipped checkpoint and the first repetition predate the fixed order of
+all floating-point sums, so the seed did not determine them; with it, two runs of 22 steps give the same
+bytes (`tests/training/test_nano.py`). Other processors may round differently. A reproduced model should
+fall inside the last column; the last repetition did so before it was included.
 
 | max tokens | Waits | this checkpoint | $names | lowest to highest 95% |
 |---|---|---|$rule---|
@@ -85,7 +85,7 @@ $cells
 
 
 def card(directory: Path) -> str:
-    """The text of README.md, from the measured files in the directory."""
+    """The text of README.md, from making.json and accuracy.json in the folder."""
     made = json.loads((directory / "making.json").read_text())
     measured = json.loads((directory / "accuracy.json").read_text())
     cells = measured["cells"]
@@ -115,7 +115,7 @@ def card(directory: Path) -> str:
 
 
 def again(directory: Path, cells: list[dict[str, Any]]) -> str:
-    """What the recipe gave when it was run again (remade.json), beside what this checkpoint does."""
+    """The results of repeated runs of the recipe (remade.json) next to this checkpoint's, or nothing."""
     kept = directory / "remade.json"
     if not kept.exists():
         return ""
@@ -132,19 +132,19 @@ def _compared(cell: dict[str, Any], *others: dict[str, Any]) -> str:
     every = (cell, *others)
     shares = " | ".join(f"{one['accuracy']:.3f}" for one in every)
     interval = f"{min(one['low'] for one in every):.3f} to {max(one['high'] for one in every):.3f}"
-    return f"| {_most(cell)} | {cell['waits']} | {shares} | {interval} |"
+    return f"| {_budget_cell(cell)} | {cell['waits']} | {shares} | {interval} |"
 
 
-def _most(cell: dict[str, Any]) -> str:
+def _budget_cell(cell: dict[str, Any]) -> str:
     return "none" if cell["max_tokens"] is None else str(cell["max_tokens"])
 
 
 def row(cell: dict[str, Any]) -> str:
-    """One line of the table."""
+    """One row of the accuracy table."""
     domains = cell["domains"]
     shares = " | ".join(f"{domains[name]:.2f}" for name in sorted(domains))
     interval = f"{cell['low']:.3f} to {cell['high']:.3f}"
     return (
-        f"| {_most(cell)} | {cell['waits']} | {cell['accuracy']:.3f} | {interval} "
+        f"| {_budget_cell(cell)} | {cell['waits']} | {cell['accuracy']:.3f} | {interval} "
         f"| {cell['mean_tokens']} | {shares} |"
     )

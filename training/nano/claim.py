@@ -1,4 +1,4 @@
-"""A run's claim on its folders: no finished checkpoint is written over, no other run's state gone on with."""
+"""Protects a run's folders: finished checkpoints are never overwritten, another run's state never resumed."""
 
 import json
 from dataclasses import asdict
@@ -12,11 +12,16 @@ from training.nano.sft import SftRecipe
 
 
 def digest(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
     return sha256(path.read_bytes()).hexdigest()
 
 
 def claim(settings: NanoSettings, base: BaseRecipe, sft: SftRecipe) -> dict[str, object]:
-    """What the run is made of, which stands in `work/run.json` from now on."""
+    """Claim the folders, or check that they belong to this run; returns its inputs (`work/run.json`).
+
+    Raises:
+        TrainingError: `out` holds a checkpoint, or `work` another run's state.
+    """
     if (settings.out / "making.json").exists():
         raise TrainingError(f"--out: {settings.out} holds a checkpoint; a run never overwrites another")
     identity: dict[str, object] = {

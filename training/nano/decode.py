@@ -1,7 +1,8 @@
-"""Greedy decoding in batches with budget forcing, by the server's rules: for measuring without a server.
+"""Batched greedy decoding with budget forcing by the server's rules, for measuring without a server.
 
-Greedy thinking under a small budget is a prefix of thinking under a large one, so each question is thought
-through once, with every end ignored as often as asked, and only the answers are decoded for each budget.
+With greedy decoding, thinking under a small budget is a prefix of thinking under a large one. So each
+question is thought through once, with each end suppressed the requested number of times, and only the answers
+are decoded per budget.
 """
 
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ ANSWER_ROOM = 10
 
 @dataclass(frozen=True, slots=True)
 class Thinking:
-    """Thinking tokens of one question, and after how many of them the model would have stopped, each time."""
+    """The thinking tokens of one question, and the positions at which the model would have stopped."""
 
     prompt: tuple[int, ...]
     tokens: tuple[int, ...]
     stops: tuple[int, ...]
 
     def length(self, budget: int | None, waits: int) -> tuple[int, bool]:
-        """Thinking tokens under this budget, and whether the end is the model's own."""
+        """The number of thinking tokens under this budget, and whether the end is natural."""
         end = self.stops[waits] if waits < len(self.stops) else len(self.tokens)
         if budget is not None and budget < end:
             return budget, False
@@ -34,7 +35,7 @@ class Thinking:
 
 
 class Cache:
-    """Keys and values of every layer, (layers, rows, heads, positions, head)."""
+    """The KV cache; keys and values have shape [layers, rows, heads, positions, head]."""
 
     def __init__(self, model: Nano, rows: int, positions: int) -> None:
         shape = model.shape
@@ -44,6 +45,7 @@ class Cache:
         self.cos, self.sin = (t.bfloat16() for t in rotations(shape, positions))
 
     def copy(self) -> "Cache":
+        """A copy with its own keys and values."""
         other = object.__new__(Cache)
         other.keys, other.values = self.keys.clone(), self.values.clone()
         other.cos, other.sin = self.cos, self.sin
@@ -51,7 +53,10 @@ class Cache:
 
 
 def attend(attention: Attention, x: Tensor, cache: Cache, layer: int, at: Tensor) -> Tensor:
-    """One token a row, row r at position `at[r]`."""
+    """Attention for one token per row: `x` and the result have shape [rows, 1, width].
+
+    Row r is at position `at[r]`; `at` has shape [rows].
+    """
     cos, sin = cache.cos[at][:, None, None], cache.sin[at][:, None, None]
     rows, used = torch.arange(len(at)), int(at.max()) + 1
     cache.keys[layer, rows, :, at] = rotate(attention.split(attention.k_proj(x)), cos, sin)[:, :, 0]
@@ -65,7 +70,7 @@ def attend(attention: Attention, x: Tensor, cache: Cache, layer: int, at: Tensor
 
 
 def position(model: Nano, ids: Tensor, cache: Cache, at: Tensor) -> Tensor:
-    """The likeliest tokens (rows,) after `ids` (rows,) at positions `at` (rows,). The model is bf16."""
+    """The most likely tokens [rows] after `ids` [rows] at positions `at` [rows]. The model is in bf16."""
     x = model.embed_tokens(ids)[:, None]
     for index, layer in enumerate(model.layers):
         assert isinstance(layer, Layer)
@@ -75,7 +80,7 @@ def position(model: Nano, ids: Tensor, cache: Cache, at: Tensor) -> Tensor:
 
 
 class _Row:
-    """One question while it is thought about."""
+    """One question while its thinking is decoded."""
 
     def __init__(self, prompt: list[int], waits: int) -> None:
         self.prompt, self.left = prompt, waits
@@ -98,7 +103,10 @@ class _Row:
 def think(
     model: Nano, tokenizer: Tokenizer, questions: list[str], waits: int, longest: int
 ) -> tuple[list[Thinking], Cache]:
-    """Think about all questions in one batch, ignoring up to `waits` ends; at most `longest` positions."""
+    """Think about all questions in one batch, over at most `longest` positions.
+
+    Up to `waits` ends of thinking are suppressed per question and replaced by "Wait".
+    """
     ends = (token_id(tokenizer, THOUGHT), token_id(tokenizer, END))
     nudge = token_id(tokenizer, "Wait")
     rows = [_Row(tokenizer.encode(prompt_text(q)).ids, waits) for q in questions]
@@ -109,22 +117,22 @@ def think(
         ids = torch.tensor([r.take(at + 1, c, ends, nudge) for r, c in zip(rows, chosen, strict=True)])
         if all(row.done for row in rows):
             break
-    told = [Thinking(tuple(row.prompt), tuple(row.tokens), tuple(row.stops)) for row in rows]
-    return told, cache
+    thoughts = [Thinking(tuple(row.prompt), tuple(row.tokens), tuple(row.stops)) for row in rows]
+    return thoughts, cache
 
 
 @torch.inference_mode()
 def answers(
-    model: Nano, tokenizer: Tokenizer, told: list[Thinking], cache: Cache, budget: int | None, waits: int
+    model: Nano, tokenizer: Tokenizer, thoughts: list[Thinking], cache: Cache, budget: int | None, waits: int
 ) -> list[str]:
-    """Close each thinking under the budget (with the cue where it is forced) and decode the answer."""
+    """Close each thinking under the budget, with the cue if the close is forced, and decode the answers."""
     cache, thought = cache.copy(), token_id(tokenizer, THOUGHT)
     cue = tokenizer.encode(ANSWER_CUE).ids
-    lengths = [one.length(budget, waits) for one in told]
+    lengths = [one.length(budget, waits) for one in thoughts]
     forced = [[thought] if natural else [thought, *cue] for _, natural in lengths]
-    at = torch.tensor([len(one.prompt) + length for one, (length, _) in zip(told, lengths, strict=True)])
-    written: list[list[int]] = [[] for _ in told]
-    ids = torch.tensor([thought] * len(told))
+    at = torch.tensor([len(one.prompt) + length for one, (length, _) in zip(thoughts, lengths, strict=True)])
+    written: list[list[int]] = [[] for _ in thoughts]
+    ids = torch.tensor([thought] * len(thoughts))
     for step in range(ANSWER_ROOM + len(cue)):
         chosen = position(model, ids, cache, at + step).tolist()
         tokens = [f[step + 1] if step + 1 < len(f) else c for f, c in zip(forced, chosen, strict=True)]

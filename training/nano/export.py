@@ -1,4 +1,7 @@
-"""A trained network to a Hugging Face directory that vLLM and transformers load: bf16, our own tokenizer."""
+"""Exports a trained network to a Hugging Face directory, in bf16, with its own tokenizer.
+
+vLLM and transformers load it as a Llama.
+"""
 
 import json
 from pathlib import Path
@@ -13,6 +16,7 @@ from training.nano.tokenizer import CHAT_TEMPLATE, END, PAD, token_id
 
 
 def config(shape: Shape, tokenizer: Tokenizer) -> dict[str, object]:
+    """The contents of config.json."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -39,6 +43,7 @@ def config(shape: Shape, tokenizer: Tokenizer) -> dict[str, object]:
 
 
 def tokenizer_config(shape: Shape) -> dict[str, object]:
+    """The contents of tokenizer_config.json."""
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": shape.positions,
@@ -50,6 +55,7 @@ def tokenizer_config(shape: Shape) -> dict[str, object]:
 
 
 def weights(model: Nano) -> dict[str, Tensor]:
+    """The weights in bf16 by their names in transformers: matrices [out, in], norms [width]."""
     kept = model.state_dict()
     return {f"model.{name}": w.detach().to(torch.bfloat16).contiguous() for name, w in kept.items()}
 
@@ -63,20 +69,20 @@ def load(directory: Path, shape: Shape) -> Nano:
 
 
 def _write(path: Path, value: dict[str, object]) -> None:
-    beside = path.with_name(path.name + ".part")
-    beside.write_text(json.dumps(value, indent=2) + "\n")
-    beside.replace(path)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps(value, indent=2) + "\n")
+    partial.replace(path)
 
 
 def export(model: Nano, tokenizer: Tokenizer, out: Path) -> None:
-    """Every file is written beside and renamed: a reader never sees half of one."""
+    """Write all files of the directory, each atomically."""
     out.mkdir(parents=True, exist_ok=True)
     end, pad = token_id(tokenizer, END), token_id(tokenizer, PAD)
     _write(out / "config.json", config(model.shape, tokenizer))
     _write(out / "tokenizer_config.json", tokenizer_config(model.shape))
     _write(out / "generation_config.json", {"eos_token_id": end, "pad_token_id": pad})
     _write(out / "tokenizer.json", json.loads(tokenizer.to_str()))
-    beside = out / "model.safetensors.part"
-    save_file(weights(model), beside, metadata={"format": "pt"})
-    beside.chmod(0o644)  # safetensors writes for the owner only
-    beside.replace(out / "model.safetensors")
+    partial = out / "model.safetensors.part"
+    save_file(weights(model), partial, metadata={"format": "pt"})
+    partial.chmod(0o644)  # safetensors creates files readable by the owner only
+    partial.replace(out / "model.safetensors")

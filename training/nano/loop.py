@@ -1,4 +1,4 @@
-"""One optimisation run: warm-up, constant, linear fall to zero; checkpoints; the same run when resumed."""
+"""The optimisation loop: warm-up, constant rate, linear decay to zero; checkpoints; deterministic resume."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from training.nano.texts import IGNORE, Rows
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps of a run and its schedule, as shares of the steps. `save_every` 0 keeps no checkpoint."""
+    """The steps of a run, and its schedule as shares of the steps. `save_every` 0 writes no checkpoint."""
 
     steps: int
     warm_up: float
@@ -26,13 +26,14 @@ class Plan:
 
 
 def rate(plan: Plan, step: int) -> float:
-    """The share of the full learning rate at this step."""
+    """The fraction of the peak learning rate at this step."""
     up = (step + 1) / max(1.0, plan.warm_up * plan.steps)
     down = (plan.steps - step) / max(1.0, plan.decay * plan.steps)
     return min(1.0, up, down)
 
 
 def batch_loss(model: Callable[..., Tensor], rows: Rows, cos: Tensor, sin: Tensor) -> Tensor:
+    """The mean loss of a batch, a scalar; `rows` has shape [rows, length], `cos` and `sin` [length, head]."""
     with torch.autocast("cpu", torch.bfloat16):
         logits = model(rows.ids, cos, sin, document_bias(rows.documents))
     return functional.cross_entropy(logits.flatten(0, 1).float(), rows.labels.flatten(), ignore_index=IGNORE)
@@ -40,7 +41,10 @@ def batch_loss(model: Callable[..., Tensor], rows: Rows, cos: Tensor, sin: Tenso
 
 @dataclass(slots=True)
 class Run:
-    """What a run has done so far, resumptions included. `path` is its checkpoint, beside the log."""
+    """The progress of a run, including the runs before a resume.
+
+    `path` is its checkpoint, next to the log.
+    """
 
     path: Path
     step: int = 0
@@ -48,6 +52,7 @@ class Run:
     seconds: float = 0.0
 
     def report(self, plan: Plan, loss: float) -> None:
+        """Append a line to the log."""
         line = {
             "step": self.step,
             "of": plan.steps,
@@ -59,14 +64,14 @@ class Run:
             log.write(json.dumps(line) + "\n")
 
     def save(self, model: Nano, optims: list[torch.optim.Optimizer]) -> None:
-        """Written beside and renamed, so that a killed run never leaves half a file."""
-        beside = self.path.with_suffix(".part")
+        """Write the checkpoint atomically."""
+        partial = self.path.with_suffix(".part")
         done = {"step": self.step, "tokens": self.tokens, "seconds": self.seconds}
-        torch.save({"model": model.state_dict(), "optims": [o.state_dict() for o in optims], **done}, beside)
-        beside.rename(self.path)
+        torch.save({"model": model.state_dict(), "optims": [o.state_dict() for o in optims], **done}, partial)
+        partial.rename(self.path)
 
     def resume(self, model: Nano, optims: list[torch.optim.Optimizer]) -> None:
-        """Go on from the checkpoint, if there is one."""
+        """Load the checkpoint, if there is one."""
         if not self.path.exists():
             return
         state = torch.load(self.path)
@@ -77,7 +82,7 @@ class Run:
 
 
 def set_rates(optims: list[torch.optim.Optimizer], share: float) -> None:
-    """Each group's rate to a share of its peak, which is what it was made with."""
+    """Set each group's learning rate to a fraction of its peak, the rate it was created with."""
     for optim in optims:
         for group in optim.param_groups:
             group.setdefault("peak", group["lr"])
@@ -92,7 +97,7 @@ def optimise(
     path: Path,
     fast: bool,
 ) -> Run:
-    """Run the plan, or the rest of it: a resumed run draws the same batches and passes over those it had."""
+    """Run the plan, or the rest of it: a resumed run draws the same batches and skips those it has done."""
     run = Run(path)
     run.resume(model, optims)
     if run.step >= plan.steps:

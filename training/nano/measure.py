@@ -1,4 +1,4 @@
-"""Accuracy against the thinking budget, with intervals, on problems that training never sees."""
+"""Accuracy by thinking budget, with intervals, on problems held out from training."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -12,7 +12,7 @@ from training.nano.model import Nano
 
 BUDGETS = (0, 16, 32, 64, 128, 256, 400)
 WAITS = (0, 1, 2, 4, 6)
-# Every maximum without a Wait, and every number of Waits without a maximum.
+# Each maximum without Waits, and each number of Waits without a maximum.
 GRID: tuple[tuple[int | None, int], ...] = (*((b, 0) for b in BUDGETS), *((None, w) for w in WAITS))
 BATCH = 250
 LONGEST = 1000
@@ -20,7 +20,7 @@ LONGEST = 1000
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One budget's result. `low` and `high` bound the accuracy at 95% (Wilson)."""
+    """The result of one budget. `low` and `high` are the accuracy's 95% interval (Wilson)."""
 
     max_tokens: int | None
     waits: int
@@ -34,18 +34,22 @@ class Cell:
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:
+    """The 95% Wilson interval of `right` successes out of `n`."""
     z, share = 1.959964, right / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
     return middle - half, middle + half
 
 
-def cell(right: list[bool], told: list[Thinking], names: list[str], budget: int | None, waits: int) -> Cell:
+def cell(
+    right: list[bool], thoughts: list[Thinking], names: list[str], budget: int | None, waits: int
+) -> Cell:
+    """The result of one budget, from the correctness and the thinking of each problem."""
     by_domain: dict[str, list[bool]] = {}
     for name, one in zip(names, right, strict=True):
         by_domain.setdefault(name, []).append(one)
     low, high = wilson(sum(right), len(right))
-    lengths = [one.length(budget, waits) for one in told]
+    lengths = [one.length(budget, waits) for one in thoughts]
     return Cell(
         budget,
         waits,
@@ -67,15 +71,15 @@ def sweep(
 ) -> list[Cell]:
     """Greedy accuracy under each (maximum or None, waits)."""
     model = model.to(torch.bfloat16)
-    most = max(waits for _, waits in budgets)
+    max_waits = max(waits for _, waits in budgets)
     right: dict[tuple[int | None, int], list[bool]] = {one: [] for one in budgets}
-    told: list[Thinking] = []
+    thoughts: list[Thinking] = []
     for at in range(0, len(asked), BATCH):
         part = asked[at : at + BATCH]
-        thought, cache = think(model, tokenizer, [p.question for p in part], most, LONGEST)
-        told += thought
+        thought, cache = think(model, tokenizer, [p.question for p in part], max_waits, LONGEST)
+        thoughts += thought
         for budget, waits in budgets:
-            said = answers(model, tokenizer, thought, cache, budget, waits)
-            right[budget, waits] += [a == p.answer for a, p in zip(said, part, strict=True)]
+            given = answers(model, tokenizer, thought, cache, budget, waits)
+            right[budget, waits] += [a == p.answer for a, p in zip(given, part, strict=True)]
     names = [p.domain for p in asked]
-    return [cell(right[budget, waits], told, names, budget, waits) for budget, waits in budgets]
+    return [cell(right[budget, waits], thoughts, names, budget, waits) for budget, waits in budgets]

@@ -1,4 +1,4 @@
-"""Muon for the matrices inside the layers, AdamW for the embedding and the norms."""
+"""Muon for the matrices of the layers, AdamW for the embedding and the norms."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,10 @@ from torch import Tensor, nn
 
 
 def orthogonal(update: Tensor, rounds: int = 5) -> Tensor:
-    """Newton-Schulz iteration of Muon (Jordan et al., 2024): all singular values to about one."""
+    """Newton-Schulz iteration of Muon (Jordan et al., 2024): bring all singular values close to one.
+
+    `update` and the result have shape [rows, columns].
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = update.bfloat16()
     tall = x.shape[0] > x.shape[1]
@@ -21,13 +24,14 @@ def orthogonal(update: Tensor, rounds: int = 5) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, made orthogonal. One learning rate for all, scaled by shape."""
+    """Orthogonalised momentum; one learning rate for all matrices, scaled by their shape."""
 
     def __init__(self, parameters: Iterable[nn.Parameter], lr: float, momentum: float = 0.95) -> None:
         super().__init__(parameters, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
     def step(self, _closure: None = None) -> None:  # type: ignore[override]
+        """Update all weights from their gradients."""
         for group in self.param_groups:
             for weight in group["params"]:
                 state = self.state[weight]
@@ -39,6 +43,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def optimizers(model: nn.Module, matrix_lr: float, other_lr: float) -> list[torch.optim.Optimizer]:
+    """The two optimizers of a model."""
     matrices = [w for n, w in model.named_parameters() if w.dim() == 2 and "embed" not in n]
     others = [w for n, w in model.named_parameters() if w.dim() != 2 or "embed" in n]
     adam = torch.optim.AdamW(others, other_lr, betas=(0.9, 0.95), weight_decay=0.0)

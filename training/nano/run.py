@@ -1,4 +1,4 @@
-"""`training nano`: tokenizer, base, fine-tuning, export, in turn; a killed run goes on where it stopped."""
+"""`s1-train nano`: tokenizer, base, fine-tuning, export, in order; a killed run can be continued."""
 
 import json
 import sys
@@ -23,19 +23,27 @@ from training.nano.tokenizer import make_tokenizer
 
 
 def make_nano(settings: NanoSettings) -> None:
-    """The recipe that ships."""
+    """Run the recipe of the embedded model.
+
+    Raises:
+        TrainingError: A folder is in use or holds something else, or the data cannot be trained on.
+    """
     make(settings, BaseRecipe(), replace(SftRecipe(), steps=settings.steps))
 
 
 def make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
-    """The whole recipe. Leaves `making.json` beside the checkpoint: recipe, seed, tokens, seconds."""
+    """Run a recipe; writes `making.json` (recipe, seed, tokens, seconds) next to the checkpoint.
+
+    Raises:
+        TrainingError: As `make_nano`.
+    """
     with held(settings.work, lambda text: TrainingError(f"--work: {text}")):
         _make(settings, base_recipe, sft_recipe)
 
 
 def _make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe) -> None:
     torch.set_num_threads(settings.threads)
-    # Compiled, the embedding's gradient would be summed in whatever order the threads come.
+    # In compiled code, threads would sum the embedding's gradient in a varying order.
     torch.use_deterministic_algorithms(True)
     identity = claim(settings, base_recipe, sft_recipe)
     runs: dict[str, Run] = {}
@@ -69,7 +77,11 @@ def _make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe
 
 
 def measure(directory: Path, split: str, n: int, seed: int, threads: int) -> dict[str, object]:
-    """The sweep of an exported checkpoint on `n` problems of the split, as it goes into accuracy.json."""
+    """The sweep of an exported checkpoint on `n` problems of the split, as stored in accuracy.json.
+
+    Raises:
+        ValueError: The split is neither dev nor test.
+    """
     if split not in ("dev", "test"):
         raise ValueError(f"measured on dev or test, not on {split!r}")
     torch.set_num_threads(threads)

@@ -1,4 +1,4 @@
-"""What `s1-train nano` was asked."""
+"""The settings of `s1-train nano`."""
 
 import argparse
 from dataclasses import dataclass
@@ -9,8 +9,10 @@ from training.errors import TrainingError
 
 @dataclass(frozen=True, slots=True)
 class NanoSettings:
-    """`base`: an exported base to fine-tune, not a new one. `data`: traces instead of the teacher's.
-    `steps`: of fine-tuning, whatever the size of the set.
+    """`base` is an exported base to fine-tune; without it a new one is trained.
+
+    `data` replaces the teacher's traces; `steps` fixes the steps of fine-tuning, whatever the size of the
+    set.
     """
 
     out: Path
@@ -37,6 +39,11 @@ class NanoSettings:
 
 
 def settings_of(parsed: argparse.Namespace) -> NanoSettings:
+    """The settings that were asked for.
+
+    Raises:
+        TrainingError: They contradict each other, or a file is missing.
+    """
     given = {
         name: getattr(parsed, name) for name in ("out", "stage", "base", "data", "steps", "seed", "threads")
     }

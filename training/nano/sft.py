@@ -1,4 +1,4 @@
-"""Fine-tuning of the base on few traces, five times over, as s1: the teacher's, or those of train.jsonl."""
+"""Fine-tuning of the base on few traces for five epochs, as in s1: the teacher's, or those of train.jsonl."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ from training.nano.tokenizer import ANSWER_CUE
 
 @dataclass(frozen=True, slots=True)
 class SftRecipe:
-    """`batch` traces a step. Traces share rows as long as the longest needs, at most `row` tokens.
+    """`batch` traces per step. Traces share rows as long as the longest one needs, at most `row` tokens.
 
-    `steps` ends the run there instead of after whole epochs: sets of any size, equally long.
+    `steps` ends the run after that many steps instead of after whole epochs, to train sets of any size
+    equally long.
     """
 
     epochs: int = 5
@@ -34,17 +35,22 @@ class SftRecipe:
 
 
 def teacher_samples(n: int, seed: int, habit: Habit = ORDINARY) -> list[Sample]:
-    """`n` random train problems with the teacher's traces, right or wrong: the set that ships."""
+    """`n` random train problems with the teacher's traces, correct or not: the set of the embedded model."""
     rng = Random(seed)
-    told = [(p, trace(p, rng, habit)) for p in problems("train", n, seed)]
+    traced = [(p, trace(p, rng, habit)) for p in problems("train", n, seed)]
     return [
         Sample(Problem(p.id, p.question, p.answer, domain=p.domain), Trace(p.id, t.thinking, t.answer), p.id)
-        for p, t in told
+        for p, t in traced
     ]
 
 
 def samples_of(path: Path) -> list[Sample]:
-    """All of a file, which must hold one at least."""
+    """All samples of a file.
+
+    Raises:
+        TrainingError: There is none.
+        RecordError: A line cannot be read.
+    """
     samples = list(read_samples(path))
     if not samples:
         raise TrainingError(f"{path}: no sample in it")
@@ -52,9 +58,10 @@ def samples_of(path: Path) -> list[Sample]:
 
 
 def lesson(tokenizer: Tokenizer, sample: Sample, row: int) -> Document:
-    """As s1-nano writes: a line break ends the thinking, and the answer stands behind the cue.
+    """A sample in s1-nano's format: a line break ends the thinking, and the answer follows the cue.
 
-    A sample that is longer than `row` tokens is refused, never cut.
+    Raises:
+        TrainingError: The sample is longer than `row` tokens; it is never cut.
     """
     thinking = sample.trace.thinking.strip() + "\n"
     answer = sample.trace.answer.strip().removeprefix(ANSWER_CUE.strip()).strip()
@@ -65,7 +72,7 @@ def lesson(tokenizer: Tokenizer, sample: Sample, row: int) -> Document:
 
 
 def fitted(documents: list[Document], length: int) -> Rows:
-    """First fit: whole documents, none of them longer than `length`, share rows."""
+    """Pack whole documents into rows by first fit, shape [rows, length]; none is longer than `length`."""
     rows: list[list[Document]] = []
     for one in sorted(documents, key=lambda d: -len(d.ids)):
         room = (row for row in rows if sum(len(d.ids) for d in row) + len(one.ids) <= length)
@@ -89,11 +96,12 @@ def fitted(documents: list[Document], length: int) -> Rows:
 
 
 def steps_of(recipe: SftRecipe, samples: int) -> int:
+    """The number of steps for this many samples."""
     return recipe.steps or recipe.epochs * -(-samples // recipe.batch)
 
 
 def batches(documents: list[Document], recipe: SftRecipe, seed: int) -> Iterator[Rows]:
-    """Epoch after epoch, each in its own order, without end."""
+    """Yield batches of shape [rows, length] without end, epoch after epoch, each in a new order."""
     longest = max(len(one.ids) for one in documents)
     length = min(recipe.row, 128 * -(-longest // 128))
     rng = Random(seed)
@@ -106,7 +114,7 @@ def batches(documents: list[Document], recipe: SftRecipe, seed: int) -> Iterator
 def fine_tune(
     model: Nano, tokenizer: Tokenizer, samples: list[Sample], recipe: SftRecipe, seed: int, work: Path
 ) -> Run:
-    """Changes `model`. Loss on thinking and answer only."""
+    """Fine-tune `model` in place, with loss on thinking and answer only."""
     documents = [lesson(tokenizer, sample, recipe.row) for sample in samples]
     steps = steps_of(recipe, len(documents))
     optim = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.95), weight_decay=1e-4)

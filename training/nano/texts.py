@@ -1,6 +1,6 @@
-"""Texts to token rows: the endless stream of the base, packed; and the traces of fine-tuning, one a row.
+"""Token rows from texts: the endless stream for pretraining, packed; and the traces for fine-tuning.
 
-The loss falls on thinking and answer only; where a thought was cut at random, not on its forced close.
+The loss covers thinking and answer only; where thinking was cut at random, not its forced close.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Token ids, and for each the label of the *next* one or IGNORE."""
+    """Token ids, and for each the label: the next token, or IGNORE."""
 
     ids: list[int]
     labels: list[int]
@@ -27,7 +27,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch: ids, labels and document numbers, each (rows, length)."""
+    """A batch: ids, labels and document numbers, each of shape [rows, length]."""
 
     ids: Tensor
     labels: Tensor
@@ -35,40 +35,40 @@ class Rows:
 
 
 def document(tokenizer: Tokenizer, question: str, thinking: str, answer: str, forced: bool) -> Document:
-    """One conversation. `forced`: the thinking was cut, so its end is not the model's own choice."""
+    """Tokenise one conversation. `forced`: the thinking was cut, so its end is not under loss."""
     prompt = tokenizer.encode(prompt_text(question)).ids
-    said = tokenizer.encode(thinking + answer_text(answer)).ids
-    labels = [IGNORE] * (len(prompt) - 1) + said + [IGNORE]
+    reply = tokenizer.encode(thinking + answer_text(answer)).ids
+    labels = [IGNORE] * (len(prompt) - 1) + reply + [IGNORE]
     if forced:
-        labels[len(prompt) - 1 + said.index(token_id(tokenizer, THOUGHT))] = IGNORE
-    return Document(prompt + said, labels)
+        labels[len(prompt) - 1 + reply.index(token_id(tokenizer, THOUGHT))] = IGNORE
+    return Document(prompt + reply, labels)
 
 
 def cut_at(tokenizer: Tokenizer, thinking: str, rng: Random) -> int:
-    """A random length, in characters, at which a whole number of tokens ends."""
+    """A random cut position in characters, at a token boundary."""
     ends = [0, *(end for _, end in tokenizer.encode(thinking).offsets)]
     return rng.choice(ends)
 
 
 def stream(tokenizer: Tokenizer, seed: int, cut_share: float, habit: Habit = WANDERING) -> Iterator[Document]:
-    """Conversations of the train split without end."""
+    """Yield conversations of the train split without end."""
     rng, names = Random(seed), tuple(DOMAINS)
     while True:
         name = rng.choice(names)
         problem = problem_from(name, DOMAINS[name].draw(rng))
         if split_of(problem) != "train":
             continue
-        told = trace(problem, rng, habit)
+        traced = trace(problem, rng, habit)
         if rng.random() < cut_share:
-            length = cut_at(tokenizer, told.thinking, rng)
-            best = told.best_at(length)
-            yield document(tokenizer, problem.question, told.thinking[:length], best, True)
+            length = cut_at(tokenizer, traced.thinking, rng)
+            best = traced.best_at(length)
+            yield document(tokenizer, problem.question, traced.thinking[:length], best, True)
         else:
-            yield document(tokenizer, problem.question, told.thinking, told.answer, False)
+            yield document(tokenizer, problem.question, traced.thinking, traced.answer, False)
 
 
 def packed(documents: Iterator[Document], rows: int, length: int) -> Iterator[Rows]:
-    """Fill rows end to end; the last document of a row is cut off where the row ends."""
+    """Fill rows of shape [rows, length] end to end; the last document of a row is cut at its end."""
     while True:
         ids = torch.zeros(rows, length, dtype=torch.long)
         labels = torch.full((rows, length), IGNORE)

@@ -1,6 +1,6 @@
-"""The tokenizer of s1-nano: byte-level BPE on pieces that one pattern fixes; every digit is a token.
+"""The tokenizer of s1-nano: byte-level BPE over pieces fixed by one pattern; every digit is a token.
 
-Also the chat template and the marks, which the texts and the server must agree on to the token.
+Also the chat template and the marks, on which texts and server must agree token by token.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from server.reasoning.nano.problems import WANDERING, problems, trace
 PAD, START, END, THINK, THOUGHT = "<|pad|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"
 ANSWER_CUE = "\n\nFinal Answer:"
 VOCABULARY = 512
-# " Answer:" stands first so that the cue is a prefix, token for token, of the cue with its answer.
+# " Answer:" is the first alternative, so that the cue's tokens are a prefix of those of cue and answer.
 PIECES = r" Answer:|\d|, |: |\.\n| ?\p{L}+|\s| ?[^\s\p{L}\d]"
 
 CHAT_TEMPLATE = (
@@ -27,12 +27,12 @@ CHAT_TEMPLATE = (
 
 
 def prompt_text(question: str) -> str:
-    """What the chat template makes of one user message, thinking opened."""
+    """The chat template's output for one user message, with thinking opened."""
     return f"{START}user\n{question}{END}\n{START}assistant\n{THINK}\n"
 
 
 def answer_text(answer: str) -> str:
-    """What stands after the thinking."""
+    """The text after the thinking."""
     return f"{THOUGHT}{ANSWER_CUE} {answer}{END}"
 
 
@@ -45,7 +45,7 @@ def _texts(seed: int) -> Iterator[str]:
 
 
 def make_tokenizer(seed: int) -> Tokenizer:
-    """Learn the merges from the generator's own texts."""
+    """Learn the merges from the generator's texts."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -67,6 +67,11 @@ def make_tokenizer(seed: int) -> Tokenizer:
 
 
 def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The id of a token.
+
+    Raises:
+        ValueError: There is no such token.
+    """
     found = tokenizer.token_to_id(token)
     if found is None:
         raise ValueError(f"the tokenizer has no token {token!r}")
