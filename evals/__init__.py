@@ -1,1 +1,1 @@
-"""Measure test-time scaling: drive any OpenAI-compatible endpoint through a grid of thinking budgets."""
+"""Evals: measure test-time scaling with a grid of thinking budgets at an OpenAI-compatible endpoint."""

@@ -1,4 +1,4 @@
-"""The command `s1-eval`: sweep a grid of budgets, report what it found, trim results for keeping."""
+"""The command `s1-eval`: sweep a grid of budgets, report the results, trim results for a repository."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from server.reasoning.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status: 0, 1 for an error, 130 for Ctrl-C."""
     given = _parser().parse_args(arguments)
     return exit_status("s1-eval", lambda: int(given.run(given)), EvalError)
 

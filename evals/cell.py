@@ -1,5 +1,6 @@
-"""A cell of the grid: one task, model, arm, sampling and repeat; its file's name, and what makes it the
-same cell.
+"""A cell of the grid: one task, model, arm, sampling and repeat.
+
+Defines the name of its file, and which settings make two cells the same.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from server.reasoning.records import Problem
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. `seed` is the sweep's; each request has its own, made from it."""
+    """Sampling parameters. `seed` is the sweep's; each request derives its own seed from it."""
 
     temperature: float
     top_p: float
@@ -27,7 +28,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """`suffix` is text that the user wants after every question."""
+    """`suffix` is text the user appends to every question."""
 
     task: Task
     model: str
@@ -38,8 +39,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Also the file's name: what a file system dislikes becomes "_"; two models that collide get a
-        digest.
+        """The cell's name and file name.
+
+        Characters that file systems refuse become "_"; a digest then keeps different models apart.
         """
         parts = (self.task.name, self.model, self.arm.name, str(self.sampling), f"r{self.repeat}")
         safe = ["".join(c if c.isalnum() or c in "=+.,-" else "_" for c in part) for part in parts]
@@ -47,16 +49,16 @@ class Cell:
         return "~".join(safe) + marked
 
     def prompt(self, problem: Problem) -> str:
-        """The task's prompt, the method's words, the user's suffix; a blank line between, as in s1's eval."""
+        """The task's prompt, the method's words and the suffix, separated by blank lines as in s1's eval."""
         return "\n\n".join(filter(None, (self.task.prompt(problem), self.arm.words, self.suffix)))
 
     def seed(self, problem: Problem, attempt: int) -> int:
-        """The same for every arm, so that two arms differ in nothing but the budget."""
+        """The seed of a request; equal in all arms, so that two arms differ only in the budget."""
         text = f"{self.sampling.seed}:{self.repeat}:{attempt}:{problem.id}"
         return int(_digest(text)[:8], 16) & 0x7FFFFFFF
 
     def identity(self, problems: Sequence[Problem]) -> dict[str, Any]:
-        """What must be equal for stored rows of this name to belong to this cell."""
+        """The settings that must be equal for stored rows of this name to belong to this cell."""
         prompts = "\n".join(f"{p.id}\t{p.answer}\t{self.prompt(p)}" for p in problems)
         return {
             "task": self.task.name,

@@ -1,7 +1,6 @@
-"""One chat completion from any OpenAI-compatible endpoint: asked, tried again where that helps, and read.
+"""One chat completion from an OpenAI-compatible endpoint: sent, retried if useful, and parsed.
 
-Decided here: what is worth another try, and what an endpoint's answer means. Not decided: what to do
-about it.
+Defines which failures are retried and how a response is read; callers decide how to handle errors.
 """
 
 import asyncio
@@ -18,28 +17,28 @@ import httpx
 
 from evals.errors import EvalError
 
-# Worth another try: busy, overloaded, or a gateway between.
+# Retried: the server is busy or overloaded, or a gateway failed.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-LONGEST_PAUSE_S = 30.0
-# What reading an answer of another shape raises.
+MAX_PAUSE_S = 30.0
+# The exceptions of parsing a response of another format.
 MALFORMED = (ValueError, KeyError, IndexError, TypeError, AttributeError)
 
 
 class EndpointError(EvalError):
-    """The endpoint cannot be measured: down, or it refuses the request."""
+    """The endpoint cannot be measured: it is down, or refuses the request."""
 
 
 class EndpointDownError(EndpointError):
-    """No answer after every try."""
+    """No response after all tries."""
 
 
 class RequestRefusedError(EndpointError):
-    """A 4xx: the same request would be refused again."""
+    """A 4xx response: the same request would be refused again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request. `thinking_budget` None sends no such field."""
+    """One request. `thinking_budget` None omits the field."""
 
     model: str
     prompt: str
@@ -51,6 +50,7 @@ class Ask:
     scaling: Mapping[str, int | float | str] | None = None
 
     def body(self) -> dict[str, Any]:
+        """The JSON body of the request."""
         body: dict[str, Any] = {
             "model": self.model,
             "messages": [{"role": "user", "content": self.prompt}],
@@ -69,8 +69,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; counts are tokens, None where the endpoint does not say. `echo` is its `thinking`
-    object, `scaling` its object of that name.
+    """A parsed response; counts are tokens, None if the endpoint does not report them.
+
+    `echo` is its `thinking` object, `scaling` its object of that name.
     """
 
     thinking: str
@@ -84,14 +85,14 @@ class Reply:
     first_token_s: float | None = None
     first_answer_token_s: float | None = None
     spent_tokens: int | None = None
-    """The thinking of all samples."""
+    """Thinking tokens of all samples."""
     written_tokens: int | None = None
-    """Everything that was generated."""
+    """All generated tokens."""
     scaling: dict[str, Any] | None = None
 
 
 class Endpoint:
-    """A base URL such as http://127.0.0.1:8000/v1, an optional key, and the patience of the client."""
+    """An endpoint at a base URL such as http://127.0.0.1:8000/v1; a context that closes its connections."""
 
     def __init__(self, base_url: str, api_key: str, timeout_s: float, tries: int, stream: bool) -> None:
         self.base_url = base_url.rstrip("/")
@@ -114,9 +115,9 @@ class Endpoint:
 
     @asynccontextmanager
     async def _http(self) -> AsyncIterator[httpx.AsyncClient]:
-        """A client of one connection, kept for the next request.
+        """An HTTP client with a single connection, reused by later requests.
 
-        One client of 64 connections looks at all of them for every request, which takes longer than the
+        One client with 64 connections scans all of them for every request, which takes longer than the
         request.
         """
         http = self._idle.pop() if self._idle else self._client()
@@ -129,15 +130,21 @@ class Endpoint:
         return httpx.AsyncClient(headers=self._headers, timeout=self._timeout, verify=self._tls)
 
     async def models(self) -> list[dict[str, Any]]:
-        """The endpoint's own list of models."""
+        """The endpoint's list of models.
+
+        Raises:
+            EndpointDownError: It cannot be reached.
+            RequestRefusedError: It returns an error.
+            EndpointError: The response has another format.
+        """
         response = await self._get(f"{self.base_url}/models")
         try:
             return [dict(one) for one in response.json().get("data", [])]
         except MALFORMED as error:
-            raise self._stranger(response.text) from error
+            raise self._malformed(response.text) from error
 
     async def version(self) -> str | None:
-        """What vLLM-like servers say of themselves at /version; None elsewhere."""
+        """The version that vLLM-like servers report at /version, else None."""
         try:
             async with self._http() as http:
                 response = await http.get(f"{self.base_url.removesuffix('/v1')}/version")
@@ -158,9 +165,15 @@ class Endpoint:
         return response
 
     async def complete(self, ask: Ask) -> Reply:
-        """One reply, after as many tries as it takes within the client's patience."""
+        """The reply to a request, with retries.
+
+        Raises:
+            RequestRefusedError: The endpoint refuses the request.
+            EndpointDownError: All tries failed.
+            EndpointError: The response has another format.
+        """
         for attempt in range(1, self._tries + 1):
-            pause_s = self._random.uniform(0, min(LONGEST_PAUSE_S, 0.5 * 2**attempt))
+            pause_s = self._random.uniform(0, min(MAX_PAUSE_S, 0.5 * 2**attempt))
             try:
                 return await (self._streamed(ask) if self._stream else self._whole(ask))
             except httpx.TransportError as error:
@@ -171,7 +184,7 @@ class Endpoint:
                     raise RequestRefusedError(
                         f"the endpoint {self.base_url} refuses the request: {last}"
                     ) from error
-                pause_s = max(pause_s, _asked_pause_s(error.response))
+                pause_s = max(pause_s, _retry_after_s(error.response))
             if attempt < self._tries:
                 await asyncio.sleep(pause_s)
         raise EndpointDownError(
@@ -189,10 +202,10 @@ class Endpoint:
             choice = body["choices"][0]
             return _reply(choice["message"], choice, body, latency_s)
         except MALFORMED as error:
-            raise self._stranger(response.text) from error
+            raise self._malformed(response.text) from error
 
-    def _stranger(self, said: str) -> EndpointError:
-        return EndpointError(f"{self.base_url} does not answer as OpenAI does: {said[:200]!r}")
+    def _malformed(self, body: str) -> EndpointError:
+        return EndpointError(f"{self.base_url} does not answer as OpenAI does: {body[:200]!r}")
 
     async def _streamed(self, ask: Ask) -> Reply:
         body = ask.body() | {"stream": True, "stream_options": {"include_usage": True}}
@@ -207,17 +220,17 @@ class Endpoint:
                 try:
                     parts.add(json.loads(event))
                 except MALFORMED as error:
-                    raise self._stranger(event) from error
+                    raise self._malformed(event) from error
         if parts.choice.get("finish_reason") is None:
             raise httpx.RemoteProtocolError("the stream broke off")
         try:
             return parts.reply()
         except MALFORMED as error:
-            raise self._stranger(str(parts.choice)) from error
+            raise self._malformed(str(parts.choice)) from error
 
 
 class _Parts:
-    """A streamed reply being put together, with the moments of its first tokens."""
+    """Assembles a streamed reply, with the times of its first tokens."""
 
     def __init__(self, start: float) -> None:
         self._start = start
@@ -309,6 +322,6 @@ def _kind(error: httpx.TransportError) -> str:
     return f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _asked_pause_s(response: httpx.Response) -> float:
+def _retry_after_s(response: httpx.Response) -> float:
     value = response.headers.get("retry-after", "")
-    return min(float(value), LONGEST_PAUSE_S) if value.isdigit() else 0.0
+    return min(float(value), MAX_PAUSE_S) if value.isdigit() else 0.0

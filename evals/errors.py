@@ -1,5 +1,5 @@
-"""What ends a run with one line on the terminal instead of a traceback."""
+"""The error that ends a run with one line on the terminal instead of a traceback."""
 
 
 class EvalError(Exception):
-    """Wrong input or an endpoint that cannot be measured; `str()` is the line that the user reads."""
+    """Invalid input, or an endpoint that cannot be measured; `str()` is the line the user reads."""

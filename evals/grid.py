@@ -9,6 +9,11 @@ from evals.tasks.task import Task
 
 
 def cells_of(settings: SweepSettings, tasks: Sequence[Task], models: Sequence[str]) -> list[Cell]:
+    """The cells.
+
+    Raises:
+        ArmError: A method's setting cannot be parsed.
+    """
     return [
         Cell(task, model, arm, _sampling(settings, arm), repeat, settings.suffix)
         for task in tasks
@@ -19,7 +24,7 @@ def cells_of(settings: SweepSettings, tasks: Sequence[Task], models: Sequence[st
 
 
 def _arms(settings: SweepSettings, task: Task) -> tuple[Arm, ...]:
-    """A task's own number of samples to vote over holds unless another was asked for."""
+    """The arms of a task; its default number of samples for voting applies unless another was given."""
     wanted = dict(settings.wanted)
     wanted.setdefault("sample", str(task.samples))
     return arms_of(wanted)

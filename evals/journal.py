@@ -1,8 +1,8 @@
-"""The out folder of a sweep: finished problems appended durably, finished cells sealed, one process at once.
+"""The output folder of a sweep: finished problems are appended durably, finished cells sealed.
 
-A cell in work is `cells/<name>.part.jsonl`, in order of arrival; a finished one `cells/<name>.jsonl`, in
-order of
-the problems. A line that a kill tore in half is dropped when the sweep goes on.
+A cell in progress is `cells/<name>.part.jsonl`, in order of arrival; a finished one `cells/<name>.jsonl`, in
+the order of the problems. A line truncated by a kill is dropped on resume. Only one process at a time may
+write to a folder.
 """
 
 import os
@@ -18,17 +18,16 @@ from evals.errors import EvalError
 from evals.row import Row, read_rows
 from server.reasoning.command import held
 
-# Written lines survive a kill at once; they survive a power cut once they are synced, which costs too
-# much per line.
+# A written line survives a kill; surviving a power failure needs an fsync, which is too slow per line.
 SYNC_EVERY_S = 1.0
 
 
 class FolderError(EvalError):
-    """An out folder that must not be written to."""
+    """An output folder that must not be written to."""
 
 
 class Journal:
-    """Opens, locks and writes one out folder."""
+    """Opens, locks and writes one output folder; a context."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -56,18 +55,16 @@ class Journal:
         self._held.close()
 
     def empty(self) -> None:
-        """Throw away every cell (--force), and nothing else."""
+        """Delete every cell (--force), and nothing else."""
         for path in self.cells.glob("*.jsonl"):
             path.unlink()
 
     def names(self) -> set[str]:
-        """The cells that have a file, finished or not."""
+        """The names of the cells with a file, finished or not."""
         return {path.name.removesuffix(".jsonl").removesuffix(".part") for path in self.cells.glob("*.jsonl")}
 
     def done(self, cell: Cell) -> set[str]:
-        """The ids of the problems that need not be asked again. A reply that never came is asked for
-        again.
-        """
+        """The ids of the problems that are finished. Failed requests are asked again."""
         sealed, part = self._sealed(cell), self._part(cell)
         if sealed.exists():
             rows = read_rows(sealed)
@@ -84,6 +81,7 @@ class Journal:
         return set(kept)
 
     def append(self, cell: Cell, row: Row) -> None:
+        """Append a row to a cell in progress."""
         file = self._files.get(cell.name)
         if file is None:
             file = self._files[cell.name] = self._part(cell).open("a", encoding="utf-8")
@@ -95,7 +93,7 @@ class Journal:
             self._synced_at = time.monotonic()
 
     def seal(self, cell: Cell, order: Sequence[str]) -> None:
-        """Put a finished cell's rows in the order of the problems, under its final name."""
+        """Write a finished cell under its final name, with its rows in the order of the problems."""
         part = self._part(cell)
         if file := self._files.pop(cell.name, None):
             _sync(file)
@@ -114,7 +112,7 @@ class Journal:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """All of it or nothing, whenever the process is killed."""
+    """Write a text file atomically: complete or not at all, whenever the process is killed."""
     draft = path.with_name(path.name + ".tmp")
     with draft.open("w", encoding="utf-8") as file:
         file.write(text)

@@ -1,6 +1,4 @@
-"""manifest.json of an out folder: everything needed to run the sweep again, and which cells the folder
-holds.
-"""
+"""manifest.json of an output folder: everything needed to repeat the sweep, and the cells in the folder."""
 
 import json
 import os
@@ -37,10 +35,16 @@ class ManifestError(EvalError):
 
 
 def path_of(out: Path) -> Path:
+    """The manifest's path."""
     return out / "manifest.json"
 
 
 def read(out: Path) -> dict[str, Any] | None:
+    """The manifest, or None if there is none.
+
+    Raises:
+        ManifestError: It is not a sweep's manifest.
+    """
     path = path_of(out)
     if not path.exists():
         return None
@@ -54,7 +58,11 @@ def read(out: Path) -> dict[str, Any] | None:
 
 
 def refuse_strangers(out: Path, cells: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The stored cells. Refused: a folder of something else, and a cell that was run with other settings."""
+    """The stored cells, after checking that this sweep may use the folder.
+
+    Raises:
+        ManifestError: The folder holds other files, or a cell was run with other settings.
+    """
     manifest = read(out)
     if manifest is None:
         if any(path.name != "cells" for path in out.iterdir()) or any((out / "cells").iterdir()):
@@ -78,15 +86,13 @@ def write(
     server: Mapping[str, Any],
     runs: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Written before the first request, and again when the last cell is sealed, with that run added to
-    `runs`.
-    """
-    told = {key: value for key, value in asdict(settings).items() if key not in ("api_key", "force")}
+    """Write the manifest: before the first request, and after the last cell with that run added to `runs`."""
+    kept_settings = {key: value for key, value in asdict(settings).items() if key not in ("api_key", "force")}
     manifest = {
         "schema": SCHEMA_VERSION,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": ["s1-eval", *_without_key(sys.argv[1:])],
-        "settings": told,
+        "settings": kept_settings,
         "server": dict(server),
         "client": {
             "python": platform.python_version(),
@@ -101,7 +107,7 @@ def write(
 
 
 def _without_key(arguments: list[str]) -> list[str]:
-    """The command line, with the API key's value left out in either spelling."""
+    """The command line without the value of --api-key, in either spelling."""
     kept, hide = [], False
     for argument in arguments:
         if hide or argument.startswith("--api-key="):
@@ -119,7 +125,7 @@ def _version(name: str) -> str | None:
 
 
 def _git() -> dict[str, Any] | None:
-    """Revision of the tree these evals run from; None when installed without one."""
+    """The git revision of these evals; None if they are installed without a repository."""
     here = Path(__file__).parent
 
     def git(*arguments: str) -> str:
@@ -138,7 +144,7 @@ def _git() -> dict[str, Any] | None:
 
 
 def hardware() -> dict[str, Any]:
-    """The machine of the client; where the endpoint is local, the server's too."""
+    """The client's machine, which is the server's too if the endpoint is local."""
     cpuinfo, meminfo = Path("/proc/cpuinfo"), Path("/proc/meminfo")
     names = [line for line in _lines(cpuinfo) if line.startswith("model name")]
     memory = [int(line.split()[1]) for line in _lines(meminfo) if line.startswith("MemTotal")]

@@ -1,5 +1,6 @@
-"""What a sweep shows while it runs: a bar with tokens per second and time left; without a terminal, a
-line a minute.
+"""The progress of a sweep: a bar with tokens per second and time left.
+
+Without a terminal, a line per minute.
 """
 
 import sys
@@ -16,13 +17,13 @@ LINE_EVERY_S = 60.0
 
 
 class Shown:
-    """Counts finished problems. `tokens` are those of the replies that stand, thinking and answer."""
+    """Counts finished problems. `tokens` are those of the final replies, thinking and answer."""
 
     def __init__(self, total: int, done: int) -> None:
         self.rows = 0
         self.tokens = 0
         self._left = total - done
-        self._start = self._said = time.monotonic()
+        self._start = self._printed_at = time.monotonic()
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -46,15 +47,17 @@ class Shown:
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start."""
         return time.monotonic() - self._start
 
     def advance(self, cell: str, row: Row) -> None:
+        """Count one finished row."""
         self.rows += 1
         self.tokens += (row.thinking_tokens or 0) + (row.answer_tokens or 0)
         speed = self.tokens / max(self.seconds, 1e-9)
         self._bar.update(self._task, advance=1, description=cell, speed=f"{speed:,.0f}")
-        if self._bar.disable and time.monotonic() - self._said > LINE_EVERY_S:
-            self._said = time.monotonic()
+        if self._bar.disable and time.monotonic() - self._printed_at > LINE_EVERY_S:
+            self._printed_at = time.monotonic()
             left_s = self.seconds / self.rows * (self._left - self.rows)
             print(
                 f"{self.rows}/{self._left} {cell} {speed:,.0f} tokens/s, {left_s:.0f} s left", file=sys.stderr

@@ -1,4 +1,4 @@
-"""A result row: one problem of one cell, with everything that later questions may need; one JSON line."""
+"""A result row: one problem of one cell, with all data that later analyses may need; one JSON line."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,17 +12,17 @@ from server.reasoning.records import SCHEMA_VERSION, RecordError, read_objects
 
 
 class RowError(EvalError):
-    """A stored row that cannot be read: file, line and why."""
+    """A stored row that cannot be read: file, line and reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """Counts are tokens and None where the endpoint does not say; times are seconds from sending the request.
+    """Counts are tokens, None if the endpoint does not report them; times are seconds since the request.
 
-    `score` None means not graded: `grading_failure` or `error` (no usable reply) says why.
-    `thinks_on`: the answer's text goes on thinking. The counts and times are of the reply that stands;
-    `spent_tokens` is the thinking of all samples and rejected tries, `written_tokens` everything that was
-    generated; `scaling` is the endpoint's own object.
+    `score` None means not graded; `grading_failure` or `error` (no usable reply) says why. `thinks_on`: the
+    answer's text continues the thinking. Counts and times are those of the final reply; `spent_tokens` is the
+    thinking of all samples and rejected tries, `written_tokens` all generated tokens; `scaling` is the
+    endpoint's object.
     """
 
     problem_id: str
@@ -53,6 +53,7 @@ class Row:
     scaling: dict[str, Any] | None = None
 
     def line(self) -> str:
+        """The row as a JSON line, with the schema version."""
         return json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}, ensure_ascii=False) + "\n"
 
 
@@ -60,6 +61,11 @@ _ROW: TypeAdapter[Row] = TypeAdapter(Row)
 
 
 def read_rows(path: Path) -> list[Row]:
+    """The rows of a file.
+
+    Raises:
+        RowError: The file or a line cannot be read.
+    """
     try:
         return [_row(path, number, value) for number, value in read_objects(path)]
     except (OSError, RecordError) as error:

@@ -1,6 +1,4 @@
-"""What `s1-eval sweep` can be told, written once: flags, S1_EVAL_* environment names and defaults derive
-from it.
-"""
+"""The settings of `s1-eval sweep`: flags, S1_EVAL_* variables and defaults derive from one dataclass."""
 
 import argparse
 import os
@@ -17,56 +15,59 @@ class SettingsError(EvalError):
     """A setting that cannot be used."""
 
 
-def _told(help: str) -> dict[str, str]:
+def _help(help: str) -> dict[str, str]:
     return {"help": help}
 
 
 @dataclass(frozen=True, slots=True)
 class SweepSettings:
-    """Names as on the command line. `wanted` holds the flags of METHODS that were given: {"max": "0,64"}."""
+    """Named as on the command line.
+
+    `wanted` holds the flags of METHODS that were given: {"max": "0,64"}.
+    """
 
     out: Path
     task: str = field(
-        default="nano", metadata=_told("tasks, separated by commas: nano, aime24, ..., reasoning_gym:<name>")
+        default="nano", metadata=_help("tasks, separated by commas: nano, aime24, ..., reasoning_gym:<name>")
     )
     model: str = field(
-        default="", metadata=_told("models, separated by commas; none: the endpoint's only one, or its first")
+        default="", metadata=_help("models, separated by commas; none: the endpoint's only one, or its first")
     )
     base_url: str = field(
-        default="http://127.0.0.1:8000/v1", metadata=_told("the OpenAI-compatible endpoint")
+        default="http://127.0.0.1:8000/v1", metadata=_help("the OpenAI-compatible endpoint")
     )
-    api_key: str = field(default="", metadata=_told("sent as a bearer token; never stored"))
+    api_key: str = field(default="", metadata=_help("sent as a bearer token; never stored"))
     data: Path | None = field(
-        default=None, metadata=_told("a local file with the columns of the task's hub data set")
+        default=None, metadata=_help("a local file with the columns of the task's hub data set")
     )
     problems: int | None = field(
-        default=None, metadata=_told("the first so many problems (nano: 1000, benchmarks: all)")
+        default=None, metadata=_help("the first so many problems (nano: 1000, benchmarks: all)")
     )
-    temperature: float = field(default=0.0, metadata=_told("of all arms but those that must sample"))
+    temperature: float = field(default=0.0, metadata=_help("of all arms but those that must sample"))
     sample_temperature: float = field(
-        default=1.0, metadata=_told("of the arms that sample: majority, reject-above")
+        default=1.0, metadata=_help("of the arms that sample: majority, reject-above")
     )
-    top_p: float = field(default=1.0, metadata=_told("nucleus sampling"))
+    top_p: float = field(default=1.0, metadata=_help("nucleus sampling"))
     seed: int = field(
-        default=0, metadata=_told("draws problems, shuffles options, and gives every request its own seed")
+        default=0, metadata=_help("draws problems, shuffles options, and gives every request its own seed")
     )
-    repeats: int = field(default=1, metadata=_told("how often every cell is run, with other seeds"))
-    suffix: str = field(default="", metadata=_told("text after every question"))
+    repeats: int = field(default=1, metadata=_help("how often every cell is run, with other seeds"))
+    suffix: str = field(default="", metadata=_help("text after every question"))
     max_completion_tokens: int | None = field(
-        default=None, metadata=_told("limit of thinking and answer together")
+        default=None, metadata=_help("limit of thinking and answer together")
     )
-    concurrency: int = field(default=64, metadata=_told("requests in flight"))
+    concurrency: int = field(default=64, metadata=_help("requests in flight"))
     tries: int = field(
-        default=6, metadata=_told("how often a request is sent before the endpoint counts as down")
+        default=6, metadata=_help("how often a request is sent before the endpoint counts as down")
     )
-    timeout_s: float = field(default=600.0, metadata=_told("of one request"))
+    timeout_s: float = field(default=600.0, metadata=_help("of one request"))
     stream: bool = field(
-        default=False, metadata=_told("stream, to measure the time to the first token and first answer token")
+        default=False, metadata=_help("stream, to measure the time to the first token and first answer token")
     )
     go_on: bool = field(
-        default=False, metadata=_told("go on when a request fails or the endpoint ignores the budget")
+        default=False, metadata=_help("go on when a request fails or the endpoint ignores the budget")
     )
-    force: bool = field(default=False, metadata=_told("throw away the results that are in --out"))
+    force: bool = field(default=False, metadata=_help("throw away the results that are in --out"))
     wanted: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -79,7 +80,7 @@ class SweepSettings:
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag a field, one flag a method."""
+    """Add one flag per field and one per method to `parser`."""
     methods = parser.add_argument_group("arms (the natural stop is always run)")
     for name, method in METHODS.items():
         methods.add_argument(f"--{method.flag}", dest=f"arm {name}", metavar="LIST", help=method.help)
@@ -103,7 +104,11 @@ def _add_flag(parser: argparse.ArgumentParser, one: Field[Any]) -> None:
 def settings_from(
     arguments: argparse.Namespace, environment: Mapping[str, str] = os.environ
 ) -> SweepSettings:
-    """A flag beats the environment, the environment beats the default."""
+    """The settings: a flag takes precedence over the environment, and that over the default.
+
+    Raises:
+        SettingsError: A value is invalid.
+    """
     given = vars(arguments)
     values: dict[str, Any] = {"out": given["out"]}
     for one in fields(SweepSettings):
@@ -122,7 +127,7 @@ def _variable(name: str) -> str:
 
 
 def _type(one: Field[Any]) -> type:
-    """The type of a field, without its "or None"."""
+    """The type of a field, without its `| None`."""
     choices: Sequence[Any] = get_args(one.type) or (one.type,)
     kind: type = choices[0]
     return kind

@@ -1,6 +1,6 @@
-"""One problem of one cell: ask, check that the endpoint honoured the budget, grade, and make the row.
+"""One problem of one cell: ask, check that the endpoint applied the budget, grade, make the row.
 
-Decided here: what the arm's tries mean, and what counts as a budget that was ignored or changed.
+Defines how an arm's tries are used, and what counts as an ignored or changed budget.
 """
 
 from collections.abc import Sequence
@@ -16,12 +16,16 @@ from server.reasoning.records import Problem
 
 
 class BudgetIgnoredError(EndpointError):
-    """The reply shows that the endpoint did not apply the budget that was asked for."""
+    """The reply shows that the endpoint did not apply the requested budget."""
 
 
 async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, go_on: bool) -> Row:
-    """The problem's row. With `go_on` a failed request or an ignored budget becomes a row instead of an
-    exception.
+    """The problem's row.
+
+    With `go_on`, a failed request or an ignored budget is recorded in the row.
+
+    Raises:
+        EndpointError: Without `go_on`: the request failed, or the budget was ignored.
     """
     prompt = cell.prompt(problem)
     replies: list[Reply] = []
@@ -60,7 +64,7 @@ def _check(arm: Arm, reply: Reply, base_url: str, go_on: bool) -> None:
     if go_on:
         return
     if arm.scaling is not None:
-        # The server may cut a sample's maximum to share out a total: the echo is not the budget asked for.
+        # The server may lower a sample's maximum to share a total, so the echo can differ from the request.
         if (reply.scaling or {}).get("method") != arm.scaling["method"]:
             raise BudgetIgnoredError(
                 f"the endpoint {base_url} ignores `scaling`: its reply says nothing of it"
@@ -75,8 +79,9 @@ def _check(arm: Arm, reply: Reply, base_url: str, go_on: bool) -> None:
 
 
 def ignored(budget: Budget, echo: dict[str, Any] | None) -> str:
-    """Why the echo is not that of this budget; "" when it is. An endpoint without budgets may run the
-    arm "none".
+    """Why the echo does not match this budget; "" if it does.
+
+    An endpoint without budgets may run the arm "none".
     """
     asked = {name: value for name, value in budget.as_json().items() if name != "nudge"}
     if echo is None:
@@ -85,12 +90,12 @@ def ignored(budget: Budget, echo: dict[str, Any] | None) -> str:
         got = echo.get(name)
         if name in asked and got != asked[name]:
             return f"changed the thinking budget: {name} {asked[name]} was asked, {got} applied"
-        if name not in asked and not _idle(name, got):
+        if name not in asked and not _is_default(name, got):
             return f"applies a thinking budget that nobody asked for: {name} {got}"
     return ""
 
 
-def _idle(name: str, value: object) -> bool:
+def _is_default(name: str, value: object) -> bool:
     return value is None or value == -1 or (value == 0 and name != "max_tokens")
 
 

@@ -1,6 +1,4 @@
-"""The sweep: run every problem of every cell that is not yet in the out folder, many at a time, and seal
-the cells.
-"""
+"""The sweep: run every problem of every cell that is not finished yet, concurrently, and seal the cells."""
 
 import asyncio
 import os
@@ -27,7 +25,7 @@ Problems = Mapping[str, Sequence[Problem]]
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run did: problems asked now, problems found done, seconds, tokens of the replies."""
+    """What a run did: problems asked, problems already finished, seconds, tokens of the replies."""
 
     asked: int
     found: int
@@ -35,6 +33,7 @@ class Summary:
     tokens: int
 
     def as_json(self) -> dict[str, float]:
+        """The summary as stored in the manifest."""
         return {
             "asked": self.asked,
             "found": self.found,
@@ -44,6 +43,11 @@ class Summary:
 
 
 async def sweep(settings: SweepSettings) -> Summary:
+    """Run the sweep.
+
+    Raises:
+        EvalError: A setting or the output folder is wrong, or, without `go_on`, a request failed.
+    """
     tasks = [task_named(name.strip()) for name in settings.task.split(",")]
     problems = {task.name: _load(settings, task) for task in tasks}
     async with Endpoint(
@@ -97,14 +101,15 @@ def _claim(
 
 
 def _runs(settings: SweepSettings) -> list[dict[str, Any]]:
-    """What earlier runs into this folder did; none after --force."""
+    """The summaries of earlier runs into this folder; none after --force."""
     stored = None if settings.force else manifest.read(settings.out)
     return list(stored["runs"]) if stored else []
 
 
 class _Run:
-    """One pass over what is left. Workers pull from one iterator, so no more is in flight than there are
-    workers.
+    """One pass over the unfinished problems.
+
+    Workers pull from one iterator, which bounds requests in flight.
     """
 
     def __init__(
@@ -133,15 +138,15 @@ class _Run:
             jobs += [(cell, one) for one in rest]
             if not rest:
                 self._seal(cell)
-        with Shown(found + len(jobs), found) as shown:
-            await self._work(iter(jobs), shown)
-        return Summary(len(jobs), found, shown.seconds, shown.tokens)
+        with Shown(found + len(jobs), found) as progress:
+            await self._work(iter(jobs), progress)
+        return Summary(len(jobs), found, progress.seconds, progress.tokens)
 
-    async def _work(self, jobs: Iterator[tuple[Cell, Problem]], shown: Shown) -> None:
+    async def _work(self, jobs: Iterator[tuple[Cell, Problem]], progress: Shown) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.concurrency):
-                    group.create_task(self._worker(jobs, shown))
+                    group.create_task(self._worker(jobs, progress))
         except* EvalError as group_of_errors:
             error: BaseException = group_of_errors
             while isinstance(error, BaseExceptionGroup):
@@ -151,11 +156,11 @@ class _Run:
             return
         raise first
 
-    async def _worker(self, jobs: Iterator[tuple[Cell, Problem]], shown: Shown) -> None:
+    async def _worker(self, jobs: Iterator[tuple[Cell, Problem]], progress: Shown) -> None:
         for cell, problem in jobs:
             row = await solve(cell, problem, self._endpoint, self._judge, self._settings.go_on)
             self._journal.append(cell, row)
-            shown.advance(f"{cell.task.name} {cell.arm.name}", row)
+            progress.advance(f"{cell.task.name} {cell.arm.name}", row)
             self._left[cell.name] -= 1
             if not self._left[cell.name]:
                 self._seal(cell)

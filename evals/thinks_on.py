@@ -1,7 +1,6 @@
-"""Does thinking go on inside the answer? Seen in the text here; seen in the length by the report.
+"""Whether thinking continues inside the answer, judged by its text; the report also judges its length.
 
-After a hard close some models write on as if nothing had happened, so a budget that holds on paper saves
-nothing.
+After a hard close some models continue thinking in the answer, so that the budget saves nothing.
 """
 
 import re
@@ -17,7 +16,7 @@ _HESITATION = re.compile(
 
 
 def thinks_on(answer: str, nudge: str | None = None) -> bool:
-    """True when the answer holds a mark of thinking, or a line that opens with a hesitation or the nudge."""
+    """Whether the answer contains a thinking mark, or a line that begins with a hesitation or the nudge."""
     if _MARK.search(answer) or _HESITATION.search(answer):
         return True
     return bool(nudge) and any(line.lstrip().startswith(str(nudge)) for line in answer.splitlines())

@@ -1,6 +1,4 @@
-"""A copy of results for keeping: scores, counts and ends of every problem; no prompts, thinking or
-answer texts.
-"""
+"""A copy of results for a repository: scores, counts and ends per problem; no prompts or generated text."""
 
 import gzip
 import shutil
@@ -13,11 +11,15 @@ from evals.row import Row, read_rows
 
 
 class TrimError(EvalError):
-    """A folder that cannot be trimmed, or a place that is taken."""
+    """A folder that cannot be trimmed, or a target that exists."""
 
 
 def trim(out: Path, kept: Path) -> str:
-    """Copies `out` to the new folder `kept`; the report of both is the same."""
+    """Copy the results in `out` to the new folder `kept`; both give the same report.
+
+    Raises:
+        TrimError: There are no results, a cell is unfinished, or `kept` exists.
+    """
     if manifest.read(out) is None:
         raise TrimError(f"{out}: no manifest.json, so no results of a sweep")
     if kept.exists():
@@ -30,7 +32,7 @@ def trim(out: Path, kept: Path) -> str:
         slim = [_slim(row) for row in read_rows(path)]
         rows += len(slim)
         text = "".join(row.line() for row in slim)
-        # Without a time stamp, so that the same results give the same bytes.
+        # Without a time stamp: the same results give the same bytes.
         (kept / "cells" / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
     shutil.copyfile(manifest.path_of(out), manifest.path_of(kept))
     return f"{rows} rows kept in {kept}"

@@ -1,4 +1,4 @@
-"""Task s1_nano for inspect-ai: reads nano.jsonl. Run by inspect, in inspect's own environment."""
+"""Task s1_nano for inspect-ai: reads nano.jsonl. Runs inside inspect's own environment."""
 
 # mypy: disable-error-code="import-not-found,untyped-decorator"
 
@@ -12,7 +12,7 @@ from inspect_ai.solver import generate
 
 @task
 def s1_nano(data: str = "nano.jsonl") -> Task:
-    """The held-out problems of s1-nano; the integer behind "Final Answer:" must be the reference answer."""
+    """The held-out problems of s1-nano; the integer after "Final Answer:" must be the reference answer."""
     return Task(
         dataset=json_dataset(
             str(Path(data).resolve()),

@@ -1,6 +1,4 @@
-"""The methods of test-time scaling that a sweep can compare, one row each; the row gives the command its
-flag.
-"""
+"""The methods of test-time scaling that a sweep can compare, one row each; each row defines a flag."""
 
 from evals.methods.alpha import ALPHA
 from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
@@ -39,7 +37,11 @@ METHODS: dict[str, Method] = {
 
 
 def arms_of(wanted: dict[str, str]) -> tuple[Arm, ...]:
-    """The natural stop, then each method's arms in the order asked ({"max": "0,64"}); none twice."""
+    """The natural stop, then each method's arms in the order given ({"max": "0,64"}), without duplicates.
+
+    Raises:
+        ArmError: A setting cannot be parsed.
+    """
     arms = {NATURAL.name: NATURAL}
     for method, values in wanted.items():
         for value in filter(None, (part.strip() for part in values.split(","))):

@@ -1,11 +1,17 @@
-"""AlphaOne (arXiv 2505.24863): the nudge is put in until so many thinking tokens stand; from then on it ends
-thinking.
+"""AlphaOne (arXiv 2505.24863), with the number of tokens alpha as its setting.
+
+Nudges are inserted until thinking has alpha tokens; after that a nudge ends thinking.
 """
 
 from evals.methods.arm import Arm, Budget, Method, whole
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "128".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     tokens = whole("alpha", value, 1)
     return Arm("alpha", f"alpha={tokens}", Budget(alpha_tokens=tokens))
 

@@ -1,4 +1,4 @@
-"""What an arm is: one way to spend thinking on a problem, and what its author promised about the amount.
+"""An arm: one way to spend thinking on a problem, and the limit its method promises to keep.
 
 Every method of test-time scaling is a function from a setting ("128", "2:Hmm", "short") to an arm.
 """
@@ -11,12 +11,12 @@ from evals.errors import EvalError
 
 
 class ArmError(EvalError):
-    """A setting that a method does not understand."""
+    """A setting that a method cannot parse."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The `thinking_budget` object of a request; what is None is not sent."""
+    """The `thinking_budget` object of a request; None fields are not sent."""
 
     max_tokens: int | None = None
     min_tokens: int | None = None
@@ -28,6 +28,7 @@ class Budget:
     max_steps: int | None = None
 
     def as_json(self) -> dict[str, int | str]:
+        """The object with the fields that are set."""
         pairs = {
             "max_tokens": self.max_tokens,
             "min_tokens": self.min_tokens,
@@ -43,19 +44,20 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """The thinking tokens that Control checks an arm against (a_min <= a <= a_max), or its natural stop."""
+    """The limits on thinking tokens that Control checks: a_min <= a <= a_max, or the natural stop."""
 
     at_least: float | None = None
     at_most: float | None = None
     than_natural: Literal["more", "less"] | None = None
     of_all: bool = False
-    """About the thinking of all samples together."""
+    """Whether the limits apply to the thinking of all samples together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """`name` is unique, e.g. "max=128". `accept_up_to`: redraw while a sample thinks longer, `tries` at
-    most.
+    """`name` is unique, e.g. "max=128".
+
+    `accept_up_to`: a sample with more thinking tokens is redrawn, at most `tries` times.
     """
 
     method: str
@@ -73,7 +75,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A row of METHODS: its command-line flag, what the flag's values mean, and value -> arm."""
+    """A row of METHODS: its command-line flag, the flag's help, and the function from a setting to an arm."""
 
     flag: str
     help: str
@@ -81,7 +83,11 @@ class Method:
 
 
 def whole(flag: str, value: str, minimum: int = 0) -> int:
-    """A whole number from `minimum` up."""
+    """Parse a whole number of at least `minimum`.
+
+    Raises:
+        ArmError: The value is something else.
+    """
     if not value.isascii() or not value.isdigit() or int(value) < minimum:
         raise ArmError(f"--{flag}: {value!r} is not a whole number from {minimum} up")
     return int(value)

@@ -9,6 +9,11 @@ PROMISES: dict[str, Literal["less", "more"]] = {"short": "less", "long": "more"}
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "short".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     if value not in CLASS_WORDS:
         raise ArmError(f"--think-class: {value!r} is neither of {', '.join(CLASS_WORDS)}")
     return Arm(

@@ -1,12 +1,17 @@
-"""Budget forcing with a soft landing: thinking is closed at a good place in the last part of the maximum.
+"""Budget forcing with a soft landing: thinking is closed at a good position near the end of the maximum.
 
-"64" lets the last tenth be that part, "64:32" the last 32 tokens.
+The setting "64" uses the last tenth of the maximum for this, "64:32" its last 32 tokens.
 """
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "64:32".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     maximum, colon, grace = value.partition(":")
     tokens = whole("grace", maximum, 1)
     return Arm(

@@ -1,5 +1,6 @@
-"""Parallel scaling: n samples at the natural stop, each a repeat of its own; majority@k and pass@k for
-every k to n.
+"""Parallel scaling: n samples at the natural stop, each as its own repeat.
+
+The report computes majority@k and pass@k for k up to n.
 """
 
 from evals.methods.arm import Arm, Method, whole
@@ -7,8 +8,13 @@ from evals.methods.natural import NATURAL
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "8".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     samples = whole("majority", value)
-    # The name has no number: a later run with more samples adds repeats to the same arm.
+    # Without the number: a later run with more samples adds repeats to the same arm.
     return Arm("sample", "sample", samples=samples, sampled=True) if samples else NATURAL
 
 

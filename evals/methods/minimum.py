@@ -1,9 +1,14 @@
-"""Thinking may not end before so many tokens stand."""
+"""Budget forcing with a minimum: thinking cannot end before that many tokens."""
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "128".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     tokens = whole("min-tokens", value, 1)
     return Arm("min", f"min={tokens}", Budget(min_tokens=tokens), promise=Promise(at_least=tokens))
 

@@ -1,4 +1,4 @@
-"""No budget is sent: the model stops thinking by itself. The point every other arm is compared with."""
+"""No budget: the model ends thinking by itself. All other arms are compared with this one."""
 
 from evals.methods.arm import Arm
 

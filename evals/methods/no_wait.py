@@ -1,12 +1,17 @@
-"""NoWait (arXiv 2506.08343): the words that open a doubt ("Wait", "Hmm", ...) do not come in thinking.
+"""NoWait (arXiv 2506.08343): words of doubt ("Wait", "Hmm", ...) are suppressed in thinking.
 
-"none" leaves the natural stop, a number closes thinking after so many tokens.
+The setting "none" keeps the natural stop; a number closes thinking after that many tokens.
 """
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "none".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     if value == "none":
         return Arm("no-wait", "no-wait", Budget(suppress="nowait"), promise=Promise(than_natural="less"))
     tokens = whole("no-wait", value)

@@ -1,7 +1,7 @@
-"""Rejection sampling: draw until a sample thinks for no more than so many tokens.
+"""Rejection sampling: draw until a sample has at most that many thinking tokens.
 
-The paper draws without end (655 times on average at its smallest limit); here `TRIES` times, then the
-last stands.
+The paper draws without a bound (655 times on average at its smallest limit); here at most `TRIES` times, then
+the last sample is used.
 """
 
 from evals.methods.arm import Arm, Method, Promise, whole
@@ -10,6 +10,11 @@ TRIES = 64
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "64".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     tokens = whole("reject-above", value, 1)
     return Arm(
         "reject",

@@ -1,7 +1,7 @@
-"""The server's own methods of scaling, one request a problem: "majority:8", "short_m:8:m=3", "auto".
+"""The server's own scaling methods, one request per problem: "majority:8", "short_m:8:m=3", "auto".
 
-The value without a name is `n`. What a method's fields mean is the server's affair; a budget's fields go into
-the budget.
+A value without a name is `n`. The server defines the fields of each method; fields of a thinking budget go
+into the budget.
 """
 
 from dataclasses import fields
@@ -13,38 +13,45 @@ Value = int | float | str
 
 METHOD = "scaling"
 GREEDY = frozenset({"auto", "beyond_context", "token_conditional", "step_conditional", "class_conditional"})
-"""Methods of one line of thinking: they need no temperature."""
+"""Methods with a single chain of thinking: they need no temperature."""
 BUDGET = frozenset(each.name for each in fields(Budget))
-# What the server takes as a promise, and whether it is one about all samples together.
+# Fields that limit thinking, and whether the limit applies to all samples together.
 PROMISES = {"accept_up_to": False, "total_tokens": True}
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "majority:8".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     name, *rest = value.split(":")
     if not name:
         raise ArmError(f"--method: {value!r} names no method")
-    said: dict[str, Value] = {}
+    given: dict[str, Value] = {}
     for part in rest:
         key, equals, text = part.partition("=")
         if not equals:
             key, text = "n", part
-        if not key or not text or key in said:
+        if not key or not text or key in given:
             raise ArmError(f"--method: {part!r} in {value!r} is neither n nor field=value")
-        said[key] = _value(text)
-    budget: dict[str, Any] = {key: said.pop(key) for key in BUDGET & said.keys()}  # checked by the server
+        given[key] = _value(text)
+    budget: dict[str, Any] = {
+        key: given.pop(key) for key in BUDGET & given.keys()
+    }  # the server validates them
     return Arm(
         METHOD,
         value,
         Budget(**budget),
-        promise=_promise(said),
+        promise=_promise(given),
         sampled=name not in GREEDY,
-        scaling={"method": name, **said},
+        scaling={"method": name, **given},
     )
 
 
-def _promise(said: dict[str, Value]) -> Promise:
+def _promise(given: dict[str, Value]) -> Promise:
     for key, of_all in PROMISES.items():
-        limit = said.get(key)
+        limit = given.get(key)
         if isinstance(limit, int):
             return Promise(at_most=limit, of_all=of_all)
     return Promise()

@@ -1,7 +1,9 @@
-"""Step-conditional control: the prompt names the steps. For Control a step is 100 tokens, as in the paper.
+"""Step-conditional control: the prompt names the number of steps.
 
-Forced, the server counts the steps down as well ("64 steps left") and closes thinking behind the last one:
-for a model that was trained to count.
+Control counts 100 tokens per step, as the paper.
+
+When forced, the server also counts the steps down ("64 steps left") and closes thinking after the last one;
+this is for models trained to count steps.
 """
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
@@ -11,11 +13,21 @@ TOKENS_PER_STEP = 100
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "4".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     steps = whole("think-steps", value, 1)
     return Arm("step", f"step={steps}", words=step_words(steps), promise=_promise(steps))
 
 
 def forced(value: str) -> Arm:
+    """The same arm, with thinking closed by the server.
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     steps = whole("think-steps-forced", value, 1)
     return Arm(
         "step+max",

@@ -5,11 +5,21 @@ from server.reasoning.conditions import token_words
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "64".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     tokens = whole("think-tokens", value, 1)
     return Arm("token", f"token={tokens}", words=token_words(tokens), promise=Promise(at_most=tokens))
 
 
 def forced(value: str) -> Arm:
+    """The same arm, with thinking closed by the server.
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     tokens = whole("think-tokens-forced", value, 1)
     return Arm(
         "token+max",

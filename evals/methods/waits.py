@@ -1,6 +1,7 @@
-"""Budget forcing, the lower side: an end of thinking is replaced by the nudge, so many times.
+"""Budget forcing with Waits: an end of thinking is replaced by the nudge, that many times.
 
-"2" uses the server's own nudge, "2:Hmm" another. Zero Waits is the natural stop, and is not run twice.
+The setting "2" uses the server's nudge, "2:Hmm" another. Zero Waits is the natural stop, and is not run
+twice.
 """
 
 from evals.methods.arm import Arm, Budget, Method, Promise, whole
@@ -8,12 +9,17 @@ from evals.methods.natural import NATURAL
 
 
 def arm(value: str) -> Arm:
+    """The arm of one setting, such as "2:Hmm".
+
+    Raises:
+        ArmError: The setting cannot be parsed.
+    """
     count, colon, nudge = value.partition(":")
     waits = whole("waits", count)
     if waits == 0:
         return NATURAL
-    # The paper states no limits for Waits; as for its class-conditional "long", more than the natural
-    # stop is asked.
+    # The paper states no limit for Waits; as for its class-conditional "long", expect more thinking
+    # than at the natural stop.
     return Arm(
         "waits",
         f"waits={waits}{colon}{nudge}",

@@ -1,4 +1,4 @@
-"""From a folder of results to tables, scaling.csv and scaling.png; it reads result files and nothing else."""
+"""From a folder of results to tables, scaling.csv and scaling.png; reads result files only."""
 
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from evals.report.table import csv_of, tables_of
 
 
 def report(out: Path) -> str:
-    """Writes report.md, scaling.csv and one scaling.png a task and model; gives back the tables as
-    markdown.
+    """Write report.md, scaling.csv and one scaling.png per task and model; returns the tables as Markdown.
+
+    Raises:
+        ReportError: There are no results in `out`.
     """
     groups = groups_of(read_runs(out))
     parts = [tables_of(group) for group in groups]

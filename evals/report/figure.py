@@ -11,7 +11,7 @@ from evals.methods import NATURAL
 from evals.report.labels import MARKER, Box, Label, along, joined, placed
 from evals.report.measured import Group, Measured, Vote
 
-# Told apart by marker, line and hatch; colour only helps.
+# Distinguished by marker, line style and hatch; colour is redundant.
 MAXIMUM = ("Maximum budget", "o", "-", "#1b4f72", "")
 WAITS = ("Wait", "s", "--", "#b9770e", "////")
 VOTES = ("Majority of k samples", "^", ":", "#5b5b5b", "....")
@@ -29,10 +29,10 @@ TITLES = {
 }
 MARKERS = "DvP<>Xph8dH^s"
 COLOURS = ("#444444", "#8e44ad", "#117a65", "#c0392b", "#2471a3", "#7d6608")
-FEW = 6
-"""Lines whose legend has room in the upper left corner, above the curve; that of more stands beside it."""
+MAX_INNER_LEGEND = 6
+"""Maximum number of lines for a legend inside the axes; with more it is placed next to them."""
 DPI = 150
-# Pixels of the natural stop's star.
+# Size of the natural stop's star in pixels.
 STAR = 30.0
 
 Style = tuple[str, str, str, str, str]
@@ -40,6 +40,8 @@ Style = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Point:
+    """A point of a line, with its label; accuracies in percent."""
+
     tokens: float
     accuracy: float
     low: float
@@ -51,12 +53,13 @@ Line = tuple[Style, list[Point]]
 
 
 def draw(group: Group, path: Path) -> None:
-    # Agg, without pyplot: no window system and no global figure list.
+    """Draw a group's figure into `path`."""
+    # Agg without pyplot: no window system, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     lines = _lines(group)
-    figure = Figure(figsize=(8 if len(lines) <= FEW else 10, 5.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(8 if len(lines) <= MAX_INNER_LEGEND else 10, 5.2), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     zero_at = _place_of_zero([p.tokens for _, points in lines for p in points if p.tokens > 0])
@@ -72,14 +75,12 @@ def draw(group: Group, path: Path) -> None:
 
 
 def _place_of_zero(tokens: Sequence[float]) -> float:
-    """A logarithmic axis has no zero: the power of two well below the least amount of thinking stands
-    for it.
-    """
+    """The position of zero on the logarithmic axis: a power of two well below the smallest value."""
     return float(2 ** floor(log2(min(tokens, default=4.0)) - 0.7))
 
 
 def _lines(group: Group) -> list[Line]:
-    """The paper's arms first and always in the same style, then what else there is."""
+    """The paper's arms first, always in the same style, then the others."""
     natural = group.line(NATURAL.method)
     found = [
         (MAXIMUM, _points(group.line("max"))),
@@ -93,7 +94,7 @@ def _lines(group: Group) -> list[Line]:
 
 
 def _points(arms: Sequence[Measured], unit: str = "") -> list[Point]:
-    """The natural stop has its star, and no label; nor has the only point of a method of the server's."""
+    """The points of a line. The natural stop (a star) and the only point of a method have no label."""
     return [
         Point(
             tokens=one.tokens,
@@ -112,7 +113,7 @@ def _vote_points(votes: Sequence[Vote]) -> list[Point]:
 
 
 def _label(one: Measured, unit: str) -> str:
-    """The setting alone; of several that of the last, as the others are mostly the same."""
+    """The value of the setting; of several settings the last, since the others are mostly equal."""
     if one.arm is NATURAL:
         return ""
     if one.arm.scaling is not None:
@@ -124,18 +125,18 @@ def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:
     title, marker, dashes, colour, hatch = style
     xs = [p.tokens or zero_at for p in points]
     low, high = [p.low for p in points], [p.high for p in points]
-    if len(points) == 1:  # no width for a band
+    if len(points) == 1:  # a single point has no band
         axes.vlines(xs, low, high, colors=colour, linewidth=1.2, zorder=2)
     axes.fill_between(xs, low, high, facecolor=colour, alpha=0.18, hatch=hatch, edgecolor=colour, linewidth=0)
     axes.plot(
         xs, [p.accuracy for p in points], marker=marker, linestyle=dashes, color=colour, label=title,
         markersize=6, markerfacecolor="white", markeredgewidth=1.4, zorder=3,
-        clip_on=False,  # at 0 and 100 a marker is half outside
+        clip_on=False,  # markers at 0 and 100 are half outside
     )  # fmt: skip
 
 
 def _labels(axes: Any, lines: Sequence[Line], zero_at: float, natural: Measured | None) -> None:
-    """Written last, when the scales stand: their places are chosen in pixels."""
+    """Place the labels, after the axes are final: positions are chosen in pixels."""
     from matplotlib.patheffects import withStroke
 
     texts: list[tuple[Label, str]] = []
@@ -173,12 +174,12 @@ def _frame(axes: Any, group: Group, zero_at: float, points: list[Point]) -> None
     from matplotlib.ticker import FixedLocator, NullLocator
 
     axes.set_xscale("log", base=2)
-    most = max(p.tokens for p in points)
-    ticks: list[float] = [2.0**power for power in range(40) if zero_at < 2**power <= most * 1.5]
+    max_tokens = max(p.tokens for p in points)
+    ticks: list[float] = [2.0**power for power in range(40) if zero_at < 2**power <= max_tokens * 1.5]
     labels = [f"{tick:,.0f}" for tick in ticks]
     if any(p.tokens == 0 for p in points):
         ticks, labels = [zero_at, *ticks], ["0", *labels]
-        # The cut in the axis between nothing and the least.
+        # The break in the axis between zero and the smallest value.
         axes.text(
             zero_at * 2**0.5, 0, "//", transform=axes.get_xaxis_transform(), ha="center", va="center",
             fontsize=11, zorder=7,
@@ -193,7 +194,7 @@ def _frame(axes: Any, group: Group, zero_at: float, points: list[Point]) -> None
     n = max((one.problems for one in group.arms), default=0)
     axes.set_title(f"{group.task}, {group.model}: {n:,} problems a point, 95% intervals", fontsize=11)
     axes.grid(True, color="#dddddd", linewidth=0.6)
-    if len(axes.get_legend_handles_labels()[0]) <= FEW + 1:  # the natural stop is one
+    if len(axes.get_legend_handles_labels()[0]) <= MAX_INNER_LEGEND + 1:  # the natural stop is one
         axes.legend(loc="upper left", frameon=False)
     else:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False)

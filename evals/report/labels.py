@@ -1,4 +1,4 @@
-"""Where the labels of a figure go: beside their points, on no other label or marker, inside the frame."""
+"""Places the labels of a figure: next to their points, not over other labels or markers, inside the frame."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ CHARACTER, LINE, GAP, MARKER = 10.0, 19.0, 11.0, 9.0
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle of pixels around its middle."""
+    """A rectangle in pixels, given by its centre."""
 
     x: float
     y: float
@@ -17,6 +17,7 @@ class Box:
     height: float
 
     def overlap(self, other: "Box") -> float:
+        """The area shared with another box, in square pixels."""
         wide = min(self.x + self.width / 2, other.x + other.width / 2) - max(
             self.x - self.width / 2, other.x - other.width / 2
         )
@@ -26,12 +27,13 @@ class Box:
         return max(0.0, wide) * max(0.0, high)
 
     def outside(self, frame: "Box") -> float:
+        """The area outside of the frame, in square pixels."""
         return self.width * self.height - self.overlap(frame)
 
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A text that belongs to the point (x, y)."""
+    """A text for the point (x, y)."""
 
     text: str
     x: float
@@ -39,7 +41,7 @@ class Label:
 
 
 def joined(labels: Sequence[Label], nearer: float = 14.0) -> list[Label]:
-    """Points that stand on each other share one label: "64, 128"."""
+    """Labels with those of nearly coinciding points merged: "64, 128"."""
     found: list[Label] = []
     for label in labels:
         if found and abs(label.x - found[-1].x) < nearer and abs(label.y - found[-1].y) < nearer:
@@ -51,7 +53,7 @@ def joined(labels: Sequence[Label], nearer: float = 14.0) -> list[Label]:
 
 
 def along(a: Label, b: Label) -> list[Box]:
-    """Small boxes on the straight line between two points, so that no label lies on it."""
+    """Small boxes along the straight line between two points, so that no label covers it."""
     steps = max(1, int(max(abs(b.x - a.x), abs(b.y - a.y)) / 6))
     return [
         Box(a.x + (b.x - a.x) * step / steps, a.y + (b.y - a.y) * step / steps, 5.0, 5.0)
@@ -60,7 +62,7 @@ def along(a: Label, b: Label) -> list[Box]:
 
 
 def placed(labels: Sequence[Label], obstacles: Sequence[Box], frame: Box) -> list[Box]:
-    """A box for each label, in order; each takes the nearest place that covers least."""
+    """A box for each label, in order: the nearest position with minimum overlap."""
     taken = [*obstacles, *(Box(label.x, label.y, MARKER, MARKER) for label in labels)]
     boxes: list[Box] = []
     for label in labels:
@@ -71,7 +73,7 @@ def placed(labels: Sequence[Label], obstacles: Sequence[Box], frame: Box) -> lis
 
 
 def _places(label: Label) -> list[Box]:
-    """Above, below, beside and across, near ones first: of equals `min` takes the first."""
+    """Candidate positions around a point, near ones first."""
     width = CHARACTER * len(label.text) + 4
     found = []
     for ring in (1.0, 1.9, 2.8):

@@ -1,6 +1,6 @@
-"""What an arm's rows come to: accuracy with its interval, tokens, control, escapes; and what methods come to.
+"""The results of an arm: accuracy with its interval, tokens, Control, escapes; and the measures of methods.
 
-Arms are grouped by task and model, and set against that group's natural stop, problem by problem.
+Arms are grouped by task and model, and compared with the group's natural stop, problem by problem.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,22 +20,20 @@ BOOTSTRAP_SEED = 0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """An arm over its problems and repeats. Accuracies are percent of the graded; tokens are means per
-    answer.
-    """
+    """An arm over its problems and repeats. Accuracies are percent of graded; tokens are means per answer."""
 
     arm: Arm
     temperature: float
     problems: int
     answers: int
-    """`problems` times the repeats."""
+    """`problems` times repeats."""
     graded: int
     right: int
     accuracy: float
     low: float
     high: float
     tokens: float | None
-    """Of thinking; of all samples together where the server scales."""
+    """Mean thinking tokens; of all samples together for the server's scaling methods."""
     written_tokens: float | None
     answer_tokens: float | None
     forced_share: float | None
@@ -50,9 +48,7 @@ class Measured:
 
     @property
     def line(self) -> str:
-        """What is one line of the figure and one row of the measures: a method, and its nudge if not the
-        usual.
-        """
+        """The arm's line in the figure and row in the measures: its method, with a non-default nudge."""
         if self.arm.scaling is not None:
             return str(self.arm.scaling["method"])
         nudge = self.arm.budget.nudge
@@ -61,9 +57,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The first k samples of every problem: what a vote over them reaches, and the thinking they cost
-    together.
-    """
+    """The first k samples of every problem: the accuracy of voting over them, and their thinking tokens."""
 
     k: int
     problems: int
@@ -76,7 +70,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class MethodMeasured:
-    """The paper's three measures of one method, and how often single problems kept the promise."""
+    """The paper's three measures of one method, and the share of single problems within their limit."""
 
     name: str
     runs: int
@@ -88,7 +82,7 @@ class MethodMeasured:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Everything about one task and model."""
+    """All results of one task and model."""
 
     task: str
     model: str
@@ -98,27 +92,32 @@ class Group:
 
     @property
     def file_name(self) -> str:
+        """The group's name, as part of a file name."""
         return "".join(c if c.isalnum() else "_" for c in f"{self.task}-{self.model}")
 
     def line(self, name: str) -> list[Measured]:
+        """The arms of a line."""
         return [one for one in self.arms if one.line == name]
 
     @property
     def lines(self) -> list[str]:
+        """The names of all lines."""
         return list(dict.fromkeys(one.line for one in self.arms))
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether the endpoint said of anything how much was thought: else there is nothing to draw."""
+        """Whether the endpoint reported thinking tokens for any arm: otherwise there is no figure."""
         counts = [*(one.tokens for one in self.arms), *(vote.tokens for vote in self.votes)]
         return any(one is not None for one in counts)
 
     @property
     def natural(self) -> Measured | None:
+        """The natural stop, if it was run."""
         return next(iter(self.line(NATURAL.method)), None)
 
 
 def groups_of(runs: Sequence[CellRun]) -> list[Group]:
+    """The groups of these runs, in order."""
     keys = dict.fromkeys((run.task, run.model) for run in runs)
     return [
         _group(task, model, [r for r in runs if (r.task, r.model) == (task, model)]) for task, model in keys
@@ -145,7 +144,7 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
     tokens = _mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
     stops = [row for cell in natural or () for row in cell.rows]
     at_least, at_most = _limits(arm, _mean(row.thinking_tokens for row in stops))
-    if tokens is None:  # what was not counted can't be held to a limit
+    if tokens is None:  # without counts no limit can be checked
         at_least = at_most = None
     ends = [_ending(row) for row in rows]
     return Measured(
@@ -174,12 +173,12 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
 
 
 def _held(arm: Arm, rows: Sequence[Row]) -> float | None:
-    """The mean thinking that the arm's promise is about."""
+    """The mean number of thinking tokens that the arm's limit applies to."""
     return _mean(row.spent_tokens if arm.promise.of_all else row.thinking_tokens for row in rows)
 
 
 def _domains(graded: Sequence[Row]) -> dict[str, float]:
-    """Accuracy of each domain, percent, in the order of the problems."""
+    """Accuracy per domain in percent, in the order of the problems."""
     found: dict[str, list[float]] = {}
     for row in graded:
         found.setdefault(row.domain, []).append(row.score or 0.0)
@@ -187,7 +186,7 @@ def _domains(graded: Sequence[Row]) -> dict[str, float]:
 
 
 def _limits(arm: Arm, stop: float | None) -> tuple[float | None, float | None]:
-    """a_min and a_max. An arm that promised more or less than the natural stop is held to it."""
+    """a_min and a_max; arms limited relative to the natural stop get its mean."""
     promise = arm.promise
     if promise.than_natural is None:
         return promise.at_least, promise.at_most
@@ -195,9 +194,7 @@ def _limits(arm: Arm, stop: float | None) -> tuple[float | None, float | None]:
 
 
 def _control(arm: Arm, rows: Sequence[Row], stops: Sequence[Row]) -> float | None:
-    """Percent of the problems that kept the promise, each held to its own natural stop; None without a
-    promise.
-    """
+    """Percent of problems within the limit, each against its own natural stop; None without a limit."""
     tokens: dict[str, list[int]] = {}
     for row in stops:
         if row.thinking_tokens is not None:
@@ -227,7 +224,7 @@ def _sum(values: Iterable[int | None]) -> int | None:
 
 
 def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple[float, float, float] | None:
-    """Points above the natural stop and their interval, over the problems that both have graded."""
+    """Percentage points above the natural stop with their interval, over problems graded in both."""
     ours, theirs = _scores(rows), _scores([row for cell in natural or () for row in cell.rows])
     both = [name for name in ours if name in theirs]
     if not both:
@@ -239,7 +236,7 @@ def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple
 
 
 def _scores(rows: Sequence[Row]) -> dict[str, float]:
-    """Mean score of each problem over its repeats."""
+    """The mean score of each problem over its repeats."""
     return {name: fmean(scores) for name, scores in _by_problem(rows).items()}
 
 
@@ -252,7 +249,7 @@ def _by_problem(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 
 def _votes(cells: Sequence[CellRun]) -> list[Vote]:
-    """For k = 1, 2, 4, ... and n; of the n samples the first k vote, as in s1."""
+    """Votes for k = 1, 2, 4, ... and n; the first k of the n samples vote, as in s1."""
     samples: dict[str, list[Sample]] = {}
     for cell in sorted(cells, key=lambda one: one.repeat):
         for row in cell.rows:
@@ -279,9 +276,7 @@ def _vote(k: int, n: int, samples: Sequence[Sequence[Sample]]) -> Vote:
 
 
 def _methods(arms: Sequence[Measured]) -> list[MethodMeasured]:
-    """Each method with its arms. The natural stop is the Waits' zeroth point, and belongs to budget
-    forcing.
-    """
+    """The methods with their arms; the natural stop counts as zero Waits, as part of budget forcing."""
     natural = [one for one in arms if one.arm.method == NATURAL.method]
     members: dict[str, list[Measured]] = {}
     for one in arms:

@@ -1,4 +1,4 @@
-"""The runs of an out folder: each finished cell's rows with the arm and sampling that its manifest names."""
+"""Reads the runs of an output folder: each finished cell's rows, with arm and sampling from the manifest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +29,11 @@ class CellRun:
 
 
 def read_runs(out: Path) -> list[CellRun]:
+    """The runs of a folder.
+
+    Raises:
+        ReportError: There is no manifest or no finished cell.
+    """
     stored = manifest.read(out)
     if stored is None:
         raise ReportError(f"{out}: no manifest.json, so no results of a sweep")
@@ -39,7 +44,7 @@ def read_runs(out: Path) -> list[CellRun]:
 
 
 def unfinished(out: Path) -> dict[str, list[str]]:
-    """The arms with a cell that the manifest names and that is not sealed, by task and model."""
+    """The arms with unfinished cells, by task and model."""
     found: dict[str, list[str]] = {}
     for name, cell in (manifest.read(out) or {"cells": {}})["cells"].items():
         arms = found.setdefault(f"{cell['task']}, {cell['model']}", [])
@@ -49,7 +54,7 @@ def unfinished(out: Path) -> dict[str, list[str]]:
 
 
 def _file(out: Path, name: str) -> Path | None:
-    """A sealed cell's file, as the sweep left it or trimmed."""
+    """The file of a finished cell, as written by the sweep or trimmed."""
     names = (out / "cells" / f"{name}.jsonl", out / "cells" / f"{name}.jsonl.gz")
     return next((path for path in names if path.exists()), None)
 
@@ -69,11 +74,11 @@ def _run(out: Path, name: str, cell: dict[str, Any]) -> CellRun:
 
 
 UNNAMED = {"sample": "1", "no-wait": "none"}
-"""The setting of an arm whose name has none."""
+"""The settings of arms whose names have none."""
 
 
 def _arm(method: str, name: str) -> Arm:
-    """The arm of a stored cell, made again from its name: the method's own row says what it promised."""
+    """The arm of a stored cell, rebuilt from its name by its method."""
     if method == NATURAL.method:
         return NATURAL
     value = name if method == SCALING else name.partition("=")[2] or UNNAMED[method]

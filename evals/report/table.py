@@ -1,4 +1,4 @@
-"""The tables of a report, as markdown, and the same numbers as CSV."""
+"""The tables of a report as Markdown, and the same numbers as CSV."""
 
 import csv
 import io
@@ -8,11 +8,12 @@ from evals.report.measured import Group, Measured
 
 Cells = Sequence[str]
 
-# MATH has 7 subjects and GPQA 3 domains; beyond this a table by domain says nothing.
+# MATH has 7 subjects and GPQA 3 domains; a table with more is unreadable.
 MAX_DOMAINS = 12
 
 
 def tables_of(group: Group) -> str:
+    """The tables of a group."""
     parts = [f"## {group.task}, {group.model}", _arms(group)]
     names = list(dict.fromkeys(name for one in group.arms for name in one.domains))
     if 1 < len(names) <= MAX_DOMAINS:
@@ -32,7 +33,7 @@ def tables_of(group: Group) -> str:
         parts.append(
             "The endpoint does not count thinking tokens: there is no figure, and no Control or Scaling."
         )
-    return "\n\n".join(parts + _plainly(group))
+    return "\n\n".join(parts + _conclusions(group))
 
 
 def _arms(group: Group) -> str:
@@ -87,34 +88,34 @@ def _methods(group: Group) -> str:
     return _table(head, rows)
 
 
-def _plainly(group: Group) -> list[str]:
-    """The sentences a reader must not have to work out: what comes after the peak, and what a vote
-    reaches.
-    """
+def _conclusions(group: Group) -> list[str]:
+    """Sentences that state the peak with Waits, what follows it, and the accuracy of voting."""
     waits, natural = group.line("waits"), group.natural
     if not waits or natural is None:
         return []
     best = max(waits, key=lambda one: one.accuracy)
     last = waits[-1]
-    said = [f"Best with Waits: {best.arm.name}, {best.accuracy:.1f}%; natural stop {natural.accuracy:.1f}%."]
+    sentences = [
+        f"Best with Waits: {best.arm.name}, {best.accuracy:.1f}%; natural stop {natural.accuracy:.1f}%."
+    ]
     if last is not best:
         fall = (
             f"{last.arm.name} reaches {last.accuracy:.1f}%, {best.accuracy - last.accuracy:.1f} points below"
         )
         verdict = "the intervals part" if last.high < best.low else "the intervals overlap"
-        said.append(f"Beyond the peak: {fall} ({verdict}).")
+        sentences.append(f"Beyond the peak: {fall} ({verdict}).")
     at_equal = [vote for vote in group.votes if best.tokens and vote.tokens and vote.tokens <= best.tokens]
     if at_equal and best.tokens:
         vote = at_equal[-1]
-        said.append(
+        sentences.append(
             f"Majority voting for no more thinking tokens than {best.arm.name} ({best.tokens:.0f}): "
             f"{vote.majority:.1f}% with k={vote.k} ({_number(vote.tokens, 0)} tokens)."
         )
-    return [" ".join(said)]
+    return [" ".join(sentences)]
 
 
 def csv_of(groups: Sequence[Group]) -> str:
-    """One line a point of the figure, arms and votes alike."""
+    """One CSV line per point of the figure, for arms and votes."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(

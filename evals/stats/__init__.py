@@ -1,1 +1,1 @@
-"""The statistics of test-time scaling: the paper's three measures, and how sure each number is."""
+"""Statistics of test-time scaling: the paper's three measures, and confidence intervals."""

@@ -1,4 +1,4 @@
-"""How sure a number is: Wilson's interval for an accuracy, the paired bootstrap for a difference."""
+"""Confidence intervals: Wilson's for an accuracy, the paired bootstrap for a difference."""
 
 from collections.abc import Sequence
 from math import sqrt
@@ -10,25 +10,24 @@ Z95 = 1.959963984540054
 
 
 def wilson(right: float, n: float) -> tuple[float, float]:
-    """95% interval of a proportion, as fractions (Wilson 1927); `right` of `n`. (0, 1) when nothing was
-    seen.
-    """
+    """The 95% interval of `right` out of `n`, as fractions (Wilson 1927); (0, 1) for n = 0."""
     if n == 0:
         return 0.0, 1.0
     share, square = right / n, Z95 * Z95
     middle = (share + square / (2 * n)) / (1 + square / n)
     half = Z95 / (1 + square / n) * sqrt(share * (1 - share) / n + square / (4 * n * n))
-    # At 0 and n right the bound is exactly 0 or 1; rounding would leave it a hair outside.
+    # At 0 and n the bound is exactly 0 or 1; rounding could put it slightly outside.
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def worth(scores: Sequence[Sequence[float]]) -> float:
-    """How many independent answers these are, given by problem: as many as problems where a problem's repeats
-    agree, at most as many as answers (Kish's effective sample size).
+    """The effective number of independent answers (Kish's effective sample size), from scores per problem.
+
+    It is between the number of problems, where repeats of a problem agree, and the number of answers.
     """
     n, problems = float(sum(map(len, scores))), float(sum(map(bool, scores)))
     share = sum(map(sum, scores)) / n if n else 0.0
-    if share in (0.0, 1.0):  # how much repeats differ has not been seen
+    if share in (0.0, 1.0):  # the variance between repeats cannot be estimated
         return problems
     spread = sum((sum(one) - share * len(one)) ** 2 for one in scores)
     return max(problems, min(n, n * n * share * (1 - share) / spread)) if spread else n
@@ -37,9 +36,12 @@ def worth(scores: Sequence[Sequence[float]]) -> float:
 def paired_bootstrap(
     ours: Sequence[float], theirs: Sequence[float], seed: int, resamples: int = 10_000
 ) -> tuple[float, float, float]:
-    """Mean difference and its 95% percentile interval, problems drawn with replacement.
+    """The mean difference and its 95% percentile interval, over problems drawn with replacement.
 
     Both were scored on the same problems in the same order. 10,000 resamples, as in the paper's Table 2.
+
+    Raises:
+        ValueError: The lengths differ, or there are no scores.
     """
     if len(ours) != len(theirs) or not ours:
         raise ValueError(f"not paired: {len(ours)} and {len(theirs)} scores")

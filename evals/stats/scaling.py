@@ -1,7 +1,7 @@
-"""Control, Scaling and Performance, as in section 3.2 of s1 (arXiv 2501.19393), over a method's runs.
+"""Control, Scaling and Performance of a method's runs, as in section 3.2 of s1 (arXiv 2501.19393).
 
-Scaling is in accuracy points per doubling of thinking tokens: the paper does not say so, but only the base-2
-logarithm of the tokens gives the values of its Table 3 (the linear slopes are orders of magnitude off).
+Scaling is in accuracy points per doubling of thinking tokens. The paper does not say so, but only the base-2
+logarithm of the tokens gives the values of its Table 3 (linear slopes are orders of magnitude off).
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,10 @@ from math import log2
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One evaluation: mean thinking tokens and accuracy in percent; a_min and a_max, where it promised
-    any, of `held` tokens (None: of all).
+    """One evaluation: mean thinking tokens, and accuracy in percent.
+
+    `at_least` and `at_most` are a_min and a_max, if the arm has limits; they apply to `held` tokens (None: to
+    `tokens`).
     """
 
     tokens: float
@@ -24,12 +26,12 @@ class Run:
 
 
 def kept(tokens: float, at_least: float | None, at_most: float | None) -> bool:
-    """Whether an amount of thinking lies within what was promised; the limits are inside."""
+    """Whether the tokens are within the limits, inclusive."""
     return (at_least is None or tokens >= at_least) and (at_most is None or tokens <= at_most)
 
 
 def control(runs: Sequence[Run]) -> float | None:
-    """Percent of the runs that promised a limit and kept it; None when none promised."""
+    """Percent of the runs with a limit that kept it; None without any."""
     promised = [run for run in runs if run.at_least is not None or run.at_most is not None]
     if not promised:
         return None
@@ -40,7 +42,7 @@ def control(runs: Sequence[Run]) -> float | None:
 
 
 def scaling(runs: Sequence[Run]) -> float | None:
-    """Mean slope over all pairs of runs that differ in tokens; None without such a pair.
+    """The mean slope over all pairs of runs that differ in tokens; None without such a pair.
 
     A run without any thinking has no logarithm and is left out.
     """

@@ -1,4 +1,4 @@
-"""Majority@k and pass@k from n samples of each problem."""
+"""Majority@k and pass@k from n samples per problem."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from server.reasoning.answers import integer, normal_string
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample of a problem: what it answered (None: nothing), whether it was right, its tokens if told."""
+    """A sample: its answer (None: no answer), whether it is correct, and its thinking tokens if known."""
 
     extracted: str | None
     score: float | None
@@ -18,29 +18,34 @@ class Sample:
 
 
 def majority(samples: Sequence[Sample]) -> float | None:
-    """The score of the answer most often given; of equals the one given first. Silence has no vote.
+    """The score of the most frequent answer; ties go to the one given first.
 
-    0.0 when no sample answered; None when the chosen answer could not be graded.
+    Samples without an answer do not vote. 0.0 if no sample answered; None if the chosen answer could not be
+    graded.
     """
     votes = Counter(_ballot(sample.extracted) for sample in samples if sample.extracted is not None)
     if not votes:
         return 0.0
-    # Counter keeps the order of first sight, and max takes the first of equals: s1's rule for ties.
+    # Counter keeps insertion order, and max returns the first of equal items: s1's rule for ties.
     chosen = max(votes, key=votes.__getitem__)
     return next(s.score for s in samples if s.extracted is not None and _ballot(s.extracted) == chosen)
 
 
 def pass_at(k: int, right: int, n: int) -> float:
-    """The chance that k of the n samples, drawn without replacement, hold a right one (Chen et al. 2021)."""
+    """The probability that k of the n samples, drawn without replacement, include a correct one.
+
+    Chen et al. 2021.
+
+    Raises:
+        ValueError: k is not within 1 and n.
+    """
     if not 0 < k <= n:
         raise ValueError(f"pass@{k} of {n} samples")
     return 1.0 - comb(n - right, k) / comb(n, k)
 
 
 def _ballot(answer: str) -> str:
-    """Equal for answers that are one vote: the same integer, or the same text without blanks and TeX's
-    sizes.
-    """
+    """A key that is equal for equal votes: the integer, or the text without spaces and TeX size commands."""
     number = integer(answer)
     if number is not None:
         return str(number)

@@ -1,4 +1,4 @@
-"""The tasks, one row each; reasoning_gym:<name> stands for any sound generator of that library."""
+"""The tasks, one row each; reasoning_gym:<name> stands for any usable generator of that library."""
 
 from evals.tasks.aime24 import AIME24
 from evals.tasks.aime25 import AIME25
@@ -26,6 +26,11 @@ TASKS: dict[str, Task] = {
 
 
 def task_named(name: str) -> Task:
+    """The task with this name.
+
+    Raises:
+        TaskError: There is none.
+    """
     if name.startswith(PREFIX):
         return reasoning_gym_task(name.removeprefix(PREFIX))
     if name not in TASKS:

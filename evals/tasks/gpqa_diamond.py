@@ -1,7 +1,7 @@
-"""Task gpqa_diamond: 198 multiple-choice questions, options shuffled by a seed of their own.
+"""Task gpqa_diamond: 198 multiple-choice questions, with the options shuffled by seed.
 
-Its authors ask that no question be posted in plain text: none is stored here, and stored results leave
-prompts out.
+Its authors ask not to publish questions in plain text: none is stored here, and stored results leave prompts
+out.
 """
 
 from random import Random
@@ -16,10 +16,15 @@ WRONG = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
 
 
 def problem(row: Row, place: Place, seed: int) -> Problem:
+    """The problem of one row.
+
+    Raises:
+        TaskError: A column is missing.
+    """
     name = identity(row, place, "Record ID")
     right = field(row, place, "Correct Answer")
     options = [right, *(field(row, place, column) for column in WRONG)]
-    # Seeded by the record, so that a question's order does not depend on which others were loaded.
+    # Seeded per record: a question's order does not depend on which others are loaded.
     order = list(range(4))
     Random(f"{seed}:{name}").shuffle(order)
     return Problem(
@@ -33,12 +38,17 @@ def problem(row: Row, place: Place, seed: int) -> Problem:
 
 
 def prompt(problem: Problem) -> str:
-    """The paper's: the question, a blank line, and the options."""
+    """The paper's prompt: the question, a blank line, and the options."""
     options = "\n".join(f"{name}) {text}" for name, text in zip("ABCD", problem.choices, strict=True))
     return f"{problem.question}\n\n{options}"
 
 
 def load(load: Load) -> list[Problem]:
+    """The problems.
+
+    Raises:
+        TaskError: They cannot be loaded.
+    """
     return load_rows("gpqa_diamond", HUB, load, lambda row, place: problem(row, place, load.seed))
 
 

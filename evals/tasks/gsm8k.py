@@ -9,6 +9,11 @@ HUB = Hub("openai/gsm8k", "test", "main")
 
 
 def problem(row: Row, place: Place) -> Problem:
+    """The problem of one row.
+
+    Raises:
+        TaskError: A column is missing.
+    """
     solution, mark, answer = field(row, place, "answer").rpartition("####")
     if not mark or not answer.strip():
         raise TaskError(f"{place}: the answer column has no '#### number'")
@@ -19,6 +24,11 @@ def problem(row: Row, place: Place) -> Problem:
 
 
 def load(load: Load) -> list[Problem]:
+    """The problems.
+
+    Raises:
+        TaskError: They cannot be loaded.
+    """
     return load_rows("gsm8k", HUB, load, problem)
 
 

@@ -1,6 +1,4 @@
-"""Task nano: the held-out problems of the embedded model s1-nano, made on the spot; integers, five
-domains.
-"""
+"""Task nano: held-out problems of the embedded model s1-nano, generated; integers, five domains."""
 
 from evals.tasks.scorers import score_integer
 from evals.tasks.source import distinct
@@ -12,6 +10,11 @@ DEFAULT_PROBLEMS = 1000
 
 
 def load(load: Load) -> list[Problem]:
+    """The problems: generated, or those of a file.
+
+    Raises:
+        TaskError: The file cannot be read, or no problem was asked for.
+    """
     if load.data:
         try:
             return distinct(list(read_problems(load.data))[: load.limit], str(load.data))

@@ -1,4 +1,4 @@
-"""Task olympiadbench: open-ended, text-only English mathematics of OlympiadBench (OE_TO_maths_en_COMP)."""
+"""Task olympiadbench: OlympiadBench's open-ended, text-only English mathematics (OE_TO_maths_en_COMP)."""
 
 from evals.tasks.scorers import score_math
 from evals.tasks.source import Hub, Place, Row, field, identity, load_rows
@@ -9,6 +9,11 @@ HUB = Hub("Hothan/OlympiadBench", "train", "OE_TO_maths_en_COMP")
 
 
 def problem(row: Row, place: Place) -> Problem:
+    """The problem of one row.
+
+    Raises:
+        TaskError: A column is missing.
+    """
     answers = row.get("final_answer")
     if isinstance(answers, str):
         answers = [answers]
@@ -26,6 +31,11 @@ def problem(row: Row, place: Place) -> Problem:
 
 
 def load(load: Load) -> list[Problem]:
+    """The problems.
+
+    Raises:
+        TaskError: They cannot be loaded.
+    """
     return load_rows("olympiadbench", HUB, load, problem)
 
 

@@ -1,6 +1,7 @@
-"""Tasks reasoning_gym:<name>: the procedural problems of the reasoning-gym library, by its own verifiers.
+"""Tasks reasoning_gym:<name>: procedural problems of the reasoning-gym library, with its own verifiers.
 
-Left out: generators that a seed does not fix, and verifiers that accept anything, raise, or have no answer.
+Left out: generators that a seed does not reproduce, and verifiers that accept anything, raise, or have no
+answer.
 """
 
 from functools import cached_property
@@ -13,14 +14,14 @@ from server.reasoning.records import Problem
 
 PREFIX = "reasoning_gym:"
 DEFAULT_PROBLEMS = 100
-# Wrong answers earn partial credit of up to 0.25 in places.
-RIGHT_FROM = 0.99
+# Some verifiers give wrong answers partial credit of up to 0.25.
+MIN_CREDIT = 0.99
 
 UNSOUND = {**UNSOUND_PROBLEMS, **UNSOUND_VERIFIERS}
 
 
 class Gym:
-    """One generator under one seed; problems and scores come from the same entries."""
+    """One generator with one seed; problems and scores use the same entries."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -32,6 +33,11 @@ class Gym:
         return reasoning_gym
 
     def load(self, load: Load) -> list[Problem]:
+        """The problems.
+
+        Raises:
+            TaskError: A data file was given.
+        """
         if load.data:
             raise TaskError(f"{PREFIX}{self.name}: makes its own problems, --data is not for it")
         size = DEFAULT_PROBLEMS if load.limit is None else load.limit
@@ -44,17 +50,23 @@ class Gym:
         ]
 
     async def score(self, problem: Problem, answer: str, _judge: Judge) -> Score:
+        """The verifier's score for an answer."""
         found = final_answer(answer) or FinalAnswer(answer.strip(), answer.strip())
         seed, size, at = (int(part) for part in problem.id.split("-"))
         data = self._library.create_dataset(self.name, seed=seed, size=size)
         try:
             credit = float(data.score_answer(answer=found.value, entry=data[at]))
-        except Exception as error:  # noqa: BLE001 - a hundred foreign verifiers: whatever they raise is a failure
+        except Exception as error:  # noqa: BLE001 - third-party verifiers: any exception counts as a grading failure
             return Score(None, found.value, found.source, f"verifier: {type(error).__name__}: {error}")
-        return Score(float(credit >= RIGHT_FROM), found.value, found.source)
+        return Score(float(credit >= MIN_CREDIT), found.value, found.source)
 
 
 def reasoning_gym_task(name: str) -> Task:
+    """The task of a generator.
+
+    Raises:
+        TaskError: It is unknown or not usable.
+    """
     from reasoning_gym.factory import DATASETS
 
     if name in UNSOUND:
@@ -68,6 +80,7 @@ def reasoning_gym_task(name: str) -> Task:
 
 
 def sound_names() -> list[str]:
+    """The usable generators, sorted."""
     from reasoning_gym.factory import DATASETS
 
     return sorted(set(DATASETS) - set(UNSOUND))

@@ -1,4 +1,4 @@
-"""The rules by which an answer text becomes a score: integers, letters, strings, mathematics."""
+"""Rules that turn an answer text into a score: integers, letters, strings, mathematics."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from server.reasoning.answers import FinalAnswer, final_answer, letter, same_int
 from server.reasoning.records import Problem
 
 
-def _nothing_said() -> Score:
+def _no_answer() -> Score:
     return Score(0.0, None, None)
 
 
@@ -15,14 +15,14 @@ def _by_rule(same: Callable[[str, str], bool], read: Callable[[str], FinalAnswer
     async def score(problem: Problem, answer: str, _judge: Judge) -> Score:
         found = read(answer)
         if found is None:
-            return _nothing_said()
+            return _no_answer()
         return Score(float(same(problem.answer, found.value)), found.value, found.source)
 
     return score
 
 
 def _choice(answer: str) -> FinalAnswer | None:
-    """The labelled or boxed letter; else the answer may be nothing but the letter."""
+    """The labelled or boxed letter; else the answer itself if it is only a letter."""
     found = final_answer(answer) or FinalAnswer(answer.strip(), answer.strip())
     chosen = letter(found.value)
     return FinalAnswer(chosen, found.source) if chosen else None
@@ -34,10 +34,10 @@ score_letter = _by_rule(same_letter, _choice)
 
 
 async def score_math(problem: Problem, answer: str, judge: Judge) -> Score:
-    """Equal as text or as integers needs no judge; everything else is math-verify's to say."""
+    """The score: equal text or integers need no judge; everything else is decided by math-verify."""
     found = final_answer(answer)
     if found is None:
-        return _nothing_said()
+        return _no_answer()
     if same_integer(problem.answer, found.value) or same_string(problem.answer, found.value):
         return Score(1.0, found.value, found.source)
     verdict = await judge.equal(problem.answer, found.value)

@@ -1,6 +1,4 @@
-"""Rows of a benchmark, from the hub or from a local file of the same schema, each with the place it came
-from.
-"""
+"""Rows of a benchmark from the hub, or from a local file of the same schema, each with its origin."""
 
 import csv
 import json
@@ -32,7 +30,7 @@ class Hub:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a row stands: a file and line (or record), or the hub and row."""
+    """The origin of a row: a file and line (or record), or the hub and row."""
 
     origin: str
     number: int
@@ -42,13 +40,21 @@ class Place:
 
 
 def load_rows(task: str, hub: Hub, load: Load, problem: Callable[[Row, Place], Problem]) -> list[Problem]:
-    """The problems of the file or of the hub; ids are distinct."""
+    """The problems of the file or the hub.
+
+    Raises:
+        TaskError: They cannot be loaded, or two have the same id.
+    """
     rows = _file_rows(load.data) if load.data else _hub_rows(task, hub)
     return distinct([problem(row, place) for place, row in islice(rows, load.limit)], str(load.data or hub))
 
 
 def distinct(found: list[Problem], origin: str) -> list[Problem]:
-    """The same; `TaskError` when there are none, or two of one id."""
+    """The problems unchanged.
+
+    Raises:
+        TaskError: There are none, or two have the same id.
+    """
     if not found:
         raise TaskError(f"{origin}: no problems in it")
     seen: set[str] = set()
@@ -60,7 +66,11 @@ def distinct(found: list[Problem], origin: str) -> list[Problem]:
 
 
 def field(row: Row, place: Place, *names: str) -> str:
-    """The first of these columns that is there and not empty, as text."""
+    """The first of these columns that is present and not empty, as text.
+
+    Raises:
+        TaskError: There is none.
+    """
     for name in names:
         value = row.get(name)
         if value is not None and str(value).strip():
@@ -69,7 +79,7 @@ def field(row: Row, place: Place, *names: str) -> str:
 
 
 def identity(row: Row, place: Place, *names: str) -> str:
-    """The row's own id where it has one, else its number."""
+    """The row's own id if it has one, else its number."""
     return next((str(row[name]) for name in names if row.get(name) not in (None, "")), str(place.number))
 
 
@@ -86,7 +96,7 @@ def _file_rows(path: Path) -> Iterator[tuple[Place, Row]]:
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Row]]:
-    csv.field_size_limit(sys.maxsize)  # a long question is one field
+    csv.field_size_limit(sys.maxsize)  # a field may hold a long question
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
@@ -125,11 +135,10 @@ def _hub_rows(task: str, hub: Hub) -> Iterator[tuple[Place, Row]]:
     try:
         rows = _hub_dataset(hub)
     except (OSError, ValueError) as error:
-        # datasets and huggingface_hub raise kinds of OSError (no network, gated) and ValueError (no such
-        # config).
-        why = str(error).strip().split("\n")[0]
+        # datasets and huggingface_hub raise OSError (no network, gated) and ValueError (no such config).
+        cause = str(error).strip().split("\n")[0]
         raise TaskError(
-            f"{task}: the hub's {hub} cannot be had ({why}); "
+            f"{task}: the hub's {hub} cannot be had ({cause}); "
             f"give network (and `hf auth login` for a gated set), or --data FILE with the same columns"
         ) from error
     for number, row in enumerate(rows, 1):
@@ -139,6 +148,6 @@ def _hub_rows(task: str, hub: Hub) -> Iterator[tuple[Place, Row]]:
 def _hub_dataset(hub: Hub) -> Any:
     from datasets import load_dataset
 
-    # It retries for half a minute when there is no network, and would print each try.
+    # Without a network it retries for half a minute and would log each try.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     return load_dataset(hub.path, hub.config, split=hub.split)

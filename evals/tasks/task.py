@@ -1,4 +1,4 @@
-"""What a task is: problems, the prompt, and a scorer. A score keeps what it was given for."""
+"""What defines a task: its problems, its prompt, and its scorer."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,18 +11,22 @@ from server.reasoning.records import Problem
 
 
 class TaskError(EvalError):
-    """An unknown task, or problems that cannot be had."""
+    """An unknown task, or problems that cannot be loaded."""
 
 
 class Judge(Protocol):
     """Decides whether two mathematical expressions are equal."""
 
-    async def equal(self, gold: str, said: str, /) -> Verdict: ...
+    async def equal(self, gold: str, predicted: str, /) -> Verdict:
+        """The verdict on a pair of answers; see `GradingPool.equal`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """1.0 right, 0.0 wrong, None when grading failed (`failure` says how); `source` is the text read from."""
+    """1.0 correct, 0.0 wrong, None if grading failed (`failure` says why).
+
+    `extracted` is the answer that was graded, `source` the text it was read from.
+    """
 
     value: float | None
     extracted: str | None
@@ -32,7 +36,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Which problems: the first `limit` (None: all) of the hub's set or of the file `data`, under `seed`."""
+    """Which problems: the first `limit` (None: all) of the hub's set or of the file `data`, with `seed`."""
 
     data: Path | None
     limit: int | None
@@ -44,7 +48,7 @@ Scorer = Callable[[Problem, str, Judge], Awaitable[Score]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`problems` and `samples` are this task's defaults: how many problems, how many samples to vote over."""
+    """`problems` and `samples` are the task's defaults: number of problems, number of samples for voting."""
 
     name: str
     load: Callable[[Load], list[Problem]]
@@ -55,5 +59,5 @@ class Task:
 
 
 def bare_question(problem: Problem) -> str:
-    """The paper's prompt: the question and nothing else."""
+    """The paper's prompt: the question alone."""
     return problem.question

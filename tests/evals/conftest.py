@@ -1,4 +1,4 @@
-"""What several tests of the evals need: a stand-in endpoint."""
+"""Fixtures of several eval tests: a fake endpoint."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A stand-in for an endpoint, for the client's faults only: it answers at once, and misbehaves as told."""
+"""A fake endpoint for testing the client's error handling: answers at once, with scripted faults."""
 
 import json
 import threading
@@ -14,7 +14,7 @@ Body = dict[str, Any]
 
 @dataclass(slots=True)
 class Answered:
-    """A response: `status` 0 drops the connection instead."""
+    """A response; `status` 0 drops the connection."""
 
     body: Body
     status: int = 200
@@ -24,7 +24,7 @@ class Answered:
 
 @dataclass(slots=True)
 class FakeEndpoint:
-    """`requests` are the bodies that came; `behave` decides on each (body, how many came before)."""
+    """`requests` holds the bodies; `behave` is called with (body, number of earlier requests)."""
 
     url: str = ""
     requests: list[Body] = field(default_factory=list)
@@ -35,7 +35,7 @@ class FakeEndpoint:
 
 
 def honest(body: Body, answer: str = "Final Answer: 7", thinking: str = "hm") -> Answered:
-    """What s1-serve says: natural thinking takes 50 tokens, a Wait 20 more, a maximum cuts."""
+    """Responses like those of s1-serve: 50 thinking tokens, 20 more per Wait, cut at a maximum."""
     budget = body.get("thinking_budget") or {}
     limit = budget.get("max_tokens", -1)
     natural = max(50 + 20 * budget.get("num_waits", 0), budget.get("min_tokens", 0))
@@ -95,14 +95,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
     def log_message(self, *_: object) -> None:
-        """Silence."""
+        """Log nothing."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """A client that was killed is no news."""
+        """Ignore clients that disconnect."""
 
 
 @contextmanager

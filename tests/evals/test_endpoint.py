@@ -27,7 +27,7 @@ async def ask(fake: FakeEndpoint, tries: int = 3, stream: bool = False, api_key:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evals.endpoint.LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr("evals.endpoint.MAX_PAUSE_S", 0.05)
 
 
 async def test_a_request_says_what_was_asked_and_no_more(fake: FakeEndpoint) -> None:
@@ -102,7 +102,7 @@ async def test_a_refusal_is_said_at_once_in_the_endpoints_words(fake: FakeEndpoi
 async def test_the_pause_that_an_endpoint_asks_for_is_kept(
     fake: FakeEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evals.endpoint.LONGEST_PAUSE_S", 5.0)
+    monkeypatch.setattr("evals.endpoint.MAX_PAUSE_S", 5.0)
     monkeypatch.setattr("evals.endpoint.Random.uniform", lambda *_: 0.0)
     fake.behave = lambda body, before: refusal(429, **{"Retry-After": "1"}) if before == 0 else honest(body)
     start = time.monotonic()
