@@ -1,4 +1,4 @@
-"""The one real server that the suite shares: `s1-serve` with the embedded model, as a user starts it."""
+"""The real server shared by the suite: `s1-serve` with the embedded model, started as a user would."""
 
 import json
 import os
@@ -26,7 +26,7 @@ set_engine_environment()  # before any test imports vLLM
 
 
 def free_port() -> int:
-    """One that nobody listens on now."""
+    """A port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 
 class ServerProcess:
-    """An `s1-serve` of its own, on a free port."""
+    """A separate `s1-serve` on a free port."""
 
     def __init__(
         self, log: Path, flags: Sequence[str] = (), environment: dict[str, str] | None = None
@@ -69,14 +69,14 @@ class ServerProcess:
         pytest.fail(f"the server was not ready within {READY_WITHIN_S} s:\n{self.log.read_text()[-3000:]}")
 
     def stop(self) -> int:
-        """SIGTERM, as an operator does. Returns the exit status."""
+        """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(timeout=60)
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """The shared server; no test may change it."""
+    """The shared server; tests must not change its state."""
     tools = ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
     # A model that never learned JSON would fill it with spaces.
     tools += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_whitespace": true}']
@@ -94,5 +94,5 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="session")
 def server_url(server: ServerProcess) -> str:
-    """Its address, without /v1."""
+    """Its base URL, without /v1."""
     return server.url

@@ -1,4 +1,4 @@
-"""Environments of their own for other people's programs, made once and kept outside the project."""
+"""Separate environments for third-party programs, installed once outside of the project."""
 
 import hashlib
 import os
@@ -24,7 +24,7 @@ def installed(*packages: str) -> Path:
 
 
 def node_installed(*packages: str) -> Path:
-    """A folder whose node_modules holds these packages. Skips where there is no npm."""
+    """A folder whose node_modules holds these packages; skips the test if there is no npm."""
     npm = shutil.which("npm")
     if npm is None:
         pytest.skip("there is no npm to install it with")

@@ -1,7 +1,7 @@
-"""A loopback stand-in for the Hugging Face hub's data sets: the routes that `datasets` asks.
+"""A local fake of the Hugging Face hub's data set routes, as used by `datasets`.
 
-The real client library speaks to it (HF_ENDPOINT); that it answers as the hub does was read off the
-client and the hub's public API description, not off the hub.
+The real client library talks to it (HF_ENDPOINT). Its responses follow the client's code and the hub's public
+API description; they were not compared with the hub itself.
 """
 
 import hashlib
@@ -24,9 +24,9 @@ Repositories = Mapping[str, Mapping[str, bytes]]
 
 @contextmanager
 def hub(repositories: Repositories, cache: Path) -> Iterator[dict[str, str]]:
-    """The environment with which a process finds the data sets here, and keeps its cache in `cache`.
+    """The environment variables with which a process finds the data sets here and keeps its cache in `cache`.
 
-    A loading script among the files stands on the main branch only, not on the converted one.
+    A loading script among the files is only on the main branch, not on the converted one.
     """
 
     class Handler(_Handler):
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         return parts[1:] if parts[0] == "api" else parts
 
     def _files(self) -> tuple[Mapping[str, bytes] | None, str]:
-        """The data set's files at the revision that is asked for, and its commit."""
+        """The data set's files at the requested revision, and its commit."""
         _, owner, name, *rest = self._parts()
         files = self.files.get(f"{owner}/{name}")
         if files is None or len(rest) < 2 or rest[1] not in (CONVERTED, CONVERTED_COMMIT):
@@ -130,11 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 def _listing(files: Mapping[str, bytes], folder: str, *, recursive: bool) -> list[dict[str, Any]]:
-    """What stands in a folder: files, and the folders directly in it; or all files below it."""
+    """The entries of a folder: files and folders directly in it, or all files below it."""
     prefix = f"{folder}/" if folder else ""
     inside = {path: content for path, content in files.items() if path.startswith(prefix)}
     if recursive:
@@ -149,7 +149,7 @@ def _entry(path: str, content: bytes) -> dict[str, Any]:
 
 
 def card(splits: Iterable[tuple[str, str]]) -> tuple[bytes, dict[tuple[str, str], str]]:
-    """A data set card that names each (configuration, split) and its file, and the files' paths."""
+    """A data set card with each (configuration, split) and its file, and the files' paths."""
     paths = {(name, split): f"{name}/{split}.jsonl" for name, split in splits}
     lines = ["---", "configs:"]
     for configuration in dict.fromkeys(name for name, _ in paths):

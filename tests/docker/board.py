@@ -1,4 +1,4 @@
-"""The dashboard and the rules as they are shipped, and the PromQL in them."""
+"""The shipped dashboard and rules, and the PromQL in them."""
 
 import json
 import re
@@ -23,14 +23,14 @@ _GRAFANA = {"$model": ".*", "$__rate_interval": "1m", "$__range": "5m"}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """`where`: "panel / refId", or the rule's name."""
+    """`where` is "panel / refId", or the rule's name."""
 
     where: str
     expr: str
 
     @property
     def filled_in(self) -> str:
-        """As Prometheus gets it."""
+        """The query with Grafana's variables replaced, as Prometheus receives it."""
         expr = self.expr
         for variable, value in _GRAFANA.items():
             expr = expr.replace(variable, value)
@@ -38,7 +38,7 @@ class Query:
 
     @property
     def metrics(self) -> set[str]:
-        """Of ours, those that it reads."""
+        """Our metrics that a query reads."""
         return set(_METRIC.findall(self.expr))
 
 
@@ -49,12 +49,12 @@ def board() -> Json:
 
 
 def panels() -> list[Json]:
-    """Those that show something."""
+    """The panels that show data."""
     return [panel for panel in board()["panels"] if panel["type"] != "row"]
 
 
 def panel_queries() -> list[Query]:
-    """Of all panels."""
+    """The queries of all panels."""
     return [
         Query(f"{panel['title']} / {target['refId']}", target["expr"])
         for panel in panels()
@@ -63,11 +63,11 @@ def panel_queries() -> list[Query]:
 
 
 def rules() -> Iterator[Json]:
-    """Recording rules and alerts."""
+    """All recording rules and alerts."""
     for group in yaml.safe_load(RULES.read_text())["groups"]:
         yield from group["rules"]
 
 
 def rule_queries(kind: str) -> list[Query]:
-    """Of the rules of one kind: "record" or "alert"."""
+    """The queries of the rules of one kind: "record" or "alert"."""
     return [Query(rule[kind], rule["expr"]) for rule in rules() if kind in rule]

@@ -1,5 +1,7 @@
-"""Builds an image without a container engine: every instruction in a chroot of a fresh Debian, mounts and
-network of its own. As root, on Debian; slow."""
+"""Builds an image without a container engine, running each instruction in a chroot of a fresh Debian.
+
+The chroot has its own mounts and network. Needs root on Debian; slow.
+"""
 
 import os
 import re
@@ -22,7 +24,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 @dataclass(slots=True)
 class Image:
-    """A stage, as far as it is built."""
+    """A stage and the state of its build."""
 
     root: Path
     environment: dict[str, str] = field(default_factory=lambda: {"PATH": _PATH})
@@ -34,8 +36,10 @@ class Image:
     def command(
         self, words: Sequence[str], binds: Mapping[Path, str] | None = None, alone: bool = False
     ) -> list[str]:
-        """What runs `words` inside. `binds`: folders to mount, and where. `alone`: without network but a
-        loopback."""
+        """The command that runs `words` inside.
+
+        `binds`: folders to mount, and where. `alone`: with a loopback network only.
+        """
         mounts = {Path("/proc"): "/proc", Path("/sys"): "/sys", Path("/dev"): "/dev", **(binds or {})}
         script = "set -e\n" + "".join(
             f"mount --rbind '{source}' '{self.root}{target}'\n" for source, target in mounts.items()
@@ -60,7 +64,11 @@ class Builder:
         """The text of every RUN."""
 
     def build(self, dockerfile: Path) -> Image:
-        """The last stage's image. Raises CalledProcessError where an instruction fails."""
+        """The last stage's image.
+
+        Raises:
+            CalledProcessError: An instruction fails.
+        """
         stages = read_dockerfile(dockerfile)
         for number, stage in enumerate(stages):
             self._images[stage.name or str(number)] = self._build(stage, number)
@@ -135,7 +143,7 @@ class Builder:
                 shutil.copy(found, place)
 
     def _debian(self) -> Path:
-        """Made once: bookworm's smallest, with Python 3.11, by the tool and the mirrors of this machine."""
+        """A minimal bookworm with Python 3.11, made once with this machine's debootstrap settings."""
         base = self._folder / "debian"
         if base.exists():
             return base
@@ -156,7 +164,7 @@ class Builder:
 
 @contextmanager
 def running(image: Image, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The image's entry point, as its user, in a network of its own; killed in the end if it still runs."""
+    """Run the image's entry point as its user with its own network; killed at the end if still running."""
     with log.open("w") as out:
         process = subprocess.Popen(image.command(image.entrypoint, alone=True), stdout=out, stderr=out)
     try:
@@ -168,7 +176,7 @@ def running(image: Image, log: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def inside(process: subprocess.Popen[bytes], image: Image, words: Sequence[str]) -> int:
-    """The exit status of a command beside it."""
+    """The exit status of a command run in the same container."""
     assigned = [f"{name}={value}" for name, value in image.environment.items()]
     target = ["nsenter", "--target", str(process.pid), "--net"]
     identity = f"--userspec={image.user}:{image.user}"
@@ -177,7 +185,7 @@ def inside(process: subprocess.Popen[bytes], image: Image, words: Sequence[str])
 
 
 def _network_paths() -> list[Path]:
-    """What this machine's settings of pip and of certificates name: they are in no fresh Debian."""
+    """Files with this machine's pip and certificate settings, which a fresh Debian lacks."""
     named = [Path("/etc/pip.conf")]
     for name, value in os.environ.items():
         if _ABOUT_NETWORK.match(name):

@@ -1,4 +1,4 @@
-"""A Dockerfile, read: stages of instructions, as far as ours use the language."""
+"""Parses a Dockerfile into stages of instructions, as far as ours use the language."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """One of a stage's: its keyword, its --flags, and the rest as written."""
+    """An instruction: its keyword, its --flags, and the rest as written."""
 
     keyword: str
     flags: tuple[tuple[str, str], ...]
@@ -17,13 +17,13 @@ class Instruction:
 
     @property
     def words(self) -> list[str]:
-        """The JSON form's, or the shell's."""
+        """The words of an instruction, in JSON or shell form."""
         return json.loads(self.text) if self.text.startswith("[") else shlex.split(self.text)
 
 
 @dataclass(slots=True)
 class Stage:
-    """`base` is an image, or a stage's name."""
+    """`base` is an image or the name of a stage."""
 
     name: str
     base: str
@@ -31,7 +31,7 @@ class Stage:
 
 
 def read_dockerfile(path: Path) -> list[Stage]:
-    """Its stages in order; the last one is the image."""
+    """The stages in order; the last one is the image."""
     stages: list[Stage] = []
     for line in _lines(path.read_text()):
         keyword, _, rest = line.partition(" ")

@@ -1,4 +1,4 @@
-"""The linters, in an environment of their own, made once and kept outside the project."""
+"""The linters in their own environment, installed once outside of the project."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ PACKAGES = (
 
 @lru_cache
 def installed() -> Path:
-    """Its bin folder."""
+    """The environment's bin folder."""
     cache = Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "s1-server-linters"
     home = cache / hashlib.sha256(f"{sys.version} {PACKAGES}".encode()).hexdigest()[:12]
     if not (home / "ready").exists():
