@@ -1,6 +1,6 @@
-"""What a run hands on: train.jsonl for training, and the same rows in s1K's own columns as parquet.
+"""The outputs of a run: train.jsonl for training, and the same rows in s1K's columns as parquet.
 
-A line of train.jsonl is {"schema", "problem", "trace"}: the two records of `server.reasoning.records`.
+A line of train.jsonl is {"schema", "problem", "trace"}, with the records of `server.reasoning.records`.
 """
 
 import json
@@ -18,15 +18,18 @@ PARQUET = "s1k.parquet"
 
 
 def export(rows: RowFile, out: Path) -> None:
-    """Where rows have no traces (the stage was skipped) there is nothing to train on: only problems.jsonl."""
+    """Write the outputs into the folder `out`.
+
+    Rows without traces (a skipped stage) cannot be trained on: then only problems.jsonl is written.
+    """
     if any(row.trace is None for row in rows):
         _write_lines(out / PROBLEMS, (asdict(row.problem) for row in rows))
         return
-    _write_lines(out / TRAIN, (_lesson(row.problem, row.trace) for row in rows if row.trace))
+    _write_lines(out / TRAIN, (_example(row.problem, row.trace) for row in rows if row.trace))
     _write_parquet(out / PARQUET, rows)
 
 
-def _lesson(problem: Problem, trace: Trace) -> dict[str, object]:
+def _example(problem: Problem, trace: Trace) -> dict[str, object]:
     return {"problem": asdict(problem), "trace": asdict(trace)}
 
 
@@ -37,7 +40,7 @@ def _write_lines(path: Path, values: Iterable[dict[str, object]]) -> None:
 
 
 def _write_parquet(path: Path, rows: RowFile) -> None:
-    """The columns of simplescaling/s1K at the hub."""
+    """Write the columns of simplescaling/s1K at the hub."""
     import pyarrow
     from pyarrow import parquet
 

@@ -1,4 +1,4 @@
-"""The attempts of the models whose solved problems are too easy: asked for, or read from files."""
+"""Attempts of the solver models, whose solved problems are too easy: asked for, or read from files."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -16,9 +16,7 @@ from curation.traces.teacher import Sampling
 
 @dataclass(frozen=True, slots=True)
 class AskedAttempts(AskedStage[list[Endpoint]]):
-    """A stage: every solver answers every question. A row that one of them cannot be asked about is
-    dropped.
-    """
+    """A stage: every solver answers every question. A row without a reply of each solver is dropped."""
 
     solvers: tuple[Place, ...]
     desk: Desk
@@ -26,12 +24,19 @@ class AskedAttempts(AskedStage[list[Endpoint]]):
 
     @property
     def window(self) -> int:
+        """The maximum number of rows in flight."""
         return self.desk.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        """The solvers' endpoints, as a context."""
         return self.desk.open(*self.solvers)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        """Add every solver's attempt to the row.
+
+        Raises:
+            UnansweredError: An endpoint has no usable reply.
+        """
         made = [await self._attempt(row, endpoint) for endpoint in asked]
         return replace(row, attempts=(*row.attempts, *made))
 
@@ -51,11 +56,12 @@ class AskedAttempts(AskedStage[list[Endpoint]]):
 
 @dataclass(frozen=True, slots=True)
 class BroughtAttempts:
-    """A stage: `files` are (model, format, path), and every row needs an attempt of every model."""
+    """A stage: `files` are (model, format, path); a row without an attempt of each model is dropped."""
 
     files: tuple[tuple[str, str, Path], ...]
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Add the attempts in the files to each row."""
         models = tuple(dict.fromkeys(model for model, _, _ in self.files))
         stream: Iterator[Outcome] = iter(rows)
         for model in models:

@@ -1,6 +1,6 @@
-"""Drop what any of the models solves; and mark which traces are right, for the preselection.
+"""Drop problems that any solver solves; and mark which traces are correct, for the preselection.
 
-Without a judge a row that no rule can grade is dropped as ungraded: it is not taken for hard.
+Without a judge, a row that no rule can grade is dropped as ungraded, not taken for hard.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from server.reasoning.grading.pool import GradingPool
 
 @dataclass(frozen=True, slots=True)
 class Grading:
-    """How attempts and traces are graded: so many math-verify processes, and a judge or none."""
+    """How attempts and traces are graded: the number of math-verify processes, and an optional judge."""
 
     desk: Desk
     judge: Place | None = None
@@ -26,6 +26,7 @@ class Grading:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[Grader]:
+        """The grader, as a context."""
         async with AsyncExitStack() as stack:
             pool = await stack.enter_async_context(GradingPool(self.processes))
             if self.judge is None:
@@ -37,18 +38,25 @@ class Grading:
 
 @dataclass(frozen=True, slots=True)
 class TooEasy(AskedStage[Grader]):
-    """A stage: a row whose problem any attempt solves is dropped, with the solver's name."""
+    """A stage: drop a row if any attempt solves its problem; the detail names the solver."""
 
     grading: Grading
 
     @property
     def window(self) -> int:
+        """The maximum number of rows in flight."""
         return self.grading.desk.window
 
     def open(self) -> AbstractAsyncContextManager[Grader]:
+        """The grader, as a context."""
         return self.grading.open()
 
     async def work(self, row: Row, asked: Grader) -> Outcome:
+        """Grade the attempts of the row, and drop it if one is correct.
+
+        Raises:
+            UnansweredError: An endpoint has no usable reply.
+        """
         if not row.attempts:
             return Dropped(row, "no_attempt")
         grades = [await asked.grade(row.problem, attempt.text) for attempt in row.attempts]
@@ -67,20 +75,21 @@ class TooEasy(AskedStage[Grader]):
 
 @dataclass(frozen=True, slots=True)
 class GradedTraces(AskedStage[Grader]):
-    """A stage that drops nothing: it writes into each trace whether its answer is right, if that
-    can be told.
-    """
+    """A stage that drops nothing: it records in each trace whether its answer is correct, if decidable."""
 
     grading: Grading
 
     @property
     def window(self) -> int:
+        """The maximum number of rows in flight."""
         return self.grading.desk.window
 
     def open(self) -> AbstractAsyncContextManager[Grader]:
+        """The grader, as a context."""
         return self.grading.open()
 
     async def work(self, row: Row, asked: Grader) -> Outcome:
+        """Grade the trace of the row."""
         if row.trace is None or row.trace.correct is not None:
             return row
         try:

@@ -1,6 +1,4 @@
-"""Give every row without a domain one: a model chooses among the MSC codes. What is no code is
-asked for again.
-"""
+"""Gives each row without a domain one: a model chooses an MSC code; other replies are asked for again."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -25,28 +23,35 @@ TRIES = 3
 
 @dataclass(frozen=True, slots=True)
 class Labeller(AskedStage[list[Endpoint]]):
-    """A stage: rows that their source gave a domain pass without a call."""
+    """A stage: rows with a domain from their source pass without a request."""
 
     place: Place
     desk: Desk
 
     @property
     def window(self) -> int:
+        """The maximum number of rows in flight."""
         return self.desk.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        """The labeller's endpoint, as a context."""
         return self.desk.open(self.place)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        """Ask for the domain of the row if it has none.
+
+        Raises:
+            UnansweredError: An endpoint has no usable reply.
+        """
         if row.problem.domain:
             return row
         [endpoint] = asked
-        said = ""
+        reply = ""
         for sample in range(TRIES):
-            said = (await endpoint.ask(self._request(row, sample))).answer.strip()
-            if (code := code_of(said)) in MSC:
+            reply = (await endpoint.ask(self._request(row, sample))).answer.strip()
+            if (code := code_of(reply)) in MSC:
                 return replace(row, problem=replace(row.problem, domain=code))
-        return Dropped(row, "no_domain", f"the model ends with {said[-40:]!r}, which is no code")
+        return Dropped(row, "no_domain", f"the model ends with {reply[-40:]!r}, which is no code")
 
     def _request(self, row: Row, sample: int) -> Request:
         fields = "\n".join(f"{code} {title}" for code, title in MSC.items())
@@ -61,19 +66,21 @@ class Labeller(AskedStage[list[Endpoint]]):
 
 
 def code_of(text: str) -> str:
-    """The last two characters (s1's rule), after a full stop or bold marks."""
+    """The last two characters of a reply (s1's rule), before a final full stop or bold marks."""
     return text.rstrip(" .*`\n")[-2:]
 
 
 def no_domain(row: Row) -> Fault | None:
+    """A rule for runs without a labeller: drop rows without a domain."""
     return None if row.problem.domain else Fault("no_domain", "its source has none, and no model was asked")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceAsDomain:
-    """A stage for runs without a labeller: what has no domain of its own counts as its source's."""
+    """A stage for runs without a labeller: a row without a domain gets its source as domain."""
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Set the domain of each row without one."""
         for row in rows:
             domain = row.problem.domain or f"source:{row.problem.source}"
             yield replace(row, problem=replace(row.problem, domain=domain))

@@ -60,8 +60,9 @@ def filter_stage(name: str, *rules: Rule) -> Stage:
 
 
 class AskedStage(ABC, Generic[Asked]):
-    """A stage that asks endpoints about its rows, as many at once as the desk's window holds; the outcomes
-    keep the order of the rows. A row about which an endpoint gives no answer is dropped with its reason.
+    """A stage that asks endpoints about its rows, `window` at a time; the outcomes keep the rows' order.
+
+    A row without a usable reply is dropped with the reason.
     """
 
     __slots__ = ()
@@ -69,17 +70,22 @@ class AskedStage(ABC, Generic[Asked]):
     @property
     @abstractmethod
     def window(self) -> int:
-        """How many rows are worked on at once."""
+        """The maximum number of rows in flight."""
 
     @abstractmethod
     def open(self) -> AbstractAsyncContextManager[Asked]:
-        """What is asked: opened before the first row, closed after the last."""
+        """What is asked, as a context: entered before the first row, left after the last."""
 
     @abstractmethod
     async def work(self, row: Row, asked: Asked) -> Outcome:
-        """What becomes of one row. May raise UnansweredError."""
+        """The outcome of one row.
+
+        Raises:
+            UnansweredError: An endpoint has no usable reply.
+        """
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield the outcomes of the rows."""
         return in_window(rows, self._opened(), self.window)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""Ask the teacher: the question and nothing else, as the paper did; thinking and answer are kept apart."""
+"""Asks the teacher for a trace: the question alone, as in the paper; thinking and answer are kept apart."""
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from server.reasoning.records import Trace
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """What the teacher is asked with; None leaves it to the endpoint's own default, as the paper did."""
+    """The teacher's sampling parameters; None leaves one to the endpoint's default, as in the paper."""
 
     temperature: float | None = None
     max_tokens: int | None = None
@@ -23,7 +23,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Teacher(AskedStage[list[Endpoint]]):
-    """A stage: rows that have a trace pass, the others are asked about."""
+    """A stage: rows that have a trace pass, the others are asked for."""
 
     place: Place
     desk: Desk
@@ -31,12 +31,19 @@ class Teacher(AskedStage[list[Endpoint]]):
 
     @property
     def window(self) -> int:
+        """The maximum number of rows in flight."""
         return self.desk.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+        """The teacher's endpoint, as a context."""
         return self.desk.open(self.place)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+        """Ask for a trace of the row if it has none.
+
+        Raises:
+            UnansweredError: An endpoint has no usable reply.
+        """
         if row.trace is not None:
             return row
         [endpoint] = asked

@@ -1,4 +1,4 @@
-"""The escape rate: how often thinking goes on inside the answer after a forced close."""
+"""The escape rate: how often thinking continues inside the answer after a forced close."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ import numpy as np
 from server.reasoning.ends import End
 
 FORCED = frozenset(end.value for end in End if end.is_forced)
-# An answer is too long when it is this many times longer than all but 1% of those after a natural end.
+# An answer is too long at this multiple of the 99th percentile of answers after a natural end.
 TOO_LONG = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How one reply's thinking ended, whether its answer's text thinks on, and the answer's tokens."""
+    """How a reply's thinking ended, whether its answer's text thinks on, and the answer's tokens."""
 
     end: str | None
     thinks_on: bool
@@ -22,13 +22,13 @@ class Ending:
 
 
 def longest_answer(natural: Sequence[Ending]) -> float | None:
-    """From here on an answer counts as thinking; None without answers after a natural end."""
+    """The length in tokens above which an answer counts as thinking; None without natural ends."""
     lengths = [e.answer_tokens for e in natural if e.end not in FORCED and e.answer_tokens is not None]
     return TOO_LONG * float(np.percentile(lengths, 99)) if lengths else None
 
 
 def escape_rate(endings: Sequence[Ending], longest: float | None) -> float | None:
-    """Share of the forced closes after which thinking went on, in words or in length; None without any."""
+    """The share of forced closes after which thinking continued, by text or by length; None without any."""
     forced = [ending for ending in endings if ending.end in FORCED]
     if not forced:
         return None

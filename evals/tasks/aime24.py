@@ -1,5 +1,6 @@
-"""Task aime24: the 30 problems of AIME I and II of 2024, figures only where a problem needs them, as in
-the paper.
+"""Task aime24: the 30 problems of AIME I and II of 2024.
+
+As in the paper, with figures only where a problem needs them.
 """
 
 from evals.tasks.hub_task import hub_task

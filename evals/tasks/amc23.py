@@ -1,4 +1,4 @@
-"""Task amc23: the 40 problems of AMC 12 of 2023 that have an integer or decimal answer."""
+"""Task amc23: the 40 problems of AMC 12 2023 with an integer or decimal answer."""
 
 from evals.tasks.hub_task import hub_task
 from evals.tasks.source import Hub

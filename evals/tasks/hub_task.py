@@ -1,6 +1,4 @@
-"""A task whose problems are the rows of a set at the hub, its fields the row's columns, asked bare and graded
-as mathematics.
-"""
+"""Tasks whose problems are rows of a hub data set: the prompt is the question, graded as mathematics."""
 
 from collections.abc import Sequence
 
@@ -19,8 +17,11 @@ def hub_task(
     ids: Sequence[str] = ("id",),
     domain: str = "domain",
 ) -> Task:
-    """`question`, `answer` and `ids`: the columns that may hold it, the first that is there counts; `domain`:
-    the column of the domain, which may be missing."""
+    """The task of a hub data set.
+
+    `question`, `answer` and `ids` list column names, of which the first present one is used; `domain` is the
+    column of the domain, which may be missing.
+    """
 
     def problem(row: Row, place: Place) -> Problem:
         return Problem(

@@ -1,4 +1,4 @@
-"""Task math500: the 500 problems of MATH's test split that OpenAI's PRM800K kept for testing."""
+"""Task math500: the 500 problems of MATH's test split that OpenAI's PRM800K reserved for testing."""
 
 from evals.tasks.hub_task import hub_task
 from evals.tasks.source import Hub

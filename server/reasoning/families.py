@@ -1,4 +1,4 @@
-"""A family is a model line's thinking marks. One row each; the tokenizer turns them into ids elsewhere."""
+"""A family: the thinking marks of a model line. One row each; token ids are computed elsewhere."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -8,41 +8,40 @@ FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The text around thinking, as one line of models writes it."""
+    """The texts around thinking, as the models of one line write them."""
 
     name: str
     start: str
     """Opens thinking."""
     end: str
-    """Closes thinking: the delimiter."""
+    """Closes thinking."""
     cue: str = FINAL_ANSWER_CUE
     """Follows a forced close (never a natural one), unless a request sets `end_message`."""
     nudge: str = "Wait"
-    """Appended instead of an end. Tokenised by itself, without a space or a line before it: thinking
-    ends with a line break in every family here, so the text reads "...\\nWait" (as in s1's own code)."""
+    """Appended instead of an end. Tokenised separately, without a space or line break before it: thinking
+    ends with a line break in all of these families, so the text reads "...\\nWait" (as in s1's code)."""
     end_of_turn: tuple[str, ...] = ("<|im_end|>",)
     """Further marks that end the message; inside thinking they count as an end."""
     tool_call: tuple[str, ...] = ("<tool_call>",)
-    """Marks that open a tool call; inside thinking they count as an end and move behind it."""
+    """Marks that open a tool call; inside thinking they count as an end and are moved after it."""
     always_opens: bool = False
-    """Thinking is part of the format: a prompt that does not open it gets `start` forced."""
+    """Thinking is part of the format: `start` is forced if the prompt does not open thinking."""
     line_break_before_end: bool = False
-    """A forced close puts a line break first unless the thinking ends with one."""
+    """A forced close begins with a line break unless thinking ends with one."""
     step_mark: str | None = None
-    """Opens each step of models of this line that were trained to count them down; `{steps}` are left."""
+    """Opens each step, on models trained to count steps down; `{steps}` is the number left."""
     model_prefixes: tuple[str, ...] = ()
-    """Lower-case beginnings of model ids whose marks no tokenizer or template shows."""
+    """Lower-case prefixes of model ids whose tokenizer and template do not show the marks."""
     is_detectable: bool = True
-    """Whether marks in a tokenizer or a template tell the family; False where they are every chat's own."""
+    """Whether the marks identify the family; False if they consist of general chat marks."""
     is_plain_text: bool = False
-    """The marks are ordinary text to the tokenizers of this line's models, several tokens long."""
+    """Whether the marks are ordinary text of several tokens to these models' tokenizers."""
     answer_prefix: str | None = None
-    """What an answer begins with in training texts; None: the cue and a blank."""
+    """The beginning of an answer in training texts; None: the cue and a space."""
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Every text that stands around thinking and never in it or in an answer: start, end, and what a
-        step's mark begins with."""
+        """The texts around thinking: start, end, and the beginning of a step's mark."""
         step = (self.step_mark.partition("{")[0],) if self.step_mark else ()
         return (self.start, self.end, *step)
 
@@ -91,10 +90,10 @@ FAMILIES: dict[str, Family] = {
 def detect_family(
     model: str, chat_template: str | None, vocabulary: Container[str]
 ) -> tuple[Family | None, str]:
-    """The family of a model and, in words, how it was found; (None, why) when nothing tells.
+    """The family of a model and how it was found, in words; (None, reason) if nothing identifies it.
 
-    Only marks that are whole tokens or stand in the template count: a text like "<think>" can be
-    tokenised by every model, which says nothing.
+    Only marks that are single tokens or occur in the template count: any tokenizer can encode a text like
+    "<think>".
     """
     for family in FAMILIES.values():
         if model.lower().startswith(family.model_prefixes or ("\0",)):

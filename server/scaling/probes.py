@@ -1,7 +1,7 @@
-"""Probes: has the answer settled? Each looks at the answer as it would be if thinking closed here.
+"""Probes that decide whether the answer has settled, from the answer the model would give now.
 
-`trial` asks for a trial answer and waits for it to stay the same (Dynasor, arXiv 2412.20993). `entropy` looks
-at the answer's first token and waits for its entropy to stand still (EAT, arXiv 2509.26522).
+`trial` compares short trial answers (Dynasor, arXiv 2412.20993); `entropy` uses the entropy of the answer's
+first token (EAT, arXiv 2509.26522).
 """
 
 from math import exp, log
@@ -12,21 +12,21 @@ from server.scaling.equality import Equality, ballot
 from server.scaling.samples import Ask, AskKind, SampleSource
 
 TRIAL_TOKENS = 48
-"""A trial answer is short: it ends at a line's end, or here."""
-LIKELIEST = 20
-"""How many of the first token's alternatives the entropy is taken over; the rest counts as one more."""
-BLANKS = 2
-"""So many tokens that show nothing (a space, a line break) may stand in front of the first that does."""
+"""Maximum length of a trial answer, which otherwise ends at a line break."""
+TOP_LOGPROBS = 20
+"""Number of alternatives the entropy is computed over; the rest counts as one more."""
+MAX_BLANK_TOKENS = 2
+"""Maximum number of whitespace tokens skipped before the answer's first visible token."""
 EAT_ALPHA = 0.2
 EAT_MIN = 4
-"""EAT's own: the share of a new value in the moving averages, and how many values it takes to judge."""
+"""EAT's constants: the weight of a new value in the moving averages, and the minimum number of values."""
 
 
 class Probe(Protocol):
-    """For one chain of thinking."""
+    """A probe for one chain of thinking."""
 
     async def has_settled(self, chain: TokenIds) -> bool:
-        """Called at one sentence end after another."""
+        """Whether the answer has settled; called at each probed sentence end, in order."""
 
 
 def _ask(
@@ -42,7 +42,7 @@ def _ask(
         AskKind.PROBE,
         prefix=source.marks.closed(chain, source.budget),
         stop=stop,
-        budget=ThinkingBudget(),  # thinking is closed: nothing of it is left to keep
+        budget=ThinkingBudget(),  # thinking is closed: no budget applies
         temperature=0.0,
         logprobs=logprobs,
         max_completion_tokens=max_completion_tokens,
@@ -50,7 +50,7 @@ def _ask(
 
 
 class Trial:
-    """Settled when `patience` trial answers in a row are the same one."""
+    """Settled when `patience` trial answers in a row are equal."""
 
     def __init__(self, source: SampleSource, equality: Equality, patience: int) -> None:
         self._source = source
@@ -60,17 +60,18 @@ class Trial:
         self._same = 0
 
     async def has_settled(self, chain: TokenIds) -> bool:
+        """Ask for a trial answer and compare it with the previous one."""
         source = self._source
         got = await source.ask(_ask(source, chain, stop=("\n",), max_completion_tokens=TRIAL_TOKENS))
-        said = ballot(got.answer)
-        is_same = said is not None and self._last is not None and await self._equality.same(self._last, said)
-        self._same = self._same + 1 if is_same else int(said is not None)
-        self._last = said
+        last, trial = self._last, ballot(got.answer)
+        is_same = trial is not None and last is not None and await self._equality.same(last, trial)
+        self._same = self._same + 1 if is_same else int(trial is not None)
+        self._last = trial
         return self._same >= self._patience
 
 
 class Entropy:
-    """Settled when the entropy's variance, as a moving average, falls below `variance`."""
+    """Settled when the moving average of the entropy's variance falls below `variance`."""
 
     def __init__(self, source: SampleSource, variance: float) -> None:
         self._source = source
@@ -79,10 +80,13 @@ class Entropy:
         self._seen = 0
 
     async def has_settled(self, chain: TokenIds) -> bool:
+        """Ask for the answer's first token and update the moving averages."""
         source = self._source
-        got = await source.ask(_ask(source, chain, logprobs=LIKELIEST, max_completion_tokens=BLANKS + 1))
-        shown = [bool(source.marks.decode([token]).strip()) for token in got.tokens]
-        value = entropy(got.alternatives[shown.index(True)]) if any(shown) else 0.0
+        got = await source.ask(
+            _ask(source, chain, logprobs=TOP_LOGPROBS, max_completion_tokens=MAX_BLANK_TOKENS + 1)
+        )
+        is_visible = [bool(source.marks.decode([token]).strip()) for token in got.tokens]
+        value = entropy(got.alternatives[is_visible.index(True)]) if any(is_visible) else 0.0
         self._seen += 1
         self._mean += EAT_ALPHA * (value - self._mean)
         self._variance += EAT_ALPHA * ((value - self._mean) ** 2 - self._variance)
@@ -91,7 +95,10 @@ class Entropy:
 
 
 def entropy(logprobs: tuple[float, ...]) -> float:
-    """In nats, of a distribution whose likeliest values are known; what is missing counts as one value."""
+    """The entropy in nats of a distribution known by its most likely values, `logprobs` of shape [k].
+
+    The remaining probability counts as one further value.
+    """
     known = [exp(each) for each in logprobs]
     rest = max(0.0, 1 - sum(known))
     return -sum(p * log(p) for p in (*known, rest) if p > 0)
