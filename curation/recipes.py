@@ -8,8 +8,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from curation.ask.desk import Desk
 from curation.ask.request import place_from
+from curation.ask.settings import AskSettings
 from curation.decontaminate.contamination import Contamination
 from curation.decontaminate.duplicates import Duplicates
 from curation.decontaminate.overlap import Overlap
@@ -151,7 +151,7 @@ def _traced(settings: Settings) -> tuple[Stage, ...]:
     brought = (Stage("brought_traces", Brought(files), by_row=True),) if files else ()
     if settings.teacher:
         sampling = Sampling(thinking_budget=settings.teacher_budget)
-        teacher = Teacher(place_from(settings.teacher), desk(settings), sampling)
+        teacher = Teacher(place_from(settings.teacher), ask_settings(settings), sampling)
         return (*brought, Stage("traces", teacher, by_row=True))
     if settings.generate == "nano":
         return (*brought, Stage("traces", NanoTeacher(settings.seed), by_row=True))
@@ -195,7 +195,7 @@ def _hard(settings: Settings) -> tuple[Stage, ...]:
     longest = settings.solver_max_tokens or (None if settings.generate == "nano" else 32_768)
     sampling = Sampling(temperature=0.05, max_tokens=longest, seed=settings.seed)
     brought = (Stage("brought_attempts", BroughtAttempts(files), by_row=True),) if files else ()
-    asked = AskedAttempts(places, desk(settings), sampling)
+    asked = AskedAttempts(places, ask_settings(settings), sampling)
     made = places or "attempts" in settings.skip
     return (
         *brought,
@@ -214,7 +214,7 @@ def _attempt_files(settings: Settings) -> Iterator[tuple[str, str, Path]]:
 
 def _labelled(settings: Settings) -> tuple[Stage, ...]:
     if settings.labeller:
-        label = Stage("domains", Labeller(place_from(settings.labeller), desk(settings)), by_row=True)
+        label = Stage("domains", Labeller(place_from(settings.labeller), ask_settings(settings)), by_row=True)
     elif settings.source_as_domain:
         label = Stage("domains", SourceAsDomain(), by_row=True)
     else:
@@ -231,13 +231,13 @@ def _selected(settings: Settings) -> Stage:
     return Stage("select", choose)
 
 
-def desk(settings: Settings) -> Desk:
+def ask_settings(settings: Settings) -> AskSettings:
     """How this run asks its endpoints."""
-    memory = settings.cache or settings.out / "replies.sqlite"
-    return Desk(memory, settings.concurrency, settings.tries, settings.timeout_s, settings.api_key)
+    cache = settings.cache or settings.out / "replies.sqlite"
+    return AskSettings(cache, settings.concurrency, settings.tries, settings.timeout_s, settings.api_key)
 
 
 def grading(settings: Settings) -> Grading:
     """How this run grades attempts and traces."""
     judge = place_from(settings.judge) if settings.judge else None
-    return Grading(desk(settings), judge, settings.processes)
+    return Grading(ask_settings(settings), judge, settings.processes)

@@ -9,7 +9,7 @@ from random import Random
 
 import httpx
 
-from curation.ask.memory import Memory
+from curation.ask.reply_cache import ReplyCache
 from curation.ask.request import Place, Reply, Request, UnansweredError
 from curation.ask.split import reply_from
 from curation.errors import CurationError
@@ -33,7 +33,7 @@ class Endpoint:
     def __init__(
         self,
         place: Place,
-        memory: Memory,
+        cache: ReplyCache,
         http: httpx.AsyncClient,
         slots: asyncio.Semaphore,
         tries: int,
@@ -41,7 +41,7 @@ class Endpoint:
     ) -> None:
         self.place = place
         self._slots = slots
-        self._memory, self._http = memory, http
+        self._cache, self._http = cache, http
         self._tries, self._first_pause_s = tries, first_pause_s
         self._failures = 0
         # Used for retry pauses only, not for any output.
@@ -55,7 +55,7 @@ class Endpoint:
             EndpointDownError: MAX_FAILURES requests failed in succession, or the endpoint refuses the key or
                 the model.
         """
-        if (known := self._memory.recall(request)) is not None:
+        if (known := self._cache.get(request)) is not None:
             return known
         try:
             reply = await self._ask_with_retries(request)
@@ -68,7 +68,7 @@ class Endpoint:
                 ) from error
             raise
         self._failures = 0
-        self._memory.keep(request, reply)
+        self._cache.put(request, reply)
         return reply
 
     async def _ask_with_retries(self, request: Request) -> Reply:

@@ -5,12 +5,12 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curation.ask.desk import Desk
 from curation.ask.endpoint import Endpoint
 from curation.ask.request import Place, Request
+from curation.ask.settings import AskSettings
 from curation.row import Attempt, Dropped, Outcome, Row
 from curation.run.stage import AskedStage
-from curation.traces.shelf import shelf_of
+from curation.traces.store import open_store
 from curation.traces.teacher import Sampling
 
 
@@ -19,17 +19,17 @@ class AskedAttempts(AskedStage[list[Endpoint]]):
     """A stage: every solver answers every question. A row without a reply of each solver is dropped."""
 
     solvers: tuple[Place, ...]
-    desk: Desk
+    asking: AskSettings
     sampling: Sampling
 
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
-        return self.desk.window
+        return self.asking.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
         """The solvers' endpoints, as a context."""
-        return self.desk.open(*self.solvers)
+        return self.asking.open(*self.solvers)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
         """Add every solver's attempt to the row.
@@ -65,19 +65,19 @@ class BroughtAttempts:
         models = tuple(dict.fromkeys(model for model, _, _ in self.files))
         stream: Iterator[Outcome] = iter(rows)
         for model in models:
-            shelf = tuple((form, path) for name, form, path in self.files if name == model)
-            stream = _with_attempts(stream, model, shelf)
+            own = tuple((form, path) for name, form, path in self.files if name == model)
+            stream = _with_attempts(stream, model, own)
         return stream
 
 
 def _with_attempts(
     rows: Iterable[Outcome], model: str, files: tuple[tuple[str, Path], ...]
 ) -> Iterator[Outcome]:
-    with shelf_of(files) as shelf:
+    with open_store(files) as store:
         for row in rows:
             if isinstance(row, Dropped):
                 yield row
-            elif (found := shelf.find(row)) is None:
+            elif (found := store.find(row)) is None:
                 yield Dropped(row, "no_attempt", f"of {model}")
             else:
                 yield replace(row, attempts=(*row.attempts, Attempt(model, found.answer)))

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from curation.ask.desk import Desk
 from curation.ask.request import Place, UnansweredError
+from curation.ask.settings import AskSettings
 from curation.difficulty.grader import Grader
 from curation.difficulty.judge import Judge
 from curation.row import Dropped, Outcome, Row
@@ -20,7 +20,7 @@ from server.reasoning.grading.pool import GradingPool
 class Grading:
     """How attempts and traces are graded: the number of math-verify processes, and an optional judge."""
 
-    desk: Desk
+    asking: AskSettings
     judge: Place | None = None
     processes: int = 2
 
@@ -32,7 +32,7 @@ class Grading:
             if self.judge is None:
                 yield Grader(pool)
                 return
-            [endpoint] = await stack.enter_async_context(self.desk.open(self.judge))
+            [endpoint] = await stack.enter_async_context(self.asking.open(self.judge))
             yield Grader(pool, Judge(endpoint))
 
 
@@ -45,7 +45,7 @@ class TooEasy(AskedStage[Grader]):
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
-        return self.grading.desk.window
+        return self.grading.asking.window
 
     def open(self) -> AbstractAsyncContextManager[Grader]:
         """The grader, as a context."""
@@ -82,7 +82,7 @@ class GradedTraces(AskedStage[Grader]):
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
-        return self.grading.desk.window
+        return self.grading.asking.window
 
     def open(self) -> AbstractAsyncContextManager[Grader]:
         """The grader, as a context."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from curation.ask.desk import Desk
 from curation.ask.endpoint import Endpoint
 from curation.ask.request import Place, Request
+from curation.ask.settings import AskSettings
 from curation.domains.msc import MSC
 from curation.row import Dropped, Outcome, Row
 from curation.run.stage import AskedStage, Fault
@@ -26,16 +26,16 @@ class Labeller(AskedStage[list[Endpoint]]):
     """A stage: rows with a domain from their source pass without a request."""
 
     place: Place
-    desk: Desk
+    asking: AskSettings
 
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
-        return self.desk.window
+        return self.asking.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
         """The labeller's endpoint, as a context."""
-        return self.desk.open(self.place)
+        return self.asking.open(self.place)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
         """Ask for the domain of the row if it has none.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from curation.row import Outcome, Row
-from curation.traces.shelf import shelf_of
+from curation.traces.store import open_store
 from server.reasoning.records import Trace
 
 
@@ -17,9 +17,9 @@ class Brought:
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
         """Add the trace in the files, if any, to each row without one."""
-        with shelf_of(self.files) as shelf:
+        with open_store(self.files) as store:
             for row in rows:
-                found = shelf.find(row) if row.trace is None else None
+                found = store.find(row) if row.trace is None else None
                 if found is None:
                     yield row
                 else:

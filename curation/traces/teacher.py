@@ -3,9 +3,9 @@
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from curation.ask.desk import Desk
 from curation.ask.endpoint import Endpoint
 from curation.ask.request import Place, Request
+from curation.ask.settings import AskSettings
 from curation.row import Outcome, Row
 from curation.run.stage import AskedStage
 from server.reasoning.records import Trace
@@ -26,17 +26,17 @@ class Teacher(AskedStage[list[Endpoint]]):
     """A stage: rows that have a trace pass, the others are asked for."""
 
     place: Place
-    desk: Desk
+    asking: AskSettings
     sampling: Sampling = Sampling()
 
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
-        return self.desk.window
+        return self.asking.window
 
     def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
         """The teacher's endpoint, as a context."""
-        return self.desk.open(self.place)
+        return self.asking.open(self.place)
 
     async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
         """Ask for a trace of the row if it has none.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.desk import Desk
+from curation.ask.settings import AskSettings
 from curation.difficulty.filter import GradedTraces, Grading, TooEasy
 from curation.domains.msc import MSC
 from curation.quality import questions, traces
@@ -66,7 +66,7 @@ def pool() -> Iterator[Outcome]:
 @pytest.fixture(scope="module")
 def funnel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, StageCount]:
     folder: Path = tmp_path_factory.mktemp("paper")
-    grading = Grading(Desk(folder / "none.sqlite"), None, 1)
+    grading = Grading(AskSettings(folder / "none.sqlite"), None, 1)
     stages = (
         filter_stage("features", traces.no_trace, questions.no_reference),
         filter_stage(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.desk import Desk
 from curation.ask.endpoint import MAX_FAILURES, EndpointDownError
 from curation.ask.request import Place, Request, place_from
+from curation.ask.settings import AskSettings
 from curation.errors import CurationError
 from curation.row import Dropped, Outcome, Row
 from curation.traces.teacher import Sampling, Teacher
@@ -17,12 +17,12 @@ from tests.curation.rows import a_row, kept, reasons
 ROWS = [a_row(f"What is {at} + 1?", id=f"math/{at}") for at in range(12)]
 
 
-def desk(tmp_path: Path, concurrency: int = 4) -> Desk:
-    return Desk(tmp_path / "replies.sqlite", concurrency, tries=3, first_pause_s=0.001)
+def ask_settings(tmp_path: Path, concurrency: int = 4) -> AskSettings:
+    return AskSettings(tmp_path / "replies.sqlite", concurrency, tries=3, first_pause_s=0.001)
 
 
 def asked(url: str, tmp_path: Path, rows: list[Row] = ROWS, concurrency: int = 4) -> list[Outcome]:
-    return list(Teacher(Place("m", url), desk(tmp_path, concurrency))(rows))
+    return list(Teacher(Place("m", url), ask_settings(tmp_path, concurrency))(rows))
 
 
 def right(body: Body, _: int) -> Said:
@@ -38,7 +38,7 @@ def test_the_teacher_is_asked_the_question_and_nothing_else(tmp_path: Path) -> N
 def test_a_thinking_budget_is_sent_as_an_object(tmp_path: Path) -> None:
     with faked(right) as fake:
         sampling = Sampling(thinking_budget='{"num_waits": 2}')
-        list(Teacher(Place("m", fake.url), desk(tmp_path), sampling)(ROWS[:1]))
+        list(Teacher(Place("m", fake.url), ask_settings(tmp_path), sampling)(ROWS[:1]))
     assert fake.asked[0]["thinking_budget"] == {"num_waits": 2}
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.desk import Desk
 from curation.ask.request import Place
+from curation.ask.settings import AskSettings
 from curation.difficulty.attempts import AskedAttempts, BroughtAttempts
 from curation.difficulty.filter import GradedTraces, Grading, TooEasy
 from curation.difficulty.grader import answer_in
@@ -16,8 +16,8 @@ from tests.curation.endpoint import HTML, Body, Said, chat, faked
 from tests.curation.rows import a_row, kept, reasons
 
 
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "replies.sqlite", 4, tries=2, first_pause_s=0.001)
+def ask_settings(tmp_path: Path) -> AskSettings:
+    return AskSettings(tmp_path / "replies.sqlite", 4, tries=2, first_pause_s=0.001)
 
 
 def tried(*texts: str, id: str = "math/1", answer: str = "2", solution: str = "") -> Row:
@@ -27,7 +27,7 @@ def tried(*texts: str, id: str = "math/1", answer: str = "2", solution: str = ""
 
 def filtered(rows: list[Row], tmp_path: Path, judge: str = "") -> list[Outcome]:
     place = Place("judge", judge) if judge else None
-    return list(TooEasy(Grading(desk(tmp_path), place, processes=1))(rows))
+    return list(TooEasy(Grading(ask_settings(tmp_path), place, processes=1))(rows))
 
 
 def test_a_row_that_either_model_solves_is_dropped_with_the_solvers_name(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_judge_that_answers_html_costs_its_row_only(tmp_path: Path) -> None:
 def test_every_solver_answers_every_question(tmp_path: Path) -> None:
     with faked(lambda body, _: chat(f"{body['model']}: \\boxed{{2}}", "Hm.")) as fake:
         stage = AskedAttempts(
-            (Place("small", fake.url), Place("large", fake.url)), desk(tmp_path), Sampling(0.05)
+            (Place("small", fake.url), Place("large", fake.url)), ask_settings(tmp_path), Sampling(0.05)
         )
         [row] = list(stage([a_row()]))
     assert isinstance(row, Row)
@@ -153,7 +153,7 @@ def test_grading_traces_drops_nothing_and_marks_what_can_be_told(tmp_path: Path)
         a_row(id="proof", thinking="t", said="So.", answer="", solution="s"),
         a_row(id="no trace"),
     ]
-    outcomes = list(GradedTraces(Grading(desk(tmp_path), None, 1))(rows))
+    outcomes = list(GradedTraces(Grading(ask_settings(tmp_path), None, 1))(rows))
     marks = {
         one.problem.id: one.trace.correct if one.trace else "-" for one in outcomes if isinstance(one, Row)
     }

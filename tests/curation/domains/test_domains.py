@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.desk import Desk
 from curation.ask.request import Place
+from curation.ask.settings import AskSettings
 from curation.domains.label import Labeller, SourceAsDomain, code_of
 from curation.domains.msc import MSC
 from curation.row import Outcome, Row
@@ -16,8 +16,8 @@ from tests.curation.rows import a_row, reasons
 
 def labelled(said: list[Said], tmp_path: Path, domain: str = "") -> tuple[list[Outcome], int]:
     with faked(lambda _, before: said[min(before, len(said) - 1)]) as fake:
-        desk = Desk(tmp_path / "r.sqlite", 1, tries=1)
-        return list(Labeller(Place("m", fake.url), desk)([a_row(domain=domain)])), len(fake.asked)
+        asking = AskSettings(tmp_path / "r.sqlite", 1, tries=1)
+        return list(Labeller(Place("m", fake.url), asking)([a_row(domain=domain)])), len(fake.asked)
 
 
 def domain_of(outcomes: list[Outcome]) -> str:

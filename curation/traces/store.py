@@ -17,7 +17,7 @@ from curation.traces.formats import FORMATS, Found
 _FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
 
-class Shelf:
+class TraceStore:
     """The store of a run."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
@@ -37,32 +37,32 @@ class Shelf:
 
 
 @contextmanager
-def shelf_of(files: tuple[tuple[str, Path], ...]) -> Iterator[Shelf]:
+def open_store(files: tuple[tuple[str, Path], ...]) -> Iterator[TraceStore]:
     """The store of these (format, path) files, as a context.
 
     Raises:
         CurationError: A format is unknown, or a row cannot be read; the message has its file and line.
     """
     with tempfile.TemporaryDirectory(prefix="s1-curate-") as folder:
-        db = sqlite3.connect(Path(folder) / "shelf.sqlite")
+        db = sqlite3.connect(Path(folder) / "store.sqlite")
         try:
             db.execute("create table found (key text primary key, found blob)")
-            shelf = Shelf(db)
+            store = TraceStore(db)
             for form, path in files:
                 for one in files_of(path):
-                    _fill(shelf, form, one)
-            yield shelf
+                    _fill(store, form, one)
+            yield store
         finally:
             db.close()
 
 
-def _fill(shelf: Shelf, form: str, path: Path) -> None:
+def _fill(store: TraceStore, form: str, path: Path) -> None:
     if form not in FORMATS:
         raise CurationError(f"{path}: {form!r} is no format of traces; there are {', '.join(FORMATS)}")
     for raw in read_raw(path):
         if raw.columns is None:
             raise CurationError(f"{raw.place}: {raw.fault}")
         try:
-            shelf.put(FORMATS[form](raw.columns))
+            store.put(FORMATS[form](raw.columns))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CurationError(f"{raw.place}: not of the format {form}: {error}") from error

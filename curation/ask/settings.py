@@ -9,15 +9,15 @@ from pathlib import Path
 import httpx
 
 from curation.ask.endpoint import Endpoint
-from curation.ask.memory import Memory
+from curation.ask.reply_cache import ReplyCache
 from curation.ask.request import Place
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class AskSettings:
     """How endpoints are asked: reply cache, concurrency, retries, timeouts."""
 
-    memory: Path
+    cache: Path
     concurrency: int = 64
     tries: int = 6
     timeout_s: float = 600.0
@@ -40,9 +40,9 @@ class Desk:
         limits = httpx.Limits(max_connections=self.concurrency, max_keepalive_connections=self.concurrency)
         timeout = httpx.Timeout(self.timeout_s, connect=10.0, pool=None)
         # httpx limits connections too, but at every reply it scans all requests that wait for one.
-        room = asyncio.Semaphore(self.concurrency)
-        with Memory(self.memory) as memory:
+        slots = asyncio.Semaphore(self.concurrency)
+        with ReplyCache(self.cache) as cache:
             async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout) as http:
                 yield [
-                    Endpoint(place, memory, http, room, self.tries, self.first_pause_s) for place in places
+                    Endpoint(place, cache, http, slots, self.tries, self.first_pause_s) for place in places
                 ]

@@ -18,7 +18,7 @@ from curation.errors import CurationError
 _REPLY: TypeAdapter[Reply] = TypeAdapter(Reply)
 
 
-class Memory:
+class ReplyCache:
     """The reply cache; a context."""
 
     def __init__(self, path: Path) -> None:
@@ -43,12 +43,12 @@ class Memory:
     ) -> None:
         self._db.close()
 
-    def recall(self, request: Request) -> Reply | None:
+    def get(self, request: Request) -> Reply | None:
         """The cached reply to a request, or None."""
         found = self._db.execute("select reply from replies where key = ?", (request.key,)).fetchone()
         return _REPLY.validate_json(found[0]) if found else None
 
-    def keep(self, request: Request, reply: Reply) -> None:
+    def put(self, request: Request, reply: Reply) -> None:
         """Store a reply.
 
         Raises:
