@@ -13,7 +13,7 @@ from evals.row import Row
 from evals.stats.escape import FORCED, Ending, escape_rate, longest_answer
 from evals.stats.intervals import paired_bootstrap, wilson, worth
 from evals.stats.scaling import Run, control, kept, performance, scaling
-from evals.stats.votes import Sample, majority, pass_at
+from evals.stats.votes import Sample, ballots_of, majority_at, pass_at
 
 BOOTSTRAP_SEED = 0
 
@@ -57,7 +57,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """The first k samples of every problem: the accuracy of voting over them, and their thinking tokens."""
+    """What a vote reaches over all subsets of k samples of every problem, and the thinking that k samples
+    cost together.
+    """
 
     k: int
     problems: int
@@ -218,11 +220,6 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _sum(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
-
-
 def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple[float, float, float] | None:
     """Percentage points above the natural stop with their interval, over problems graded in both."""
     ours, theirs = _scores(rows), _scores([row for cell in natural or () for row in cell.rows])
@@ -249,29 +246,36 @@ def _by_problem(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 
 def _votes(cells: Sequence[CellRun]) -> list[Vote]:
-    """Votes for k = 1, 2, 4, ... and n; the first k of the n samples vote, as in s1."""
-    samples: dict[str, list[Sample]] = {}
+    """For k = 1, 2, 4, ... and n, over all subsets of k of a problem's n samples."""
+    rows: dict[str, list[Row]] = {}
     for cell in sorted(cells, key=lambda one: one.repeat):
         for row in cell.rows:
-            samples.setdefault(row.problem_id, []).append(
-                Sample(row.extracted, row.score, row.thinking_tokens)
-            )
-    n = min((len(one) for one in samples.values()), default=0)
+            rows.setdefault(row.problem_id, []).append(row)
+    n = min((len(one) for one in rows.values()), default=0)
     steps = sorted({k for k in (2**power for power in range(20)) if k <= n} | ({n} if n else set()))
-    return [_vote(k, n, list(samples.values())) for k in steps]
+    problems = list(rows.values())
+    ballots = ballots_of([[row.extracted for row in one] for one in problems])
+    samples = [
+        [Sample(vote, row.score) for row, vote in zip(one, votes, strict=True) if row.score is not None]
+        for one, votes in zip(problems, ballots, strict=True)
+    ]
+    tokens = _mean(row.thinking_tokens for one in problems for row in one)
+    return [_vote(k, tokens, [one for one in samples if len(one) >= k]) for k in steps]
 
 
-def _vote(k: int, n: int, samples: Sequence[Sequence[Sample]]) -> Vote:
-    scores = [score for one in samples if (score := majority(one[:k])) is not None]
+def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[Sample]]) -> Vote:
+    """Of the problems that have k graded samples."""
+    scores = [majority_at(k, one) for one in samples]
     low, high = wilson(sum(scores), len(scores))
+    passed = [pass_at(k, sum(s.score == 1.0 for s in one), len(one)) for one in samples]
     return Vote(
         k=k,
         problems=len(samples),
-        tokens=_mean(_sum(s.tokens for s in one[:k]) for one in samples),
+        tokens=None if tokens is None else k * tokens,
         majority=100 * fmean(scores) if scores else 0.0,
         low=100 * low,
         high=100 * high,
-        pass_at_k=100 * fmean(pass_at(k, sum(s.score == 1.0 for s in one[:n]), n) for one in samples),
+        pass_at_k=100 * fmean(passed) if passed else 0.0,
     )
 
 

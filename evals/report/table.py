@@ -20,7 +20,7 @@ def tables_of(group: Group) -> str:
         parts += ["Accuracy by domain, %.", _domains(group, names)]
     if group.votes:
         parts += [
-            "Votes over the first k samples at the natural stop; tokens are those of all k.",
+            "Votes over k samples at the natural stop, over all subsets of k; tokens are those of all k.",
             _votes(group),
         ]
     if group.methods:

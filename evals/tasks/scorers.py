@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from evals.tasks.task import Judge, Score, Scorer
 from server.reasoning.answers import FinalAnswer, final_answer, letter, same_integer, same_letter, same_string
+from server.reasoning.equality import compare
 from server.reasoning.records import Problem
 
 
@@ -34,12 +35,10 @@ score_letter = _by_rule(same_letter, _choice)
 
 
 async def score_math(problem: Problem, answer: str, judge: Judge) -> Score:
-    """The score: equal text or integers need no judge; everything else is decided by math-verify."""
+    """Equal or different by rule needs no judge; everything else is math-verify's to say."""
     found = final_answer(answer)
     if found is None:
-        return _no_answer()
-    if same_integer(problem.answer, found.value) or same_string(problem.answer, found.value):
-        return Score(1.0, found.value, found.source)
-    verdict = await judge.equal(problem.answer, found.value)
+        return _nothing_said()
+    verdict = await compare(problem.answer, found.value, judge)
     value = None if verdict.right is None else float(verdict.right)
     return Score(value, found.value, found.source, verdict.failure)

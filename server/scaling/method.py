@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from server.scaling.equality import Equality
+from server.reasoning.equality import Equality
 from server.scaling.samples import Sample, SampleSource
 from server.scaling.scorers.scorer import Scorer
 

@@ -8,7 +8,7 @@ from math import exp, log
 from typing import Protocol
 
 from server.budget.budget import ThinkingBudget, TokenIds
-from server.scaling.equality import Equality, ballot
+from server.reasoning.equality import Equality, ballot
 from server.scaling.samples import Ask, AskKind, SampleSource
 
 TRIAL_TOKENS = 48

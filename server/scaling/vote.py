@@ -1,10 +1,11 @@
-"""Voting: samples with equal answers are grouped; the largest group wins."""
+"""Votes over samples: those whose answers are the same stand together; the largest group wins."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from server.scaling.equality import Equality, ballot
+from server.reasoning.equality import Equality, ballots
+from server.reasoning.votes import group
 from server.scaling.samples import Sample
 
 
@@ -13,40 +14,25 @@ class Choice:
     """An answer and the samples that gave it, in order."""
 
     answer: str
-    samples: list[Sample] = field(default_factory=list)
-    weight: float = 0.0
+    samples: list[Sample]
+    weight: float
 
 
 async def count(
     samples: Sequence[Sample], equality: Equality, weight: Callable[[Sample], float] = lambda _: 1.0
 ) -> list[Choice]:
-    """The choices in the order in which they were first given. A sample without an answer has no vote."""
-    choices: list[Choice] = []
-    for sample in samples:
-        voted = ballot(sample.answer)
-        if voted is None:
-            continue
-        choice = await _find(voted, choices, equality)
-        if choice is None:
-            choices.append(choice := Choice(voted))
-        choice.samples.append(sample)
-        choice.weight += weight(sample)
+    """The choices in order of first sight. A sample that answered nothing has no vote."""
+    choices = []
+    said = ballots([sample.answer for sample in samples])
+    for one in await group(said, equality):
+        members = [samples[index] for index in one.voters]
+        choices.append(Choice(one.answer, members, sum(map(weight, members), 0.0)))
     return choices
 
 
-async def _find(voted: str, choices: Sequence[Choice], equality: Equality) -> Choice | None:
-    for choice in choices:
-        if await equality.same(choice.answer, voted):
-            return choice
-    return None
-
-
-def plurality(choices: Sequence[Choice]) -> Choice:
-    """The choice with the maximum weight; ties go to the one first given.
-
-    This is the rule of s1 (the mode of a Counter) and of lm-eval's maj@k.
-    """
-    return max(choices, key=lambda choice: choice.weight)  # max returns the first of equal items
+def first_of_most(choices: Sequence[Choice]) -> Choice:
+    """The heaviest; of equals the one first given: s1's rule (Counter's mode), and lm-eval's maj@k."""
+    return max(choices, key=lambda choice: choice.weight)  # max takes the first of equals
 
 
 def votes_report(choices: Sequence[Choice]) -> list[dict[str, Any]]:

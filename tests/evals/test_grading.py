@@ -52,13 +52,19 @@ async def test_the_judge_agrees_with_qwens_grader_wherever_a_final_answer_stands
 
 
 async def test_a_failure_of_grading_is_neither_right_nor_wrong() -> None:
-    score = await score_math(problem("x"), r"\boxed{y}", Refuses())
-    assert score == Score(None, "y", r"\boxed{y}", "cannot compare x and y")
+    score = await score_math(problem("x^2"), r"\boxed{y^2}", Refuses())
+    assert score == Score(None, "y^2", r"\boxed{y^2}", "cannot compare x^2 and y^2")
 
 
 @pytest.mark.parametrize(
     ("answer", "value", "extracted"),
-    [("Final Answer: 7", 1.0, "7"), ("Final Answer: 8", 0.0, "8"), ("7", 0.0, None), ("", 0.0, None)],
+    [
+        ("Final Answer: 7", 1.0, "7"),
+        ("Final Answer: 8", 0.0, "8"),
+        ("7", 1.0, "7"),
+        ("I think so", 0.0, None),
+        ("", 0.0, None),
+    ],
 )
 async def test_integers_need_no_judge_and_a_final_answer(
     answer: str, value: float, extracted: str | None

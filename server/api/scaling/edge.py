@@ -23,7 +23,7 @@ from server.api.scaling.stream import Chunks
 from server.budget.budget import BudgetError
 from server.engine.client.call import Call
 from server.observability.telemetry import Telemetry
-from server.scaling.equality import Equality, Judge
+from server.reasoning.equality import Equality, Judge
 from server.scaling.marks import Marks
 from server.scaling.method import MethodContext, Outcome
 from server.scaling.request import SCORER, ScalingDefaults

@@ -13,7 +13,18 @@ from server.reasoning.answers import (
     same_integer,
     same_letter,
     same_string,
+    settle_same,
 )
+
+UNANSWERED = [
+    "Let me think about this more. We have 3 apples",
+    "To solve this, note that $x = 5$ and we continue",
+    "I think the answer should be somewhere else.",
+    "no idea",
+    "#### Step 3: do this\nwe have",
+    "#### 3. Compute the sum\nof all of them",
+    r"Put it in \boxed{}.",
+]
 
 
 @pytest.mark.parametrize(
@@ -63,7 +74,7 @@ def test_what_a_box_holds_comes_back_when_its_braces_are_balanced(inside: str) -
         ("**Final Answer**: $x + 1$.", "x + 1"),
         ("ANSWER:\n42\n", "42"),
         ("So the answer is $5$.", "5"),
-        ("The answer is definitely 8", "definitely 8"),
+        ("The answer is definitely 8", "8"),
     ],
 )
 def test_without_a_box_the_labelled_answer_counts(text: str, value: str) -> None:
@@ -72,9 +83,117 @@ def test_without_a_box_the_labelled_answer_counts(text: str, value: str) -> None
     assert found.value == value
 
 
-@pytest.mark.parametrize("text", ["", "193", "The answer is correct.", "Answer:", "Answer:   \n  "])
+@pytest.mark.parametrize(
+    "text", ["", "The answer is correct.", "Answer:", "Answer:   \n  ", "Answer\n---\n", *UNANSWERED]
+)
 def test_a_text_that_names_no_answer_has_none(text: str) -> None:
     assert final_answer(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("Final Answer:\n\\[\n42\n\\]", "42"),
+        (
+            "Final Answer:\n\\begin{pmatrix}\n1 \\\\ 2\n\\end{pmatrix}",
+            r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}",
+        ),
+        ("Final Answer: The minimum is $42$, which is reached at $x = 3$.", "42"),
+        ("Final Answer: There are 42 ways.", "42 ways"),
+        ("Final Answer: It takes 42 minutes.", "42 minutes"),
+        ("Final Answer: 42. I hope it is correct.", "42"),
+        ("Final Answer: Evelyn is the fastest.", "Evelyn is the fastest"),
+        ("Final Answer: The winner is Evelyn.", "Evelyn"),
+        ("Final Answer: C because A is wrong", "C"),
+        ("Final Answer: -42", "-42"),
+        ("Final Answer:\n- 42", "42"),
+        ("Final Answer: $x = 3$ and $y = 4$", "$x = 3$ and $y = 4$"),
+        ("The answer to the question is 42.", "42"),
+        ("The final answer should be Evelyn.", "Evelyn"),
+        (r"\[Answer: 042\]", "042"),
+        ("She sells 9.\n#### 42", "42"),
+        ("#### 42 dollars", "42 dollars"),
+        ("Final Answer: 42\n\nWait, let me check. The answer is 43.", "42"),
+        ("Put it in \\boxed{}.\nFinal Answer: 7", "7"),
+    ],
+)
+def test_what_follows_a_label_is_read_as_far_as_it_is_the_answer(text: str, value: str) -> None:
+    found = final_answer(text)
+    assert found is not None
+    assert found.value == value
+    assert found.source in text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["193", "$193$", "`193`", "**193**", "\\[\n193\n\\]", "193.", "x = 193", "193 dollars", "blue", "(B)"],
+)
+def test_a_reply_that_is_nothing_but_the_answer_is_one(text: str) -> None:
+    found = final_answer(text)
+    assert found is not None
+    assert found.source == text
+
+
+PIECES = [
+    *(
+        "\\boxed{",
+        "\\boxed{1}",
+        "\\boxed ",
+        "{",
+        "}",
+        "\\",
+        "Answer: ",
+        "Answer:\n",
+        "answer is ",
+        "answer is\n",
+    ),
+    *("**Answer**\n", "Final Answer: \\[\n", "Final Answer:\n```\n", "#### 4\n", "<answer>", "$", "**", "`"),
+    *(
+        "\n",
+        "\n- ",
+        " ",
+        "1",
+        "1,",
+        "1 ",
+        "a ",
+        "\\text{",
+        "\\frac{",
+        "^",
+        "\\,",
+        "~",
+        "> ",
+        "A. ",
+        "is ",
+        "\\(",
+    ),
+]
+
+
+def read_and_compare(text: str) -> None:
+    found = final_answer(text)
+    value = found.value if found else text
+    assert settle_same(value, value) is True
+    assert settle_same("71", value) is not True
+    assert not same_integer("71", value)
+    assert letter(value) in (None, "A", "I")
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_any_long_run_is_read_and_compared(piece: str) -> None:
+    """Where the time grew with the square of the length, this would take hours."""
+    read_and_compare(piece * (200_000 // len(piece)))
+
+
+@pytest.mark.parametrize("piece", ["\\boxed{", "1,234,"])
+def test_a_megabyte_after_a_label_is_read_and_compared(piece: str) -> None:
+    read_and_compare("Final Answer: " + piece * (1_000_000 // len(piece)))
+
+
+def test_numbers_longer_than_python_converts_are_compared_all_the_same() -> None:
+    long = "9" * 5000
+    assert integer(long) is None
+    assert settle_same(long, long) is True
+    assert not same_integer(long, long[:-1] + "8")
 
 
 def test_a_box_beats_a_label_as_in_the_extraction_of_s1() -> None:
@@ -121,8 +240,30 @@ def test_two_texts_that_are_no_integers_are_not_the_same_integer() -> None:
     assert not same_integer("x", "x")
 
 
+def test_an_integer_in_words_of_a_unit_is_the_same_integer() -> None:
+    assert same_integer("42", "42 dollars")
+    assert not same_integer("42 km", "42 miles")
+    assert not same_integer("0.5", "1/2")  # the same, and no integer
+
+
 @pytest.mark.parametrize(
-    "text", ["B", "(b)", r"\text{B}", "**B) foo**", "B.", r"\textbf{(B)}", "B: foo", "$B$"]
+    "text",
+    [
+        *(
+            "B",
+            "(b)",
+            r"\text{B}",
+            "**B) foo**",
+            "B.",
+            r"\textbf{(B)}",
+            "B: foo",
+            "$B$",
+            "Option B",
+            "option (B)",
+        ),
+        *("B because A is wrong", "B, since A is wrong", "B (as A is wrong)", r"\text{Option B}", "Choice B"),
+        *("The correct option is B", "B is correct", "B. Banana", "5.2 eV (option B)", "B - foo"),
+    ],
 )
 def test_a_letter_is_read_in_the_ways_that_models_write_it(text: str) -> None:
     assert letter(text) == "B"
@@ -130,7 +271,9 @@ def test_a_letter_is_read_in_the_ways_that_models_write_it(text: str) -> None:
     assert not same_letter("C", text)
 
 
-@pytest.mark.parametrize("text", ["Banana", "A cat", "42", "", "I'm sure"])
+@pytest.mark.parametrize(
+    "text", ["Banana", "A cat", "42", "", "I'm sure", "A is wrong", "A and C", "A, C", "B or C"]
+)
 def test_a_word_is_no_letter(text: str) -> None:
     assert letter(text) is None
 

@@ -8,9 +8,9 @@ from server.budget.budget import ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.running.report import ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.equality import Equality
 from server.reasoning.families import FAMILIES
 from server.reasoning.grading.pool import Verdict
-from server.scaling.equality import Equality
 from server.scaling.marks import Marks
 from server.scaling.method import MethodContext
 from server.scaling.samples import Ask, OnTokens, Sample
