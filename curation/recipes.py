@@ -139,7 +139,7 @@ def _decontaminated(settings: Settings) -> tuple[Stage, ...]:
         )
     return (
         *((filter_stage("held_out", held_out),) if made else ()),
-        Stage("decontaminate", Contamination(references, settings.ngram), by_row=True),
+        Stage("decontaminate", Contamination(references, settings.ngram, settings.match), by_row=True),
         *((Stage("overlap", Overlap(settings.overlap)),) if settings.overlap else ()),
         # Procedural problems share most of their wording: compare whole questions only.
         Stage("duplicates", Duplicates(near=not settings.generate)),

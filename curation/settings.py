@@ -37,6 +37,9 @@ class Settings:
     ngram: int = _setting(
         8, "words in a row that no question may share with an eval; 13, or 0 for whole ones"
     )
+    match: str = _setting(
+        "words", "what a word is there: words (letters and digits alone), or paper (split at white space)"
+    )
     overlap: int = _setting(0, "words in a row that a source may not share with an earlier one; 0: any")
     traces: tuple[str, ...] = _setting((), "FORMAT=PATH: traces that are there already", False)
     teacher: str = _setting("", "MODEL@URL: asked for the other traces")
@@ -72,6 +75,8 @@ class Settings:
         made = self.generate or self.recipe == "nano"
         if made and (given := next(filter(None, (self.pool, *self.source, *self.hub)), None)):
             raise CurationError(f"{given}: this run makes its pool; --pool, --source, --hub are for others")
+        if self.match not in ("words", "paper"):
+            raise CurationError(f"--match {self.match}: there is words, and paper")
         if self.keep < 1 or self.generated < 1 or self.concurrency < 1 or self.tries < 1:
             raise CurationError("--keep, --generated, --concurrency and --tries must be at least 1")
 

@@ -5,42 +5,53 @@ script for AIME ran afterwards without the check, which let a MATH500 item in; h
 stage.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from curation.decontaminate.grams import Numbers, Places, grams_of, in_batches, words
+from curation.decontaminate.grams import Numbers, Places, bare_words, grams_from, in_batches, numbered, words
 from curation.decontaminate.references import Reference
 from curation.decontaminate.same import bare
 from curation.row import Dropped, Outcome, Row
 from server.reasoning.records import Problem
 
 DEFAULT_NGRAM = 8
+DEFAULT_MATCH = "words"
+MATCHES: dict[str, Callable[[str], list[str]]] = {"words": bare_words, "paper": words}
+SHORTEST = 4
+"""Words; a shorter question ("Find x + 1.") drops only what is the same question."""
 
 
 @dataclass(frozen=True, slots=True)
 class Contamination:
-    """`ngram` 0 compares whole questions only, since procedural problems share their wording."""
+    """`ngram` 0 compares whole questions only: procedural problems all share their wording.
+
+    `match` "paper" is s1's rule to the letter; "words" sees through punctuation and TeX, and finds an eval's
+    question of under `ngram` words, whole, inside a longer one.
+    """
 
     references: tuple[Reference, ...]
     ngram: int = DEFAULT_NGRAM
+    match: str = DEFAULT_MATCH
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
-        """Drop the rows that share an n-gram with a reference, or equal one."""
-        index = _Index(self.references, self.ngram)
+        index = _Index(self.references, self.ngram, self.match)
         for batch in in_batches(rows):
             yield from self._compare(batch, index)
 
-    def _compare(self, batch: Sequence[Row], index: "_Index") -> Iterator[Outcome]:
-        shared = index.shared([words(row.problem.question) for row in batch]) if self.ngram else {}
+    def _judged(self, batch: Sequence[Row], index: "_Index") -> Iterator[Outcome]:
+        shared = index.shared([row.problem.question for row in batch]) if self.ngram else {}
         for at, row in enumerate(batch):
             if same := index.same(row.problem.question) or index.same(stem(row.problem)):
                 yield Dropped(row, f"in_{_set_of(same)}", f"is the question {same.name}")
             elif at in shared:
                 reference, gram = shared[at]
-                detail = f"shares {gram!r} with {reference.name}"
-                yield Dropped(row, f"{self.ngram}_gram_of_{_set_of(reference)}", detail)
+                count = gram.count(" ") + 1
+                what = f"{self.ngram}_gram" if count == self.ngram else "short_question"
+                yield Dropped(
+                    row, f"{what}_of_{_set_of(reference)}", f"shares {gram!r} with {reference.name}"
+                )
             else:
                 yield row
 
@@ -57,41 +68,55 @@ def _set_of(reference: Reference) -> str:
 
 
 class _Index:
-    """The n-grams of all references, sorted, each with one position where it occurs."""
+    """The n-grams of all references, and the whole questions that are shorter."""
 
-    def __init__(self, references: tuple[Reference, ...], n: int) -> None:
-        self._references, self._n = references, n
-        self._words = [words(one.question) for one in references]
+    def __init__(self, references: tuple[Reference, ...], n: int, match: str) -> None:
+        self._references, self._words_of = references, MATCHES[match]
         self._same = {key: one for one in reversed(references) if (key := bare(one.question))}
-        grams, which, within = grams_of(self._words, n) if n else (_no_hashes(), _no_places(), _no_places())
-        self._grams, first = np.unique(grams, return_index=True)
-        self._which, self._within = which[first], within[first]
+        self._words = [self._words_of(one.question) for one in references]
+        flat, counts = numbered(self._words)
+        self._grams = [_Grams(*grams_from(flat, counts, n), n)] if n else []
+        for m in range(SHORTEST, n if match == "words" else 0):
+            # Of fewer than n words only a whole question counts.
+            numbers, which, within = grams_from(flat, counts, m)
+            whole = counts[which] == m
+            self._grams.append(_Grams(numbers[whole], which[whole], within[whole], m))
 
     def same(self, question: str) -> Reference | None:
         return self._same.get(bare(question))
 
-    def shared(self, texts: Sequence[Sequence[str]]) -> dict[int, tuple[Reference, str]]:
-        """For each text (by index) that shares an n-gram: the reference, and the shared words."""
-        if not len(self._grams):
-            return {}
-        grams, which, within = grams_of(texts, self._n)
-        at = np.minimum(np.searchsorted(self._grams, grams), len(self._grams) - 1)
-        hits = np.flatnonzero(self._grams[at] == grams)
+    def shared(self, questions: Sequence[str]) -> dict[int, tuple[Reference, str]]:
+        """For each question that shares a run of words: with which reference, and which words."""
+        texts = [self._words_of(question) for question in questions]
+        flat, counts = numbered(texts)
         found: dict[int, tuple[Reference, str]] = {}
-        for hit in hits.tolist():
-            text, start = int(which[hit]), int(within[hit])
-            place = int(at[hit])
-            theirs, from_word = int(self._which[place]), int(self._within[place])
-            gram = texts[text][start : start + self._n]
-            # Equal hashes almost always mean equal words; compare the words to be sure.
-            if text not in found and gram == self._words[theirs][from_word : from_word + self._n]:
-                found[text] = (self._references[theirs], " ".join(gram))
+        for grams in self._grams:
+            m, (numbers, which, within) = grams.n, grams_from(flat, counts, grams.n)
+            for hit, place in grams.hits(numbers):
+                text, start, theirs, from_word = int(which[hit]), int(within[hit]), *grams.at(place)
+                gram = texts[text][start : start + m]
+                # Equal numbers are almost always equal words; the words themselves decide.
+                if text not in found and gram == self._words[theirs][from_word : from_word + m]:
+                    found[text] = (self._references[theirs], " ".join(gram))
         return found
 
 
-def _no_hashes() -> Numbers:
-    return np.zeros(0, dtype=np.uint64)
+class _Grams:
+    """The n-grams of the references, sorted, each with a place where it stands."""
 
+    def __init__(self, numbers: Numbers, which: Places, within: Places, n: int) -> None:
+        self.n = n
+        self._numbers, first = np.unique(numbers, return_index=True)
+        self._which, self._within = which[first], within[first]
 
-def _no_places() -> Places:
-    return np.zeros(0, dtype=np.int64)
+    def hits(self, numbers: Numbers) -> Iterator[tuple[int, int]]:
+        """(index of the number, place) of each number that the references have, too."""
+        if not len(self._numbers):
+            return
+        at = np.minimum(np.searchsorted(self._numbers, numbers), len(self._numbers) - 1)
+        for hit in np.flatnonzero(self._numbers[at] == numbers).tolist():
+            yield hit, int(at[hit])
+
+    def at(self, place: int) -> tuple[int, int]:
+        """The reference, and the index of the first word in it."""
+        return int(self._which[place]), int(self._within[place])

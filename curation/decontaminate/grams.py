@@ -1,8 +1,11 @@
 """Hashes the word n-grams of many texts at once to 64-bit numbers, so that overlap is an array comparison.
 
-Words as in s1's decontaminate_util.py: lower case, split at white space, punctuation kept.
+`words` are those of s1's decontaminate_util.py: lower case, split at white space, punctuation left as it is.
+`bare_words` are letters and digits alone: neither punctuation nor how a formula is typed hides a copy.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TypeVar
@@ -26,6 +29,21 @@ def words(text: str) -> list[str]:
     return text.lower().split()
 
 
+# TeX's commands are how a formula is typed: \sqrt{2} and the sign are the same; Greek letters go with them.
+_TYPED = re.compile(r"\\(?:begin|end)\s?\{\w{1,20}\*?\}|\\[a-zA-Z]+")
+_BARE = re.compile(r"[^\W_\u0370-\u03ff]+")
+_RAISED = re.compile("[⁰¹²³⁴-⁹₀-₉]+")
+
+
+def bare_words(text: str) -> list[str]:
+    """Runs of letters and digits, in lower case; no TeX commands, no Greek letters, no signs."""
+    if "\\" in text:
+        text = _TYPED.sub(" ", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFKD", _RAISED.sub(r" \g<0> ", text))  # x² is x^2
+    return _BARE.findall(text.lower())
+
+
 def numbers_of(tokens: Iterable[str], count: int) -> Numbers:
     """A well-mixed hash per token, shape [count]."""
     crcs = (crc32(token.encode("utf-8", "surrogatepass")) for token in tokens)
@@ -35,14 +53,20 @@ def numbers_of(tokens: Iterable[str], count: int) -> Numbers:
 
 
 def grams_of(texts: Sequence[Sequence[str]], n: int) -> tuple[Numbers, Places, Places]:
-    """All n-grams of tokenised texts, as three arrays of shape [n-grams].
+    """All n-grams of tokenised texts: (number, index of the text, index of the first word) for each."""
+    return grams_from(*numbered(texts), n)
 
-    They hold the hash, the index of the text, and the index of the n-gram's first word in it.
-    """
+
+def numbered(texts: Sequence[Sequence[str]]) -> tuple[Numbers, Places]:
+    """A number for each word of all texts, and each text's count of words."""
     lengths = np.fromiter((len(tokens) for tokens in texts), dtype=np.int64, count=len(texts))
-    flat = numbers_of(chain.from_iterable(texts), int(lengths.sum()))
+    return numbers_of(chain.from_iterable(texts), int(lengths.sum())), lengths
+
+
+def grams_from(flat: Numbers, lengths: Places, n: int) -> tuple[Numbers, Places, Places]:
+    """The same as `grams_of`, from words that are numbered already."""
     counts = np.maximum(lengths - n + 1, 0)
-    which = np.repeat(np.arange(len(texts), dtype=np.int64), counts)
+    which = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
     starts, first = np.cumsum(lengths) - lengths, np.cumsum(counts) - counts
     within = np.arange(int(counts.sum()), dtype=np.int64) - first[which]
     return rolled(flat, starts[which] + within, n), which, within

@@ -67,6 +67,51 @@ def test_whole_questions_only_lets_procedural_wording_pass() -> None:
     assert (kept(outcomes), reasons(outcomes)) == (["other"], {"same": "in_math500"})
 
 
+QUESTION = (
+    r"Let $x$ and $y$ be real numbers with $x^2 + y^2 \le 2$. Find the largest value of $\frac{x}{3} + y$."
+)
+REWRITTEN = {
+    "round delimiters": QUESTION.replace("$x$", r"\(x\)").replace("$y$", r"\(y\)"),
+    "unicode": "Let x and y be real numbers with x² + y² ≤ 2. Find the largest value of x/3 + y.",
+    "blanks in formulas": r"Let $ x $ and $ y $ be real numbers with $ x ^ 2 + y ^ 2 \leq 2 $. Find",
+    "no punctuation": "let x and y be real numbers with x^2+y^2<=2 find the largest value of x/3+y",
+    "a prompt in front": "Solve it step by step: " + QUESTION,
+}
+
+
+@pytest.mark.parametrize("how", REWRITTEN)
+def test_a_question_typed_in_another_way_is_found(how: str) -> None:
+    rows = [a_row(REWRITTEN[how], id="a")]
+    assert reasons(list(Contamination((Reference("math500 1", QUESTION),))(rows))) == {
+        "a": "8_gram_of_math500"
+    }
+
+
+def test_the_papers_rule_takes_punctuation_for_part_of_a_word() -> None:
+    rows = [a_row(f"now {EIGHT}".replace(" ", ", "), id="a")]
+    assert not reasons(list(Contamination((REFERENCE,), match="paper")(rows)))
+    assert reasons(list(Contamination((REFERENCE,))(rows))) == {"a": "8_gram_of_math500"}
+
+
+def test_a_question_of_few_words_is_found_whole_inside_a_longer_one() -> None:
+    short, long = "How many primes divide 210?", "Think well. How many primes divide 210? Give a number."
+    rows = [a_row(long, id="inside"), a_row("How many primes divide 211? Give a number.", id="other")]
+    found = reasons(list(Contamination((Reference("aime24 1", short),))(rows)))
+    assert found == {"inside": "short_question_of_aime24"}
+    assert not reasons(
+        list(Contamination((Reference("aime24 1", short),), match="paper")([a_row(long, id="x")]))
+    )
+
+
+def test_a_short_whole_question_is_found_though_a_longer_reference_holds_it_first() -> None:
+    references = (
+        Reference("m 1", "Say how many primes divide 210 and 9."),
+        Reference("m 2", "how many primes divide 210"),
+    )
+    rows = [a_row("Tell me how many primes divide 210, friend.", id="a")]
+    assert reasons(list(Contamination(references)(rows))) == {"a": "short_question_of_m"}
+
+
 def test_it_finds_what_the_slow_and_obvious_way_finds() -> None:
     words = ["a", "b", "c", "d", "e", "f"]
     texts = [
@@ -83,7 +128,7 @@ def test_it_finds_what_the_slow_and_obvious_way_finds() -> None:
     same = {one.question for one in references}
     asked = {row.problem.id: row.problem.question for row in rows}
     slow = {id for id, question in asked.items() if grams(question) & theirs or question in same}
-    assert set(reasons(list(Contamination(references)(rows)))) == slow
+    assert set(reasons(list(Contamination(references, match="paper")(rows)))) == slow
     assert 0 < len(slow) < len(rows)
 
 
