@@ -25,6 +25,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.set_defaults(run=_sweep)
     report = commands.add_parser("report", help="tables, scaling.csv and scaling.png of a folder of results")
     report.add_argument("out", type=Path, help="the --out of a sweep")
+    report.add_argument(
+        "other", type=Path, nargs="?", help="another sweep on the same problems: the two are compared"
+    )
     report.set_defaults(run=_report)
     trim = commands.add_parser("trim", help="a copy without prompts and texts, small enough for a repository")
     trim.add_argument("out", type=Path)
@@ -59,7 +62,12 @@ def _sweep(given: argparse.Namespace) -> int:
 def _report(given: argparse.Namespace) -> int:
     from evals.report import report
 
-    print(report(given.out))
+    if given.other is not None:
+        from evals.report.compare import compare
+
+        print(compare(given.out, given.other))
+    else:
+        print(report(given.out))
     return 0
 
 

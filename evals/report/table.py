@@ -41,7 +41,7 @@ def _arms(group: Group) -> str:
         "arm", "n", "accuracy %", "95% interval", "thinking tokens", "answer tokens",
         "closed %", "Waits", "kept %", "escaped %", "against natural", "ungraded", "failed",
     )  # fmt: skip
-    return _table(head, [_arm(one) for one in group.arms])
+    return table(head, [_arm(one) for one in group.arms])
 
 
 def _arm(one: Measured) -> Cells:
@@ -65,7 +65,7 @@ def _arm(one: Measured) -> Cells:
 
 def _domains(group: Group, names: Sequence[str]) -> str:
     rows = [(one.arm.name, *(_number(one.domains.get(name)) for name in names)) for one in group.arms]
-    return _table(("arm", *names), rows)
+    return table(("arm", *names), rows)
 
 
 def _votes(group: Group) -> str:
@@ -75,7 +75,7 @@ def _votes(group: Group) -> str:
          f"{v.pass_at_k:.1f}")
         for v in group.votes
     ]  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _methods(group: Group) -> str:
@@ -85,7 +85,7 @@ def _methods(group: Group) -> str:
          f"{m.performance:.1f}")
         for m in group.methods
     ]  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _conclusions(group: Group) -> list[str]:
@@ -135,7 +135,7 @@ def csv_of(groups: Sequence[Group]) -> str:
     return out.getvalue()
 
 
-def _table(head: Cells, rows: Sequence[Cells]) -> str:
+def table(head: Cells, rows: Sequence[Cells]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

@@ -1,0 +1,134 @@
+"""Two runs on the same problems, arm by arm: the difference, its interval, and McNemar's exact test.
+
+Refused where the problems differ: a difference between other problems is none between the models.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+
+from evals.report.read import CellRun, ReportError, read_runs
+from evals.report.table import table
+from evals.stats.intervals import mcnemar, paired_bootstrap
+
+Key = tuple[str, str]
+"""Task and arm."""
+
+SEED = 0
+HEAD = (
+    "task",
+    "arm",
+    "n",
+    "A %",
+    "B %",
+    "B - A",
+    "95% interval",
+    "only A right",
+    "only B right",
+    "p",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One arm of both runs. `only_a` and `only_b` count problems that one run alone solved, in every repeat;
+    `p` is None where a problem was solved in a part of its repeats.
+    """
+
+    task: str
+    arm: str
+    problems: int
+    a: float
+    b: float
+    difference: tuple[float, float, float]
+    only_a: int
+    only_b: int
+    p: float | None
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        mean, low, high = self.difference
+        return (
+            *(self.task, self.arm, str(self.problems), f"{self.a:.1f}", f"{self.b:.1f}", f"{mean:+.1f}"),
+            *(f"{low:+.1f} to {high:+.1f}", str(self.only_a), str(self.only_b)),
+            "" if self.p is None else f"{self.p:.3g}",
+        )
+
+
+def compare(a: Path, b: Path) -> str:
+    """The table of every arm that both folders have, and the arms that one alone has; p is McNemar's."""
+    ours, theirs = _arms(a), _arms(b)
+    both = [key for key in ours if key in theirs]
+    if not both:
+        raise ReportError(f"{a} and {b}: no task and arm that both have")
+    rows = [_compared(key, ours[key], theirs[key], a, b).cells for key in both]
+    parts = [f"A: {a}, {_models(ours)}. B: {b}, {_models(theirs)}.", table(HEAD, rows)]
+    for where, mine, other in ((a, ours, theirs), (b, theirs, ours)):
+        if alone := [f"{task} {arm}" for task, arm in mine if (task, arm) not in other]:
+            parts.append(f"Only in {where}: {', '.join(alone)}.")
+    return "\n\n".join(parts)
+
+
+def _arms(out: Path) -> dict[Key, list[CellRun]]:
+    found: dict[Key, list[CellRun]] = {}
+    for run in read_runs(out):
+        found.setdefault((run.task, run.arm.name), []).append(run)
+    for (task, arm), runs in found.items():
+        models = {run.model for run in runs}
+        if len(models) > 1:
+            raise ReportError(
+                f"{out}: {task} {arm} was run by {', '.join(sorted(models))}: compare one model a run"
+            )
+    return found
+
+
+def _models(arms: Mapping[Key, Sequence[CellRun]]) -> str:
+    return ", ".join(dict.fromkeys(run.model for runs in arms.values() for run in runs))
+
+
+def _compared(key: Key, ours: Sequence[CellRun], theirs: Sequence[CellRun], a: Path, b: Path) -> Compared:
+    task, arm = key
+    first, second = _problems(ours), _problems(theirs)
+    if first.keys() != second.keys():
+        odd = sorted(first.keys() ^ second.keys())
+        where = a if odd[0] in first else b
+        raise ReportError(
+            f"{task} {arm}: the problems differ ({len(odd)} are in one run alone, as {odd[0]!r} in {where}); "
+            f"run both on the same --data, --problems and --seed"
+        )
+    # What could not be graded in one run is left out of both.
+    pairs = [
+        (x, y)
+        for name in first
+        if (x := _mean(first[name])) is not None and (y := _mean(second[name])) is not None
+    ]
+    if not pairs:
+        raise ReportError(f"{task} {arm}: no problem that both runs have graded")
+    left, right = [100 * x for x, _ in pairs], [100 * y for _, y in pairs]
+    only_a, only_b = pairs.count((1.0, 0.0)), pairs.count((0.0, 1.0))
+    whole = all(x in (0.0, 1.0) and y in (0.0, 1.0) for x, y in pairs)
+    return Compared(
+        task=task,
+        arm=arm,
+        problems=len(pairs),
+        a=fmean(left),
+        b=fmean(right),
+        difference=paired_bootstrap(right, left, SEED),
+        only_a=only_a,
+        only_b=only_b,
+        p=mcnemar(only_a, only_b) if whole else None,
+    )
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return fmean(known) if known else None
+
+
+def _problems(runs: Sequence[CellRun]) -> dict[str, list[float | None]]:
+    found: dict[str, list[float | None]] = {}
+    for run in runs:
+        for row in run.rows:
+            found.setdefault(row.problem_id, []).append(row.score)
+    return found

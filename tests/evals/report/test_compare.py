@@ -1,0 +1,65 @@
+"""Two runs are compared problem by problem, and only on the same problems."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from evals.__main__ import main
+from evals.cell import Cell
+from evals.methods import NATURAL
+from evals.report.compare import compare
+from evals.report.read import ReportError
+from evals.row import Row
+from tests.evals.report.test_report import arm, cell_of, row, store
+
+
+def run(out: Path, rows: Sequence[Row], **arms: Sequence[Row]) -> Path:
+    cells: dict[Cell, Sequence[Row]] = {cell_of(NATURAL): rows}
+    cells |= {cell_of(arm(name, "1")): found for name, found in arms.items()}
+    return store(out, cells)
+
+
+def line_of(text: str, name: str) -> list[str]:
+    [found] = [line for line in text.splitlines() if f"| {name} |" in line]
+    return [cell.strip() for cell in found.strip("|").split("|")]
+
+
+def test_the_difference_its_interval_and_the_problems_that_one_run_alone_solved(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [row(n, n < 10, 50) for n in range(20)])
+    b = run(tmp_path / "b", [row(n, 2 <= n < 18, 50) for n in range(20)])
+    task, name, n, ours, theirs, difference, interval, only_a, only_b, p = line_of(compare(a, b), "none")
+    assert (task, name, n, ours, theirs, difference) == ("nano", "none", "20", "50.0", "80.0", "+30.0")
+    assert (only_a, only_b) == ("2", "8")
+    low, high = (float(end) for end in interval.split(" to "))
+    assert low < 30 < high
+    assert float(p) == pytest.approx(2 * (1 + 10 + 45) / 2**10, rel=0.01)
+
+
+def test_the_same_run_twice_differs_in_nothing(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [row(n, n < 10, 50) for n in range(20)])
+    assert line_of(compare(a, a), "none")[5:] == ["+0.0", "+0.0 to +0.0", "0", "0", "1"]
+
+
+def test_other_problems_are_refused_by_name(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [row(n, True, 50) for n in range(20)])
+    b = run(tmp_path / "b", [row(n, True, 50) for n in range(19)])
+    with pytest.raises(ReportError, match=r"nano none: the problems differ \(1 .* 'p19' in .*a\)"):
+        compare(a, b)
+
+
+def test_what_one_run_could_not_grade_is_left_out_of_both(tmp_path: Path) -> None:
+    a = run(tmp_path / "a", [replace(row(n, True, 50), score=None if n < 5 else 1.0) for n in range(20)])
+    b = run(tmp_path / "b", [row(n, n < 10, 50) for n in range(20)])
+    assert line_of(compare(a, b), "none")[2:6] == ["15", "100.0", "33.3", "-66.7"]
+
+
+def test_the_command_names_the_arms_of_one_run_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [row(n, n < 10, 50) for n in range(20)]
+    a, b = run(tmp_path / "a", rows, waits=rows), run(tmp_path / "b", rows)
+    assert main(["report", str(a), str(b)]) == 0
+    assert f"Only in {a}: nano waits=1." in capsys.readouterr().out
+    assert main(["report", str(a), str(tmp_path / "nothing")]) == 1
