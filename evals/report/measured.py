@@ -16,6 +16,8 @@ from evals.stats.scaling import Run, control, kept, performance, scaling
 from evals.stats.votes import Sample, ballots_of, majority_at, pass_at
 
 BOOTSTRAP_SEED = 0
+CUT = "length"
+"""The finish reason of a reply that ended at a limit of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,12 @@ class Measured:
     waits_used: float | None
     control: float | None
     escapes: float | None
+    silent: float | None
+    """Share of the replies that name no answer; an empty one is among them."""
+    cut: float | None
+    """Share of the replies that ended at a limit of tokens."""
+    completed: float | None
+    """Accuracy of the replies that were not cut, percent."""
     against_natural: tuple[float, float, float] | None
     grading_failures: int
     errors: int
@@ -138,6 +146,7 @@ def _group(task: str, model: str, runs: Sequence[CellRun]) -> Group:
 def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Measured:
     rows = [row for cell in cells for row in cell.rows]
     graded = [row for row in rows if row.score is not None]
+    replies = [row for row in rows if not row.error]
     right = sum(row.score == 1.0 for row in graded)
     accuracy = right / len(graded) if graded else 0.0
     independent = worth(list(_by_problem(rows).values()))
@@ -165,6 +174,11 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         forced_share=_mean(float(row.end in FORCED) for row in rows if row.end is not None),
         waits_used=_mean(row.waits_used for row in rows),
         control=_control(arm, rows, stops),
+        silent=_mean(float(row.extracted is None) for row in replies),
+        cut=_mean(float(row.finish_reason == CUT) for row in replies),
+        completed=_mean(
+            100 * row.score for row in graded if row.finish_reason != CUT and row.score is not None
+        ),
         escapes=escape_rate(ends, longest_answer([_ending(row) for row in stops])),
         against_natural=_difference(rows, natural) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),

@@ -39,7 +39,8 @@ def tables_of(group: Group) -> str:
 def _arms(group: Group) -> str:
     head = (
         "arm", "n", "accuracy %", "95% interval", "thinking tokens", "answer tokens",
-        "closed %", "Waits", "kept %", "escaped %", "against natural", "ungraded", "failed",
+        "closed %", "Waits", "kept %", "escaped %", "no answer %", "cut %", "completed %",
+        "against natural", "ungraded", "failed",
     )  # fmt: skip
     return table(head, [_arm(one) for one in group.arms])
 
@@ -57,6 +58,9 @@ def _arm(one: Measured) -> Cells:
         _number(one.waits_used, 2),
         _number(one.control),
         _percent(one.escapes),
+        _percent(one.silent),
+        _percent(one.cut),
+        _number(one.completed),
         "" if difference is None else f"{difference[0]:+.1f} ({difference[1]:+.1f} to {difference[2]:+.1f})",
         str(one.grading_failures),
         str(one.errors),

@@ -189,6 +189,22 @@ def test_escapes_are_counted_among_forced_closes(group: Group) -> None:
     assert found["none"] is None
 
 
+def test_replies_without_an_answer_and_replies_that_were_cut_have_columns_of_their_own(
+    tmp_path: Path,
+) -> None:
+    silent = {"answer": "", "extracted": None, "score": 0.0}
+    rows = [
+        *(row(n, True, 50) for n in range(8)),
+        *(replace(row(n, False, 50), **silent) for n in range(8, 10)),
+        *(replace(row(n, False, 50, finish_reason="length"), **silent) for n in range(10, 16)),
+        *(replace(row(n, n < 18, 50), finish_reason="length") for n in range(16, 20)),
+    ]
+    [group] = groups_of(read_runs(store(tmp_path / "out", {cell_of(NATURAL): rows})))
+    [one] = group.arms
+    assert (one.silent, one.cut, one.accuracy, one.completed) == (0.4, 0.5, 50.0, 80.0)
+    assert "| 40.0 | 50.0 | 80.0 |" in report(tmp_path / "out")
+
+
 def test_votes_cost_the_tokens_of_all_their_samples(group: Group) -> None:
     assert [vote.k for vote in group.votes] == [1, 2, 4]
     assert [vote.tokens for vote in group.votes] == [50, 100, 200]
