@@ -36,11 +36,12 @@ class Contamination:
     match: str = DEFAULT_MATCH
 
     def __call__(self, rows: Iterable[Row]) -> Iterator[Outcome]:
+        """Yield every row, or its `Dropped` with the reference and the words that it shares."""
         index = _Index(self.references, self.ngram, self.match)
         for batch in in_batches(rows):
             yield from self._compare(batch, index)
 
-    def _judged(self, batch: Sequence[Row], index: "_Index") -> Iterator[Outcome]:
+    def _compare(self, batch: Sequence[Row], index: "_Index") -> Iterator[Outcome]:
         shared = index.shared([row.problem.question for row in batch]) if self.ngram else {}
         for at, row in enumerate(batch):
             if same := index.same(row.problem.question) or index.same(stem(row.problem)):

@@ -32,8 +32,10 @@ HEAD = (
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One arm of both runs. `only_a` and `only_b` count problems that one run alone solved, in every repeat;
-    `p` is None where a problem was solved in a part of its repeats.
+    """One arm of both runs.
+
+    `only_a` and `only_b` count problems that one run alone solved, in every repeat; `p` is None where a
+    problem was solved in a part of its repeats.
     """
 
     task: str
@@ -48,6 +50,7 @@ class Compared:
 
     @property
     def cells(self) -> tuple[str, ...]:
+        """The table's line."""
         mean, low, high = self.difference
         return (
             *(self.task, self.arm, str(self.problems), f"{self.a:.1f}", f"{self.b:.1f}", f"{mean:+.1f}"),
@@ -57,7 +60,11 @@ class Compared:
 
 
 def compare(a: Path, b: Path) -> str:
-    """The table of every arm that both folders have, and the arms that one alone has; p is McNemar's."""
+    """The table of every arm that both folders have, and the arms that one alone has; p is McNemar's.
+
+    Raises:
+        ReportError: no arm is in both, or the problems of one differ.
+    """
     ours, theirs = _arms(a), _arms(b)
     both = [key for key in ours if key in theirs]
     if not both:

@@ -65,8 +65,9 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What a vote reaches over all subsets of k samples of every problem, and the thinking that k samples
-    cost together.
+    """What a vote reaches over all subsets of k samples of every problem.
+
+    `tokens` is the thinking that k samples cost together.
     """
 
     k: int

@@ -140,6 +140,7 @@ def csv_of(groups: Sequence[Group]) -> str:
 
 
 def table(head: Cells, rows: Sequence[Cells]) -> str:
+    """A markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

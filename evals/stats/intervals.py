@@ -55,8 +55,9 @@ def paired_bootstrap(
 
 
 def mcnemar(only_a: int, only_b: int) -> float:
-    """The two-sided exact p of so many problems that one run alone solved, and the other (McNemar 1947): how
-    likely so uneven a split is, were each as likely as the other.
+    """McNemar's exact two-sided p for the problems that only one of two runs solved (McNemar 1947).
+
+    How likely so uneven a split is, were each run as likely to be the one.
     """
     n, fewer = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / 2**n)
+    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / float(2**n))

@@ -47,6 +47,9 @@ def majority_at(k: int, samples: Sequence[Sample]) -> float:
 
     Silence has no vote, and a subset of silence scores 0. Of equally many votes each answer wins equally
     often: the one given first wins (s1's rule), and a subset has no order. So majority_at(1) is pass_at(1).
+
+    Raises:
+        ValueError: k is not within 1 and the number of samples.
     """
     if not 0 < k <= len(samples):
         raise ValueError(f"majority@{k} of {len(samples)} samples")

@@ -38,7 +38,7 @@ async def score_math(problem: Problem, answer: str, judge: Judge) -> Score:
     """Equal or different by rule needs no judge; everything else is math-verify's to say."""
     found = final_answer(answer)
     if found is None:
-        return _nothing_said()
+        return _no_answer()
     verdict = await compare(problem.answer, found.value, judge)
     value = None if verdict.right is None else float(verdict.right)
     return Score(value, found.value, found.source, verdict.failure)

@@ -98,8 +98,9 @@ def labelled_answer(text: str) -> FinalAnswer | None:
 
 
 def final_answer(text: str) -> FinalAnswer | None:
-    """The last box; without one the labelled answer (the order of s1's own extraction); else the text, where
-    it is nothing but an answer; else None.
+    """The last box, else the labelled answer (the order of s1's own extraction).
+
+    Without either the whole text, if it is nothing but an answer; else None.
     """
     box = last_boxed(text)
     if box:
@@ -147,8 +148,9 @@ def same_integer(gold: str, said: str) -> bool:
 
 
 def normal_string(text: str) -> str:
-    r"""Words in folded case, single blanks between, none beside a sign; no `\text{}`, no `\left`, no dollar
-    signs, no closing full stop.
+    r"""Case-folded words with single blanks between them and none beside a sign.
+
+    Without `\text{}`, `\left`, dollar signs and a closing full stop.
     """
     value = _TEXT.sub(r"\1", unwrapped(text).replace(r"\left", "").replace(r"\right", ""))
     value = without_spacing(value.replace(r"\dfrac", r"\frac").replace(r"\tfrac", r"\frac"))
@@ -171,8 +173,9 @@ def _unit(text: str, read: Quantity | None) -> Unit:
 
 
 def settle_same(one: str, other: str) -> bool | None:
-    """Whether two answers are the same one, as far as numbers, units, letters and strings tell; None: only
-    mathematics can.
+    """Whether two answers are the same, as far as numbers, units, letters and strings can tell.
+
+    None: only a mathematical comparison can.
     """
     if _BARE_INTEGER.fullmatch(one) and _BARE_INTEGER.fullmatch(other):
         return int(one) == int(other)  # most answers of most tasks, and a fast way for them

@@ -1,5 +1,6 @@
-"""Are two answers the same one? By rule where a rule can tell, else by mathematics: the one notion of equal
-of grading and of votes.
+"""Whether two answers are the same: decided by rules, or else by a mathematical comparison.
+
+The one notion of equality of grading and of votes.
 """
 
 import asyncio
@@ -17,7 +18,9 @@ LONGEST_BALLOT = 500
 class Judge(Protocol):
     """Decides whether two mathematical expressions are equal."""
 
-    async def equal(self, gold: str, said: str, /) -> Verdict: ...
+    async def equal(self, gold: str, predicted: str, /) -> Verdict:
+        """The verdict on a pair of answers; see `GradingPool.equal`."""
+        ...
 
 
 async def compare(gold: str, said: str, judge: Judge) -> Verdict:
@@ -56,8 +59,10 @@ class Equality:
 
 
 def ballots(answers: Sequence[str]) -> list[str | None]:
-    """What each of several answers votes for. Once one names a final answer, those that name none have no
-    vote: a reply that was cut before its answer must not win. Else each votes for all that it says.
+    """What each of several answers votes for.
+
+    Once one names a final answer, those that name none have no vote: a reply that was cut before its answer
+    must not win. Else each votes for its whole text.
     """
     named = [final_answer(answer) for answer in answers]
     if any(named):

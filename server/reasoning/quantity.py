@@ -149,8 +149,9 @@ _SYMBOL = re.compile(r"[\d\\]")
 
 
 def expression_and_unit(text: str) -> tuple[str, Unit]:
-    r"""An expression that is no quantity without the unit after it: `4\sqrt{13} \text{ cm}`; a scale word
-    becomes its power of ten.
+    r"""An expression that is no quantity, and the unit after it: `4\sqrt{13} \text{ cm}`.
+
+    A scale word becomes its power of ten.
     """
     value = unwrapped(text)
     if len(value) > LONGEST:

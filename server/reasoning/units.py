@@ -155,8 +155,9 @@ _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "²": 2, 
 
 
 def unit(text: str, spaced: bool = True) -> Unit | None:
-    """The unit that a text after a number is; None when it is none. `spaced`: a blank stands before it, so
-    that a single letter is a symbol ("5 m"), not a variable ("5m").
+    """The unit that a text after a number is; None when it is none.
+
+    `spaced`: a blank stands before it, so that a single letter is a symbol ("5 m"), not a variable ("5m").
     """
     text = _HALF_DAY.sub(r"\1m", text.strip(" .,"))
     if len(text) > LONGEST_UNIT:
@@ -211,6 +212,7 @@ def _name(word: str, spaced: bool) -> str | None:
 
 
 def is_known(found: Unit) -> bool:
+    """Whether all of it is units of measure, and no noun."""
     return all(name in _KNOWN for name, _ in found)
 
 

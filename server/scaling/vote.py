@@ -30,9 +30,12 @@ async def count(
     return choices
 
 
-def first_of_most(choices: Sequence[Choice]) -> Choice:
-    """The heaviest; of equals the one first given: s1's rule (Counter's mode), and lm-eval's maj@k."""
-    return max(choices, key=lambda choice: choice.weight)  # max takes the first of equals
+def plurality(choices: Sequence[Choice]) -> Choice:
+    """The choice with the maximum weight; ties go to the one first given.
+
+    This is the rule of s1 (the mode of a Counter) and of lm-eval's maj@k.
+    """
+    return max(choices, key=lambda choice: choice.weight)  # max returns the first of equal items
 
 
 def votes_report(choices: Sequence[Choice]) -> list[dict[str, Any]]:

@@ -192,7 +192,7 @@ def test_escapes_are_counted_among_forced_closes(group: Group) -> None:
 def test_replies_without_an_answer_and_replies_that_were_cut_have_columns_of_their_own(
     tmp_path: Path,
 ) -> None:
-    silent = {"answer": "", "extracted": None, "score": 0.0}
+    silent: dict[str, Any] = {"answer": "", "extracted": None, "score": 0.0}
     rows = [
         *(row(n, True, 50) for n in range(8)),
         *(replace(row(n, False, 50), **silent) for n in range(8, 10)),
