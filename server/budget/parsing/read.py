@@ -94,7 +94,13 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         thinking_enabled=False if asked.off else _value(asked.enabled, None),
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
-        body=forward(body, model, _value(asked.enabled, None), _value(asked.effort, None)),
+        body=forward(
+            body,
+            model,
+            _value(asked.enabled, None),
+            _value(asked.effort, None),
+            must_think=asked.wants_thinking,
+        ),
     )
 
 
@@ -146,6 +152,12 @@ class _Asked:
         if self.effort is not None and self.effort.value == NO_EFFORT:
             return self.effort
         return None
+
+    @property
+    def wants_thinking(self) -> bool:
+        """Whether a maximum above 0 (or none, by word), a minimum or Waits ask for it."""
+        numbers = (self.maximum, self.minimum, self.waits)
+        return self.off is None and any(said is not None and said.value != 0 for said in numbers)
 
     @property
     def anything(self) -> bool:

@@ -11,6 +11,8 @@ from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
 from server.budget.parsing.spellings import SPELLINGS
 
 Json = dict[str, object]
+ON: Json = {"enable_thinking": True, "thinking": True}
+OFF: Json = {"enable_thinking": False, "thinking": False}
 
 
 def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
@@ -20,34 +22,42 @@ def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
 @pytest.mark.parametrize(
     ("body", "forwarded"),
     [
-        ({"thinking_budget": {"max_tokens": 5}, "n": 2}, {"n": 2}),
-        ({"thinking_token_budget": 5}, {}),
+        ({"thinking_budget": {"max_tokens": 5}, "n": 2}, {"n": 2, "chat_template_kwargs": ON}),
+        ({"thinking_token_budget": 5}, {"chat_template_kwargs": ON}),
+        ({"thinking_budget": -1}, {"chat_template_kwargs": ON}),
+        ({"thinking_budget": 0}, {}),
+        ({"thinking_budget": {"num_waits": 2}}, {"chat_template_kwargs": ON}),
+        ({"thinking_budget": {"min_tokens": 9}}, {"chat_template_kwargs": ON}),
+        ({"thinking_budget": {"nudge": "Hm"}}, {}),
         ({"custom_params": {"thinking_budget": 5, "x": 1}, "nvext": {"max_thinking_tokens": 5}},
-         {"custom_params": {"x": 1}}),
-        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}}, {}),
+         {"custom_params": {"x": 1}, "chat_template_kwargs": ON}),
+        ({"extra_body": {"google": {"thinking_config": {"thinking_budget": 5}}}},
+         {"chat_template_kwargs": ON}),
         ({"reasoning": {"max_tokens": 5, "exclude": True, "summary": "auto"}},
-         {"reasoning": {"summary": "auto"}}),
-        ({"chat_template_kwargs": {"thinking_budget": 5}}, {"chat_template_kwargs": {"thinking_budget": 5}}),
-        ({"enable_thinking": True}, {"chat_template_kwargs": {"enable_thinking": True}}),
+         {"reasoning": {"summary": "auto"}, "chat_template_kwargs": ON}),
+        ({"chat_template_kwargs": {"thinking_budget": 5}},
+         {"chat_template_kwargs": {"thinking_budget": 5, **ON}}),
+        ({"enable_thinking": True}, {"chat_template_kwargs": ON}),
         ({"think": False, "chat_template_kwargs": {"x": 1}},
-         {"chat_template_kwargs": {"x": 1, "enable_thinking": False}}),
-        ({"think": "low"}, {"chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "low"}}),
+         {"chat_template_kwargs": {"x": 1, **OFF}}),
+        ({"think": "low"}, {"chat_template_kwargs": {**ON, "reasoning_effort": "low"}}),
         ({"reasoning_effort": "none"},
          {"reasoning_effort": "none",
-          "chat_template_kwargs": {"enable_thinking": False, "reasoning_effort": "none"}}),
+          "chat_template_kwargs": {**OFF, "reasoning_effort": "none"}}),
         ({"reasoning": {"effort": "high", "enabled": True}},
          {"reasoning": {"effort": "high"},
-          "chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "high"}}),
+          "chat_template_kwargs": {**ON, "reasoning_effort": "high"}}),
         ({"thinking": {"type": "enabled", "budget_tokens": 100, "display": "omitted"}},
          {"thinking": {"type": "adaptive", "display": "omitted"},
-          "chat_template_kwargs": {"enable_thinking": True}}),
+          "chat_template_kwargs": ON}),
         ({"thinking": {"type": "enabled", "budget_tokens": 2048}},
-         {"thinking": {"type": "adaptive"}, "chat_template_kwargs": {"enable_thinking": True}}),
-        ({"thinking": {"budget_tokens": 100}}, {"thinking": {"type": "adaptive"}}),
+         {"thinking": {"type": "adaptive"}, "chat_template_kwargs": ON}),
+        ({"thinking": {"budget_tokens": 100}},
+         {"thinking": {"type": "adaptive"}, "chat_template_kwargs": ON}),
         ({"thinking": {"budget_tokens": 0}, "enable_thinking": False},
-         {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
+         {"thinking": {"type": "disabled"}, "chat_template_kwargs": OFF}),
         ({"thinking": {"type": "disabled", "budget_tokens": 0}},
-         {"thinking": {"type": "disabled"}, "chat_template_kwargs": {"enable_thinking": False}}),
+         {"thinking": {"type": "disabled"}, "chat_template_kwargs": OFF}),
         ({"include_reasoning": False}, {"include_reasoning": False}),
         ({"reasoning": None, "thinking": None}, {"reasoning": None, "thinking": None}),
     ],
@@ -61,7 +71,7 @@ def test_an_operators_own_effort_reaches_the_template_and_not_vllms_list_of_word
     body: Json = {"reasoning_effort": "brief", "reasoning": {"effort": "brief"}}
     got = read(body, BudgetDefaults(efforts={"brief": 9}))
     assert got.budget.max_tokens == 9
-    assert got.body == {"chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "brief"}}
+    assert got.body == {"chat_template_kwargs": {**ON, "reasoning_effort": "brief"}}
 
 
 def _fields_of_vllms_requests() -> dict[str, set[str]]:
