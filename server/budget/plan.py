@@ -1,6 +1,6 @@
 """The plan: one request's budget in token ids and numbers, settled before the engine sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
@@ -24,6 +24,16 @@ class Opening(StrEnum):
     """The prompt closed it; nothing is left to govern."""
 
 
+class Habit(StrEnum):
+    """Whether a model opens thinking by itself where its prompt has not decided it, by its chat template."""
+
+    ALWAYS = "always"
+    WHEN_TOLD = "when told"
+    """The template has thinking off until a variable switches it on."""
+    NEVER = "never"
+    """The template knows no thinking mark, though the tokenizer does: Qwen3-Instruct-2507, Qwen3-Coder."""
+
+
 @dataclass(frozen=True, slots=True)
 class FamilyTokens:
     """A family's marks as one tokenizer writes them. `end_is_distinct`: its first token says it all
@@ -37,14 +47,17 @@ class FamilyTokens:
     end_of_turn: TokenIds
     tool_call: TokenIds
     line_breaks: frozenset[int] = frozenset()
+    assistant: TokenIds = ()
+    """Tokens after which an assistant's turn begins in a prompt."""
+    habit: Habit = Habit.ALWAYS
 
     def opening_of(self, prompt: Sequence[int]) -> Opening:
         """Read off the prompt: which mark stands last in its last turn, start or end.
 
-        What stands before the last end of a turn (a user's question about "<think>", an answer of
-        long ago) says nothing.
+        What stands before the last end of a turn, or before the assistant's header (a user's question
+        about "<think>", an answer of long ago), says nothing.
         """
-        turn = max((_last_index(prompt, (mark,)) for mark in self.end_of_turn), default=-1)
+        turn = _last_of(prompt, frozenset((*self.end_of_turn, *self.assistant)))
         opened = _last_index(prompt, self.start, turn)
         closed = _last_index(prompt, self.end, turn)
         if opened > closed:
@@ -128,6 +141,11 @@ UNGOVERNED = Plan(
     opening=Opening.CLOSED, start=(), end=(), end_is_distinct=True, end_of_turn=(), close_at=0, room=0
 )
 """Of a request that no budget can hold on: all that comes out is answer."""
+
+
+def _last_of(ids: Sequence[int], marks: Container[int]) -> int:
+    """The last position of any of these tokens, or -1."""
+    return next((at for at in range(len(ids) - 1, -1, -1) if ids[at] in marks), -1)
 
 
 def _last_index(ids: Sequence[int], mark: Sequence[int], after: int = -1) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NoReturn
 
 from server.budget.budget import UNLIMITED, BudgetError, Encode, ThinkingBudget, TokenIds
-from server.budget.plan import FamilyTokens, Opening, Plan
+from server.budget.plan import FamilyTokens, Habit, Opening, Plan
 from server.budget.planning.make_steering import make_steering
 from server.budget.planning.vocabulary import Vocabulary
 from server.budget.steering import Steering
@@ -24,6 +24,8 @@ class PlanContext:
     has_structure: bool = False
     asked: bool = True
     """False: the client named no budget, and the server has no default one."""
+    is_chat: bool = True
+    """False: a raw completion, whose prompt is all there is to say whether it thinks."""
     seed: int = 0
     """The request's, for what is drawn."""
 
@@ -76,7 +78,17 @@ def _opening(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext)
     must_open = bool(budget.min_tokens or budget.num_waits or budget.max_steps or budget.max_tokens == 0)
     if tokens.family.always_opens or (context.asked and must_open):
         return Opening.FORCE
+    if context.has_structure:
+        return Opening.FORCE if _thinks_first(budget, tokens, context) else Opening.CLOSED
     return Opening.AWAIT
+
+
+def _thinks_first(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext) -> bool:
+    """A grammar begins with the answer, so whether the model thinks first is settled before its first token:
+    a mark that never comes would hold the grammar up for ever."""
+    if not context.is_chat or tokens.habit is Habit.NEVER:
+        return False
+    return tokens.habit is Habit.ALWAYS or (context.asked and budget.max_tokens != 0)
 
 
 def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: PlanContext) -> TokenIds:

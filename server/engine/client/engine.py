@@ -6,6 +6,7 @@ All endpoints of vLLM's serving layer come through `generate`, so a budget holds
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from random import getrandbits
 from typing import Any, NoReturn
@@ -30,6 +31,7 @@ from server.engine.client.stopping import ServerStoppingError
 from server.engine.client.tracing import ThinkingTraceSpans
 from server.engine.client.worker_calls import LedgerFetcher, ThinkingEnder
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
+from server.engine.habit import habit_of
 from server.engine.worker.processor import PLAN_KEY
 from server.keys.meter import Meter
 from server.observability.record import NO_FAMILY
@@ -53,9 +55,11 @@ class ThinkingLLM(AsyncLLM):
         self._in_flight: dict[str, Generation] = {}
         self._scaled: dict[str, tuple[str, Call]] = {}
 
-    async def install_budgets(self, family: Family | None, telemetry: Telemetry) -> None:
+    async def install_budgets(
+        self, family: Family | None, telemetry: Telemetry, chat_template: str | None = None
+    ) -> None:
         """Put the budget's sampler into every worker, learn the family's marks, and tell `telemetry` of all
-        that is served.
+        that is served. `chat_template`: the source of one that replaces the tokenizer's.
 
         Raises RuntimeError when a worker cannot enforce budgets, ValueError when the tokenizer has no
         such marks.
@@ -66,7 +70,7 @@ class ThinkingLLM(AsyncLLM):
         )
         self._end_of_turn = self._end_of_sequence_ids()
         if family is not None:
-            await self._learn(family)
+            await self._learn(family, chat_template)
         self._telemetry = telemetry
         self._model = self.model_config.served_model_name
         self._family_name = NO_FAMILY if family is None else family.name
@@ -80,7 +84,7 @@ class ThinkingLLM(AsyncLLM):
             ThinkingTraceSpans(self.output_processor)
         telemetry.serve(self._model, self._family_name)
 
-    async def _learn(self, family: Family) -> None:
+    async def _learn(self, family: Family, chat_template: str | None) -> None:
         tokenizer = self.renderer.tokenizer
         if tokenizer is None:
             raise ValueError("thinking budgets need a tokenizer (skip_tokenizer_init is set)")
@@ -92,7 +96,8 @@ class ThinkingLLM(AsyncLLM):
         self._record_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_records"))
         self._peek_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_peek_records"))
         self._ender = ThinkingEnder(self.engine_core)
-        self.family = family_tokens(family, tokenizer, self._end_of_turn)
+        habit = habit_of(family, tokenizer, chat_template)
+        self.family = replace(family_tokens(family, tokenizer, self._end_of_turn), habit=habit)
         self._end_of_turn = self.family.end_of_turn
         special = set(tokenizer.all_special_ids)
         marks = (*self.family.start, *self.family.end)
@@ -145,10 +150,8 @@ class ThinkingLLM(AsyncLLM):
         if call.is_chat and self._marks_are_special:
             params.skip_special_tokens = False  # the parser splits the text at the marks
         if params.structured_outputs is not None:
-            # The grammar begins where thinking ends; a raw completion that opens no thinking has none.
-            waits_for_mark = plan.opening is Opening.AWAIT and call.is_chat
-            thinks = plan.opening in (Opening.OPEN, Opening.FORCE) or waits_for_mark
-            kwargs["reasoning_ended"] = not thinks
+            # The grammar begins where thinking ends, and whether it begins was settled with the plan.
+            kwargs["reasoning_ended"] = plan.opening is Opening.CLOSED
         call.opening = plan.opening
         if self.family is not None and plan.steering.max_steps:
             call.start = str(self.family.family.step_mark).format(steps=plan.steering.max_steps)
@@ -197,6 +200,7 @@ class ThinkingLLM(AsyncLLM):
             max_completion_tokens=params.max_tokens,
             has_tools=call.has_tools,
             has_structure=params.structured_outputs is not None,
+            is_chat=call.is_chat,
             asked=call.asked,
             seed=getrandbits(32) if params.seed is None else params.seed,
         )

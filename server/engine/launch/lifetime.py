@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.renderers.chat_utils import load_chat_template
 from vllm.usage.usage_lib import UsageContext
 
 from server.engine.client.engine import ThinkingLLM
@@ -40,7 +41,7 @@ async def run_engine(
     )
     try:
         await engine.reset_mm_cache()
-        await engine.install_budgets(family, telemetry)
+        await engine.install_budgets(family, telemetry, load_chat_template(arguments.chat_template))
         yield engine
     finally:
         engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)

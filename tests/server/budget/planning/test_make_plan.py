@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.plan import FamilyTokens, Opening, Plan
+from server.budget.plan import FamilyTokens, Habit, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.budget.planning.vocabulary import Vocabulary
 from server.reasoning.families import FAMILIES
@@ -186,3 +186,23 @@ def test_words_of_a_delimiter_are_left_to_it_only_where_it_is_made_of_words() ->
     assert planned(
         ThinkingBudget(suppress=("wait",)), tokens=replace(TOKENS, end=(CLOSE, 0))
     ).steering.suppressed
+
+
+@pytest.mark.parametrize(
+    ("habit", "asked", "is_chat", "opening"),
+    [
+        (Habit.ALWAYS, False, True, Opening.FORCE),
+        (Habit.WHEN_TOLD, False, True, Opening.CLOSED),
+        (Habit.WHEN_TOLD, True, True, Opening.FORCE),
+        (Habit.NEVER, True, True, Opening.CLOSED),
+        (Habit.ALWAYS, True, False, Opening.CLOSED),
+    ],
+)
+def test_a_grammar_waits_for_no_mark_that_may_never_come(
+    habit: Habit, asked: bool, is_chat: bool, opening: Opening
+) -> None:
+    tokens = replace(TOKENS, habit=habit)
+    budget = ThinkingBudget(max_tokens=9) if asked else NOTHING_ASKED
+    around = {"prompt": [1], "asked": asked, "is_chat": is_chat}
+    assert planned(budget, tokens, **around, has_structure=True).opening is opening
+    assert planned(budget, tokens, **around).opening is Opening.AWAIT

@@ -1,0 +1,37 @@
+"""Whether a model opens thinking by itself is read off its chat template."""
+
+import pytest
+from transformers import PreTrainedTokenizerBase
+
+from server.budget.plan import Habit
+from server.engine.habit import habit_of
+from server.reasoning.families import FAMILIES
+from tests.server.reasoning.chat_templates import sources
+
+GEMMA = FAMILIES["gemma4"]
+THINK = FAMILIES["think"]
+
+
+@pytest.mark.parametrize(
+    ("template", "family", "habit"),
+    [
+        ("Qwen-Qwen3-4B-Instruct-2507", "think", Habit.NEVER),
+        ("Qwen-Qwen3-Coder-30B-A3B-Instruct", "think", Habit.NEVER),
+        ("Qwen-Qwen3-0.6B", "think", Habit.ALWAYS),
+        ("Qwen-Qwen3.5-0.8B", "think", Habit.WHEN_TOLD),
+        ("tencent-DeepSeek-V3.1-Terminus-W4AFP8", "think", Habit.WHEN_TOLD),
+        ("google-gemma-4-31B-it", "gemma4", Habit.WHEN_TOLD),
+        ("moonshotai-Kimi-K2-Thinking", "think", Habit.ALWAYS),
+    ],
+)
+def test_habit_of_a_real_template(template: str, family: str, habit: Habit) -> None:
+    assert habit_of(FAMILIES[family], PreTrainedTokenizerBase(), sources()[template]) is habit
+
+
+def test_without_a_template_thinking_is_for_those_who_ask() -> None:
+    assert habit_of(THINK, PreTrainedTokenizerBase()) is Habit.WHEN_TOLD
+
+
+def test_a_template_that_cannot_render_a_lone_question_is_one_too() -> None:
+    refusing = "{{ raise_exception('no') }}<think></think>"
+    assert habit_of(THINK, PreTrainedTokenizerBase(), refusing) is Habit.WHEN_TOLD
