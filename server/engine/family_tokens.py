@@ -1,8 +1,7 @@
 """A family's marks in one tokenizer's ids, found once at start-up."""
 
-from collections.abc import Sequence
-
-from transformers import PreTrainedTokenizerBase
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from server.budget.budget import TokenIds
 from server.budget.plan import FamilyTokens
@@ -10,42 +9,70 @@ from server.budget.planning.vocabulary import Vocabulary
 from server.reasoning.families import Family
 
 
+class Tokenizer(Protocol):
+    """What is asked of one: transformers' own can do it, and each of vLLM's, of which Mistral's is no
+    transformers tokenizer."""
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """Of the tokens that are no text."""
+
+    def encode(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        """The ids of a text."""
+
+    def get_vocab(self) -> Mapping[str, int]:
+        """Every token's id; the bytes of one that is no text by itself, in Mistral's."""
+
+    def convert_tokens_to_string(self, tokens: list[str]) -> str:
+        """The text of tokens of the vocabulary."""
+
+
 class Encoder:
     """Text to token ids by itself: no special tokens added, none of the text's context."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
     def __call__(self, text: str) -> TokenIds:
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
+    def mark(self, text: str) -> TokenIds:
+        """A mark's ids: its own token where the vocabulary has one, else those of its text. Mistral's
+        tokenizers never encode text to a control token (mistral-common 1.13.1)."""
+        token = self._tokenizer.get_vocab().get(text)
+        return self(text) if token is None else (token,)
 
-def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
+
+def declared_tokens(tokenizer: Tokenizer) -> set[int]:
+    """The ids of the tokens that the tokenizer adds to its text's own: control tokens, marks."""
+    added = getattr(tokenizer, "get_added_vocab", dict[str, int])()  # not every tokenizer lists them
+    return {*added.values(), *tokenizer.all_special_ids}
+
+
+def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     """Of all tokens that are text; marks and other added tokens say nothing."""
 
     def texts() -> list[str]:
-        vocabulary: dict[str, int] = tokenizer.get_vocab()
-        silent = {*tokenizer.get_added_vocab(), *tokenizer.all_special_tokens}
+        vocabulary = tokenizer.get_vocab()
+        declared = declared_tokens(tokenizer)
         found = [""] * (max(vocabulary.values()) + 1)
         for name, token in vocabulary.items():
-            if name not in silent:
+            if token not in declared:
                 found[token] = tokenizer.convert_tokens_to_string([name])
         return found
 
     return Vocabulary(texts)
 
 
-def family_tokens(
-    family: Family, tokenizer: PreTrainedTokenizerBase, end_of_sequence: Sequence[int]
-) -> FamilyTokens:
+def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequence[int]) -> FamilyTokens:
     """The ids of a family's marks. `end_of_sequence`: the ids at which the engine itself stops.
 
     Raises ValueError when a mark has no token in this tokenizer.
     """
     encode = Encoder(tokenizer)
-    added = set(tokenizer.get_added_vocab().values())
-    vocabulary: dict[str, int] = tokenizer.get_vocab()
-    start, end = encode(family.start), encode(family.end)
+    declared = declared_tokens(tokenizer)
+    vocabulary = tokenizer.get_vocab()
+    start, end = encode.mark(family.start), encode.mark(family.end)
     if not start or not end:
         raise ValueError(f"family {family.name}: {family.start!r} or {family.end!r} has no token here")
     turn_ends = [vocabulary[mark] for mark in family.end_of_turn if mark in vocabulary]
@@ -53,14 +80,17 @@ def family_tokens(
     if family.line_break_before_end:
         # Byte-level BPE writes a line break as "Ċ".
         line_breaks = frozenset(
-            token for text, token in vocabulary.items() if text.endswith(("Ċ", "\n", "<0x0A>"))
+            token
+            for text, token in vocabulary.items()
+            if isinstance(text, str) and text.endswith(("Ċ", "\n", "<0x0A>"))
         )
     return FamilyTokens(
         family=family,
         start=start,
         end=end,
-        end_is_distinct=end[0] in added,
+        end_is_distinct=end[0] in declared or family.end in vocabulary,
         end_of_turn=tuple(dict.fromkeys((*end_of_sequence, *turn_ends))),
-        tool_call=tuple(vocabulary[mark] for mark in family.tool_call if vocabulary.get(mark) in added),
+        tool_call=tuple(vocabulary[mark] for mark in family.tool_call if vocabulary.get(mark) in declared),
         line_breaks=line_breaks,
+        assistant=tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary),
     )

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 
 FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 
+# What chat templates write before an assistant's words; of these those count that are tokens. As in vLLM's
+# poolside_v1 parser (`turn_boundary_tokens`), which tells the bug.
+ASSISTANT_HEADERS = (
+    *("<|im_start|>", "<|im_assistant|>", "<|assistant|>", "<assistant>", "<｜Assistant｜>", "[|assistant|]"),
+    *("<seed:bos>", "]~b]", "<|start_of_role|>", "<|start_header_id|>", "<|turn>", "<|START_OF_TURN_TOKEN|>"),
+    *("<start_of_turn>", "<|hy_Assistant|>", "<｜hy_Assistant｜>", "<SPECIAL_11>", "<|assistant_start|>"),
+    *("[/INST]", "[/TOOL_RESULTS]", "[/SYSTEM_PROMPT]", "[/AVAILABLE_TOOLS]"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -20,16 +29,22 @@ class Family:
     nudge: str = "Wait"
     """Appended instead of an end. Tokenised separately, without a space or line break before it: thinking
     ends with a line break in all of these families, so the text reads "...\\nWait" (as in s1's code)."""
+    assistant: tuple[str, ...] = ASSISTANT_HEADERS
+    """Tokens after which an assistant's turn begins in a prompt: of thinking marks those say something that
+    follow the last of them. What a user or a system prompt quotes stands before it."""
     end_of_turn: tuple[str, ...] = ("<|im_end|>",)
     """Further marks that end the message; inside thinking they count as an end."""
     tool_call: tuple[str, ...] = ("<tool_call>",)
-    """Marks that open a tool call; inside thinking they count as an end and are moved after it."""
+    """Marks that open a tool call; inside thinking they count as an end and are moved after it.
+    Of these those count that are tokens."""
     always_opens: bool = False
     """Thinking is part of the format: `start` is forced if the prompt does not open thinking."""
     line_break_before_end: bool = False
     """A forced close begins with a line break unless thinking ends with one."""
     step_mark: str | None = None
     """Opens each step, on models trained to count steps down; `{steps}` is the number left."""
+    tells: tuple[str, ...] = ()
+    """Tokens that tell the family where they are in a vocabulary; (): start and end."""
     model_prefixes: tuple[str, ...] = ()
     """Lower-case prefixes of model ids whose tokenizer and template do not show the marks."""
     is_detectable: bool = True
@@ -56,6 +71,7 @@ FAMILIES: dict[str, Family] = {
             start="<|im_start|>think",
             end="<|im_start|>answer",
             cue="\nFinal Answer:",
+            assistant=(),  # the marks begin with it
             tool_call=(),
             always_opens=True,
             line_break_before_end=True,
@@ -67,8 +83,14 @@ FAMILIES: dict[str, Family] = {
                 *("simplescaling/token-conditional-control", "simplescaling/step-conditional-control"),
             ),
         ),
-        # Seed-OSS
-        Family(name="seed", start="<seed:think>", end="</seed:think>", end_of_turn=("<seed:eos>",)),
+        # vllm/parser/seed_oss.py
+        Family(
+            name="seed",
+            start="<seed:think>",
+            end="</seed:think>",
+            end_of_turn=("<seed:eos>",),
+            tool_call=("<seed:tool_call>",),
+        ),
         # Magistral
         Family(
             name="magistral",
@@ -81,8 +103,78 @@ FAMILIES: dict[str, Family] = {
         Family(name="kimi", start="◁think▷", end="◁/think▷", is_plain_text=True),
         # Sky-T1: ordinary text to Qwen2.5's tokenizer, several tokens
         Family(name="sky-t1", start="<|begin_of_thought|>", end="<|end_of_thought|>", is_plain_text=True),
+        # vllm/parser/gemma4.py: a tool's response, which the model waits for, ends its turn as well.
+        Family(
+            name="gemma4",
+            start="<|channel>thought\n",
+            end="<channel|>",
+            end_of_turn=("<turn|>", "<|tool_response>"),
+            tool_call=("<|tool_call>",),
+            tells=("<|channel>", "<channel|>"),
+        ),
+        # Command A Reasoning, A+, R7B. Marks of their own stand around the answer, and no cue before them.
+        Family(
+            name="cohere",
+            start="<|START_THINKING|>",
+            end="<|END_THINKING|>",
+            cue="",
+            end_of_turn=("<|END_OF_TURN_TOKEN|>",),
+            tool_call=("<|START_ACTION|>",),
+        ),
+        Family(
+            name="minimax-m3",
+            start="<mm:think>",
+            end="</mm:think>",
+            end_of_turn=("[e~[",),
+            tool_call=("<minimax:tool_call>",),
+        ),
+        Family(
+            name="longcat",
+            start="<longcat_think>",
+            end="</longcat_think>",
+            end_of_turn=("</longcat_s>",),
+            tool_call=("<longcat_tool_call>",),
+        ),
+        # Solar Open 2
+        Family(
+            name="solar",
+            start="<|think:start|>",
+            end="<|think:end|>",
+            end_of_turn=("<|im:end|>",),
+            tool_call=(),
+        ),
+        Family(
+            name="exaone-deep",
+            start="<thought>",
+            end="</thought>",
+            end_of_turn=("[|endofturn|]",),
+            tool_call=(),
+        ),
+        # vllm/parser/plamo3.py
+        Family(
+            name="plamo3",
+            start="<|plamo:begin_think:plamo|>",
+            end="<|plamo:end_think:plamo|>",
+            end_of_turn=("<|plamo:tag|>",),
+            tool_call=("<|plamo:begin_tool_requests:plamo|>",),
+        ),
+        Family(
+            name="apertus",
+            start="<|inner_prefix|>",
+            end="<|inner_suffix|>",
+            end_of_turn=("<|assistant_end|>",),
+            tool_call=("<|tools_prefix|>",),
+        ),
         # DeepSeek-R1 and its distillations, Qwen3, QwQ, s1-nano, and most since
-        Family(name="think", start="<think>", end="</think>"),
+        Family(
+            name="think",
+            start="<think>",
+            end="</think>",
+            tool_call=(
+                *("<tool_call>", "<tool_calls>", "<|tool_call_start|>", "<minimax:tool_call>"),
+                *("<|tool_calls_section_begin|>", "<｜tool▁calls▁begin｜>"),
+            ),
+        ),
     )
 }
 
@@ -98,10 +190,25 @@ def detect_family(
     for family in FAMILIES.values():
         if model.lower().startswith(family.model_prefixes or ("\0",)):
             return family, f"the model's name {model!r}"
-    for family in FAMILIES.values():
-        if family.is_detectable and family.start in vocabulary and family.end in vocabulary:
-            return family, f"{family.start} and {family.end} in the tokenizer"
-    for family in FAMILIES.values():
-        if chat_template and family.start in chat_template and family.end in chat_template:
-            return family, f"{family.start} and {family.end} in the chat template"
-    return None, "no known thinking marks in the tokenizer or the chat template"
+    families = [family for family in FAMILIES.values() if family.is_detectable]
+    for family in families:
+        tells = family.tells or (family.start, family.end)
+        if all(mark in vocabulary for mark in tells):
+            return family, f"{' and '.join(tells)} in the tokenizer"
+    for family in families:
+        if chat_template and all(_is_in(mark, chat_template) for mark in (family.start, family.end)):
+            return family, f"{family.start.strip()} and {family.end} in the chat template"
+    for family in families:
+        if chat_template and _is_in(family.start, chat_template.rpartition(_PROMPT)[2]):
+            return family, f"{family.start.strip()} at the end of the chat template"
+    searched = "the tokenizer" if chat_template is None else "the tokenizer or the chat template"
+    return None, f"no known thinking marks in {searched}"
+
+
+_PROMPT = "add_generation_prompt"
+"""What follows the last mention of it in a template begins the assistant's turn."""
+
+
+def _is_in(mark: str, template: str) -> bool:
+    """Whether a template's source holds the mark; a line break at its end may be written in many ways."""
+    return mark.strip() in template

@@ -2,7 +2,8 @@
 
 from argparse import Namespace
 
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from vllm.renderers.chat_utils import load_chat_template
+from vllm.tokenizers import TokenizerLike, get_tokenizer
 
 from server.budget.budget import NEVER, BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
@@ -15,17 +16,23 @@ from server.settings import NO_FAMILY
 def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None, str]:
     """The family, by the user's word or by tokenizer and template, and in words how it was found.
 
-    Raises OSError or ValueError when the model's tokenizer cannot be read.
+    Raises ValueError when the model's tokenizer cannot be read.
     """
     if named == NO_FAMILY:
         return None, "--family none"
     if named is not None:
         return FAMILIES[named], f"--family {named}"
     tokenizer = _tokenizer(arguments)
-    template = arguments.chat_template or tokenizer.chat_template
-    return detect_family(
-        arguments.model, template if isinstance(template, str) else None, tokenizer.get_added_vocab()
-    )
+    return detect_family(arguments.model, _template(arguments, tokenizer), tokenizer.get_vocab())
+
+
+def _template(arguments: Namespace, tokenizer: TokenizerLike) -> str | None:
+    """The chat template's source, of several (a dict, by use) all; None where there is none, as with
+    Mistral's tokenizers."""
+    template = load_chat_template(arguments.chat_template) or getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        return "\n".join(template.values())
+    return template if isinstance(template, str) else None
 
 
 def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: Namespace) -> None:
@@ -47,9 +54,20 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
         raise ValueError(f"--default-thinking-budget: {error}") from error
 
 
-def _tokenizer(arguments: Namespace) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(
-        arguments.tokenizer or arguments.model,
-        revision=arguments.tokenizer_revision or arguments.revision,
-        trust_remote_code=arguments.trust_remote_code,
-    )
+def _tokenizer(arguments: Namespace) -> TokenizerLike:
+    """The one that vLLM will serve with. Raises ValueError that names the flags, whatever the model's own
+    code or files raise."""
+    name = arguments.tokenizer or arguments.model
+    try:
+        return get_tokenizer(
+            name,
+            tokenizer_mode=arguments.tokenizer_mode,
+            revision=arguments.tokenizer_revision or arguments.revision,
+            trust_remote_code=arguments.trust_remote_code,
+            download_dir=arguments.download_dir,
+        )
+    except Exception as error:
+        raise ValueError(
+            f"the tokenizer of {name} cannot be read: {error} (--tokenizer, --tokenizer-mode and"
+            " --trust-remote-code say where and how; --family none serves without budgets)"
+        ) from error

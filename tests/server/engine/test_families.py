@@ -16,7 +16,7 @@ from server.budget.plan import Opening, Plan
 from server.engine.client.call import CALL, Call
 from server.engine.family_tokens import family_tokens
 from server.engine.reasoning_parser import parser_name
-from server.reasoning.families import FAMILIES, Family, detect_family
+from server.reasoning.families import FAMILIES, Family
 
 TURN_END = "<|im_end|>"
 
@@ -32,6 +32,11 @@ def tokenizer(*marks: str, special: bool = False) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_object=inner, eos_token=TURN_END)
 
 
+def marked_by(family: Family) -> PreTrainedTokenizerFast:
+    """A tokenizer with the family's marks as tokens; s1's begin with a chat's own."""
+    return tokenizer(*(family.tells or (family.start, family.end))) if family.is_detectable else tokenizer()
+
+
 FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 
 
@@ -42,8 +47,9 @@ def test_marks_that_are_whole_tokens_are_distinct(family: Family) -> None:
         assert len(tokens.end) > 1  # "<|im_start|>", then "answer" as ordinary text
         assert tokens.line_breaks
     else:
-        tokens = family_tokens(family, tokenizer(family.start, family.end), [])
-        assert (len(tokens.start), len(tokens.end)) == (1, 1)
+        tokens = family_tokens(family, marked_by(family), [])
+        assert len(tokens.end) == 1
+        assert len(tokens.start) == 1 + len(family.start.removeprefix((*family.tells, family.start)[0]))
     assert tokens.end_is_distinct
 
 
@@ -62,18 +68,6 @@ def test_marks_that_are_ordinary_text_are_not_distinct(family: Family) -> None:
         tokens = family_tokens(family, tokenizer(), [])
         assert len(tokens.end) == len(family.end.encode())
         assert not tokens.end_is_distinct
-
-
-@FAMILY
-def test_family_is_detected_by_what_tells_it_and_by_nothing_else(family: Family) -> None:
-    assert detect_family("some/model", None, {})[0] is None
-    if not family.is_detectable:
-        assert detect_family("simplescaling/s1.1-32B", None, {})[0] is family
-        assert detect_family("simplescaling/step-conditional-control-old", None, {})[0] is family
-    else:
-        assert detect_family("some/model", None, {family.start: 1, family.end: 2})[0] is family
-        assert detect_family("some/model", f"{family.start}{{{{x}}}}{family.end}", {})[0] is family
-        assert detect_family("some/model", f"only {family.start}", {})[0] is None
 
 
 def test_engine_and_tokenizer_ends_are_all_ends_of_turn() -> None:
@@ -132,7 +126,7 @@ def test_stream_in_any_pieces_says_what_the_whole_text_says(
         or text_ends_within(family.end, thinking + (answer or ""))
     ):
         return
-    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
+    marked = marked_by(family)
     text = text_of(family, opening, thinking, answer)
     token = CALL.set(Call(opening=opening))
     try:
@@ -171,7 +165,7 @@ def _streamed(family: Family, marked: PreTrainedTokenizerFast, text: str, cuts: 
 
 @FAMILY
 def test_text_of_a_model_that_did_not_think_is_all_answer(family: Family) -> None:
-    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
+    marked = marked_by(family)
     token = CALL.set(Call(opening=Opening.AWAIT))
     try:
         assert parser(family, marked).extract_reasoning("just so", None) == (None, "just so")
@@ -182,14 +176,14 @@ def test_text_of_a_model_that_did_not_think_is_all_answer(family: Family) -> Non
 
 @FAMILY
 def test_thinking_is_counted_without_its_marks(family: Family) -> None:
-    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
+    marked = marked_by(family)
     ids = marked.encode(f"{family.start}abc{family.end}de", add_special_tokens=False)
     assert parser(family, marked).count_reasoning_tokens(ids) == 3
 
 
 @FAMILY
 def test_grammar_begins_behind_the_delimiter(family: Family) -> None:
-    marked = tokenizer() if not family.is_detectable else tokenizer(family.start, family.end)
+    marked = marked_by(family)
     of_family = parser(family, marked)
     before = marked.encode(f"{family.start}abc", add_special_tokens=False)
     end = marked.encode(family.end, add_special_tokens=False)
