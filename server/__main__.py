@@ -13,6 +13,7 @@ from server.api.rate_limits import limits_by_key
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
 from server.keys.key import Key, all_keys
+from server.reasoning.coverage import coverage_table
 from server.reasoning.families import Family
 from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
 
@@ -31,7 +32,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Parse the flags, print the configuration, serve until a signal arrives, and exit.
 
     The exit status is 0 after a clean shutdown, 1 when the engine has died, and 2 for a wrong setting.
+    `s1-serve families` prints which of vLLM's reasoning parsers are covered instead.
     """
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given == ["families"]:
+        print(coverage_table())
+        return
     set_engine_environment()
     # vLLM reads its environment when it is imported.
     from server.api.app import bind, serve
@@ -45,7 +51,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     from server.engine.launch.find_family import check_defaults, find_family
 
-    given = list(sys.argv[1:] if argv is None else argv)
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)
     Settings.add_flags(parser)
     arguments = _fill_in(parse(parser, given))

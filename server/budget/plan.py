@@ -50,6 +50,11 @@ class FamilyTokens:
     assistant: TokenIds = ()
     """Tokens after which an assistant's turn begins in a prompt."""
     habit: Habit = Habit.ALWAYS
+    transition: TokenIds = ()
+    """What follows the delimiter where the server closes thinking: the way on to the answer."""
+    reopens: bool = False
+    """Whether thinking may come in several blocks. Then no mark is kept out of the answer, of which each
+    message begins and ends with the same tokens; only the start mark is, once the budget is spent."""
 
     def opening_of(self, prompt: Sequence[int]) -> Opening:
         """Read off the prompt: which mark stands last in its last turn, start or end.
@@ -81,6 +86,10 @@ class Plan:
     tool_call: TokenIds = ()
     cue: TokenIds = ()
     """Forced after a forced end."""
+    transition: TokenIds = ()
+    """Forced after a forced end, before the cue."""
+    reopens: bool = False
+    """Whether thinking may come in several blocks, which all count."""
     line_breaks: frozenset[int] = frozenset()
     """If not empty: a forced end is preceded by `line_break` unless thinking ends with one of these."""
     line_break: TokenIds = ()
@@ -98,8 +107,8 @@ class Plan:
     @property
     def end_is_special(self) -> bool:
         """Whether the delimiter's first token is a mark, which no answer has: where it is distinct, and where
-        steps are counted."""
-        return self.end_is_distinct or self.steering.max_steps > 0
+        steps are counted, but not where thinking may open again."""
+        return (self.end_is_distinct or self.steering.max_steps > 0) and not self.reopens
 
     @property
     def max_thinking_tokens(self) -> int:
@@ -111,7 +120,10 @@ class Plan:
         from the position `requested_at` on a control request wants it closed."""
         if self.max_tokens != UNLIMITED and tokens >= self.max_tokens:
             return End.MAX_TOKENS
-        if position >= min(self.close_at, requested_at) and position + len(self.end) < self.room:
+        if (
+            position >= min(self.close_at, requested_at)
+            and position + len(self.end) + len(self.transition) < self.room
+        ):
             return End.CONTEXT if position >= self.close_at else End.REQUESTED
         return None
 

@@ -92,5 +92,7 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         end_of_turn=tuple(dict.fromkeys((*end_of_sequence, *turn_ends))),
         tool_call=tuple(vocabulary[mark] for mark in family.tool_call if vocabulary.get(mark) in declared),
         line_breaks=line_breaks,
+        transition=encode(family.transition) if family.transition else (),
+        reopens=family.reopens,
         assistant=tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary),
     )

@@ -10,7 +10,14 @@ FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 ASSISTANT_HEADERS = (
     *("<|im_start|>", "<|im_assistant|>", "<|assistant|>", "<assistant>", "<｜Assistant｜>", "[|assistant|]"),
     *("<seed:bos>", "]~b]", "<|start_of_role|>", "<|start_header_id|>", "<|turn>", "<|START_OF_TURN_TOKEN|>"),
-    *("<start_of_turn>", "<|hy_Assistant|>", "<｜hy_Assistant｜>", "<SPECIAL_11>", "<|assistant_start|>"),
+    *(
+        "<start_of_turn>",
+        "<|hy_Assistant|>",
+        "<｜hy_Assistant｜>",
+        "<SPECIAL_11>",
+        "<|assistant_start|>",
+        "<role>",
+    ),
     *("[/INST]", "[/TOOL_RESULTS]", "[/SYSTEM_PROMPT]", "[/AVAILABLE_TOOLS]"),
 )
 
@@ -24,6 +31,12 @@ class Family:
     """Opens thinking."""
     end: str
     """Closes thinking."""
+    transition: str = ""
+    """Follows `end` in a forced close, not in the model's own: the way on to a plain answer."""
+    reopens: bool = False
+    """Thinking may come in several blocks of one turn; all of them count."""
+    vllm_parser: str | None = None
+    """vLLM's own reasoning parser, where it must split the text; None: the one that is made of this row."""
     cue: str = FINAL_ANSWER_CUE
     """Follows a forced close (never a natural one), unless a request sets `end_message`."""
     nudge: str = "Wait"
@@ -112,6 +125,21 @@ FAMILIES: dict[str, Family] = {
             tool_call=("<|tool_call>",),
             tells=("<|channel>", "<channel|>"),
         ),
+        # Harmony's channels (openai/harmony, docs/format.md). vLLM reads the output of a gpt_oss model by its
+        # own harmony parser whatever it is told, and its reasoning parser knows where a grammar begins.
+        Family(
+            name="gpt-oss",
+            start="<|channel|>analysis<|message|>",
+            end="<|end|>",
+            transition="<|start|>assistant<|channel|>final<|message|>",
+            reopens=True,
+            vllm_parser="openai_gptoss",
+            cue="",
+            assistant=("<|start|>",),
+            end_of_turn=("<|return|>", "<|call|>"),
+            tool_call=(),
+            tells=("<|channel|>", "<|constrain|>"),
+        ),
         # Command A Reasoning, A+, R7B. Marks of their own stand around the answer, and no cue before them.
         Family(
             name="cohere",
@@ -170,6 +198,8 @@ FAMILIES: dict[str, Family] = {
             name="think",
             start="<think>",
             end="</think>",
+            # DeepSeek's and Ling's are their tokenizers' ends of sequence as well, and "<sep>" is Reka's.
+            end_of_turn=("<|im_end|>", "<｜end▁of▁sentence｜>", "<|role_end|>", "<sep>"),
             tool_call=(
                 *("<tool_call>", "<tool_calls>", "<|tool_call_start|>", "<minimax:tool_call>"),
                 *("<|tool_calls_section_begin|>", "<｜tool▁calls▁begin｜>"),

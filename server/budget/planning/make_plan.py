@@ -55,6 +55,9 @@ def make_plan(
         end_of_turn=tokens.end_of_turn,
         tool_call=tokens.tool_call if context.has_tools else (),
         cue=_cue(budget, tokens, encode, context),
+        # A transition leads to a plain answer: where a tool may be called the model finds its own way.
+        transition=() if context.has_tools else tokens.transition,
+        reopens=tokens.reopens,
         line_breaks=tokens.line_breaks,
         line_break=encode("\n") if tokens.line_breaks else (),
         nudges=_nudges(budget, tokens, encode),
@@ -147,7 +150,7 @@ def _steering(
 
 
 def _closing_length(plan: Plan) -> int:
-    return len(plan.line_break) + len(plan.end) + len(plan.cue)
+    return len(plan.line_break) + len(plan.end) + len(plan.transition) + len(plan.cue)
 
 
 def _reserve(budget: ThinkingBudget, plan: Plan) -> int:

@@ -172,6 +172,8 @@ class Controller:
             self._advance_script(at)
         elif self.phase is Phase.BEFORE:
             self._await_start(token)
+        elif self.phase is Phase.ANSWER and self.plan.reopens:
+            self._await_next_block(token)
         elif self.phase is Phase.ANSWER:
             self._match_end(token)
         elif sampled_end == NONE and self.state.is_at_mark and token != self.plan.end[1]:
@@ -287,7 +289,8 @@ class Controller:
             self._force([(token, ForcedKind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
             return
         needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
-        script = [(token, ForcedKind.END) for token in (*(plan.line_break if needs_break else ()), *plan.end)]
+        ending = (*(plan.line_break if needs_break else ()), *plan.end, *plan.transition)
+        script = [(token, ForcedKind.END) for token in ending]
         self._force([*script, *((token, ForcedKind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
 
     def _force(self, script: list[tuple[int, ForcedKind]], then: Phase, reason: End | None = None) -> None:
@@ -321,9 +324,15 @@ class Controller:
         plan = self.plan
         self.phase = Phase.ANSWER
         self._matched = 0
-        self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
+        if plan.reopens:
+            self._marks = plan.start[1:2]
+        else:
+            self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
 
     def _forbidden(self) -> TokenIds:
+        if self.plan.reopens:
+            is_over = self.end is not None and (self.end.is_forced or self.state.is_spent)
+            return self._marks if is_over and self._matched == 1 else ()
         if self.plan.end_is_special:
             return self._marks
         return self._marks if self._matched == len(self.plan.end) - 1 else ()
@@ -338,6 +347,14 @@ class Controller:
         else:
             self._matched += 1
 
+    def _await_next_block(self, token: int) -> None:
+        """In the answer: thinking opens again where the whole start mark comes."""
+        start = self.plan.start
+        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start):
+            self._matched, self.end = 0, None
+            self.phase = Phase.THINKING
+
     def _await_start(self, token: int) -> None:
         start = self.plan.start
         self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
@@ -348,3 +365,5 @@ class Controller:
             self.end = End.NATURAL
             self._matched = 0
             self.phase = Phase.ANSWER
+            if self.plan.reopens:
+                self._begin_answer()

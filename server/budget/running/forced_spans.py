@@ -27,7 +27,7 @@ class Span:
 def forceable(plan: Plan) -> frozenset[int]:
     """Every token that the plan can force: a forced one is among them, a free one may be, too."""
     nudges = (token for nudge in plan.nudges for token in nudge)
-    marks = (*plan.start, *plan.line_break, *plan.end, *plan.cue, *plan.tool_call)
+    marks = (*plan.start, *plan.line_break, *plan.end, *plan.transition, *plan.cue, *plan.tool_call)
     steps = (token for mark in plan.steering.step_marks for token in mark)
     return frozenset((*marks, *nudges, *plan.steering.loop_nudge, *steps))
 

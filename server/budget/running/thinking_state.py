@@ -57,6 +57,11 @@ class ThinkingState:
         return None
 
     @property
+    def is_spent(self) -> bool:
+        """Whether the maximum stands."""
+        return self.plan.max_tokens != UNLIMITED and self.tokens >= self.plan.max_tokens
+
+    @property
     def is_at_mark(self) -> bool:
         """Whether the first token of a step's mark, or of the delimiter, has just come."""
         return self.steps_left > 0 and self._last == self.plan.end[0]

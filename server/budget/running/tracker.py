@@ -64,7 +64,8 @@ class ThinkingTracker:
         if self.answer_at is None:
             return False
         has_cue = self.end is not None and self.end.has_cue
-        return self.position >= self.answer_at + (len(self.plan.cue) if has_cue else 0)
+        forced = len(self.plan.transition) + len(self.plan.cue) if has_cue else 0
+        return self.position >= self.answer_at + forced
 
     @property
     def is_thinking(self) -> bool:
@@ -77,6 +78,8 @@ class ThinkingTracker:
             self._feed_thinking(token)
         elif self.phase is Phase.BEFORE:
             self._feed_before(token)
+        elif self.plan.reopens:
+            self._feed_answer(token)
         self.position += 1
         if self.phase is Phase.ANSWER and self.answer_at is None:
             self.answer_at = self.position
@@ -106,6 +109,15 @@ class ThinkingTracker:
         elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
             self._answer(End.NATURAL)
 
+    def _feed_answer(self, token: int) -> None:
+        """Thinking opens again where the whole start mark comes."""
+        start = self.plan.start
+        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start):
+            self._matched, self._closing = 0, False
+            self.end = self.answer_at = None
+            self.phase = Phase.THINKING
+
     def _feed_thinking(self, token: int) -> None:
         plan = self.plan
         if not self._closing and (reason := self._due(token)):
@@ -131,5 +143,6 @@ class ThinkingTracker:
     def _answer(self, end: End) -> None:
         self.end = end
         self.phase = Phase.ANSWER
+        self._matched = 0
         if self.plan.opening is Opening.CLOSED:
             self.answer_at = 0

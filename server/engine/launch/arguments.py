@@ -44,7 +44,8 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
     flags = ["--worker-extension-cls", EXTENSION]
     flags += ["--logits-processors", *(str(each) for each in given.logits_processors or ()), PROCESSOR]
     if not given.reasoning_parser:
-        flags += ["--reasoning-parser", parser_name(family), "--reasoning-parser-plugin", PARSER_MODULE]
+        parser = family.vllm_parser or parser_name(family)
+        flags += ["--reasoning-parser", parser, "--reasoning-parser-plugin", PARSER_MODULE]
     return flags
 
 

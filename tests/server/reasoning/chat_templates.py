@@ -13,22 +13,24 @@ from transformers.utils.chat_template_utils import _compile_jinja_template
 EOS = "<|eos of the tokenizer|>"
 """Stands for the tokenizer's own, which templates take as a variable."""
 
-User = {"role": "user", "content": "How many?"}
-Thought = {"role": "assistant", "content": "Four.", "reasoning_content": "Two and two."}
-Plain = {"role": "assistant", "content": "Four."}
-Quoting = {"role": "user", "content": "Put your thoughts between <think> and </think>."}
-_CALL = {"type": "function", "id": "call_1_0", "function": {"name": "add", "arguments": {"a": 2}}}
-Calling = {"role": "assistant", "content": "", "reasoning_content": "I add.", "tool_calls": [_CALL]}
-Result = {"role": "tool", "content": "4", "tool_call_id": "call_1_0", "name": "add"}
+QUESTION, RESULT = "How many sheep?", "Twenty-four of them."
+QUOTING = "Put your thoughts between <think> and </think>, as in [THINK] and [/THINK]."
+
+_User = {"role": "user", "content": QUESTION}
+_Thought = {"role": "assistant", "content": "Four.", "reasoning_content": "Two and two."}
+_Plain = {"role": "assistant", "content": "Four."}
+_Call = {"type": "function", "id": "call_1_0", "function": {"name": "count", "arguments": {"a": 2}}}
+_Calling = {"role": "assistant", "content": "", "reasoning_content": "I count.", "tool_calls": [_Call]}
+_Result = {"role": "tool", "content": RESULT, "tool_call_id": "call_1_0", "name": "count"}
 
 SITUATIONS: dict[str, list[dict[str, Any]]] = {
-    "user": [User],
-    "system": [{"role": "system", "content": "Be brief."}, User],
-    "history": [User, Plain, User],
-    "history with thinking": [User, Thought, User],
-    "tool result": [User, Calling, Result],
-    "tool result, answer, question": [User, Calling, Result, Plain, User],
-    "marks quoted": [Quoting],
+    "user": [_User],
+    "system": [{"role": "system", "content": "Be brief."}, _User],
+    "history": [_User, _Plain, _User],
+    "history with thinking": [_User, _Thought, _User],
+    "tool result": [_User, _Calling, _Result],
+    "tool result, answer, question": [_User, _Calling, _Result, _Plain, _User],
+    "marks quoted": [{"role": "user", "content": QUOTING}],
 }
 SWITCHES: dict[str, dict[str, object]] = {
     "default": {},
@@ -41,11 +43,10 @@ SWITCHES: dict[str, dict[str, object]] = {
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """One prompt: what stands in it, and what `add_generation_prompt` adds to its end."""
+    """One prompt, and what the template has written at its end for the assistant: what
+    `add_generation_prompt` adds; where it adds nothing, what follows the last message's words."""
 
-    template: str
     situation: str
-    switch: str
     prompt: str
     added: str
 
@@ -74,5 +75,8 @@ def rendered(name: str) -> Iterator[Rendered]:
                 )
             except Exception:  # noqa: BLE001 - a template refuses what it does not know, in its own words
                 continue
-            if prompt.startswith(bare):
-                yield Rendered(name, situation, switch, prompt, prompt[len(bare) :])
+            said = str(messages[-1]["content"])
+            if prompt.startswith(bare) and prompt != bare:
+                yield Rendered(f"{situation}, {switch}", prompt, prompt[len(bare) :])
+            elif said in prompt:
+                yield Rendered(f"{situation}, {switch}", prompt, prompt.rpartition(said)[2])

@@ -69,13 +69,17 @@ def test_fields_of_others_pass_through_unread() -> None:
         "stop": ["."],
         "reasoning": {"summary": "auto", "context": "all_turns"},
         "thinking": {"type": "disabled", "display": "omitted"},
-        "chat_template_kwargs": {"thinking_mode": "x", "preserve_thinking": True, "enable_thinking": False},
+        "chat_template_kwargs": {"thinking_mode": "x", "preserve_thinking": True, "thinking": False},
         "nvext": {"annotations": ["x"]},
         "reasoning_format": "none",
         "vllm_xargs": {"seed": 5},
         "metadata": {"budget": 5},
     }
-    assert read_budget(body, BudgetDefaults()).body == body
+    switches = {"enable_thinking": False, "thinking": False}
+    assert read_budget(body, BudgetDefaults()).body == {
+        **body,
+        "chat_template_kwargs": {"thinking_mode": "x", "preserve_thinking": True, **switches},
+    }
 
 
 def test_an_error_can_always_be_sent() -> None:

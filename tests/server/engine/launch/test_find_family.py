@@ -10,7 +10,7 @@ from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.plan import FamilyTokens, Opening
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
-from server.engine.launch.arguments import make_parser
+from server.engine.launch.arguments import budget_flags, make_parser
 from server.engine.launch.find_family import check_defaults, find_family
 from server.reasoning.families import FAMILIES
 from tests.server.engine.mistral import mistral_folder
@@ -65,3 +65,10 @@ def test_tokenizer_that_cannot_be_read_names_the_flags(tmp_path: Path) -> None:
     arguments = make_parser("s1-serve", str(tmp_path)).parse_args([])
     with pytest.raises(ValueError, match=r"cannot be read: .*--family none serves without budgets"):
         find_family(None, arguments)
+
+
+def test_gpt_oss_is_read_by_vllms_own_parser_and_the_others_by_ours() -> None:
+    arguments = make_parser("s1-serve", "m").parse_args([])
+    for name, parser in (("gpt-oss", "openai_gptoss"), ("gemma4", "s1-gemma4")):
+        flags = budget_flags(FAMILIES[name], arguments)
+        assert flags[flags.index("--reasoning-parser") + 1] == parser
