@@ -1,4 +1,5 @@
 """Which family keeps the budget of a model that vLLM has a reasoning parser for; tried on what."""
+
 from dataclasses import dataclass
 
 from server.reasoning.families import FAMILIES
