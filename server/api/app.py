@@ -6,6 +6,7 @@ import socket
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -69,7 +70,8 @@ async def serve(
         app = build_app(arguments, tasks, engine.model_config)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
-        allowed = limits_by_key(keys, settings.budget_defaults)
+        defaults = replace(settings.budget_defaults, template_efforts=engine.template_efforts)
+        allowed = limits_by_key(keys, defaults)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.end_all_thinking, meter)
         budgets = Middleware(

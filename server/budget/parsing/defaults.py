@@ -49,6 +49,8 @@ class BudgetDefaults:
     ceiling_name: str = "the server's ceiling, --max-thinking-budget"
     efforts: Mapping[str, int] = field(default_factory=lambda: EFFORTS)
     """Effort word to maximum; -1 is unlimited. "none" is always 0: it switches thinking off."""
+    template_efforts: frozenset[str] | None = None
+    """The effort words that the model's chat template knows: no other reaches it. None: any may."""
 
     def __post_init__(self) -> None:
         _check_ranges(self.default)

@@ -1,6 +1,6 @@
 """The body that goes on to vLLM: our fields are out of it, vLLM's own stand where its endpoints read them."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from server.budget.parsing.spellings import EFFORT, OURS, SPELLINGS, Spelling
 
@@ -22,18 +22,22 @@ def forward(
     effort: str | None,
     *,
     must_think: bool = False,
+    template_efforts: Container[str] | None = None,
 ) -> dict[str, object]:
     """A new body; `body` stays as it was. `model` is the name without its suffix. `must_think`: the budget
-    asks for thinking, which many templates have off until they are told.
+    asks for thinking, which many templates have off until they are told. `template_efforts`: the words that
+    the template knows; others are left out, since templates refuse them (Mistral Small 4, Hy3) or misread
+    them (GLM-5.2 takes "low" for its maximum).
 
     Budgets go out of it, vLLM's own `thinking_token_budget` too: vLLM would enforce it a second time. On or
     off, and the effort, go into `chat_template_kwargs`, which chat, responses and messages all read.
     """
+    is_unknown = effort is not None and template_efforts is not None and effort not in template_efforts
     new: dict[str, object] = dict(body)
     for name in OURS:
         new.pop(name, None)
     for row in SPELLINGS:
-        if _is_dropped(row, body, effort):
+        if _is_dropped(row, body, effort) or (is_unknown and row in EFFORT.spellings):
             new = _without(new, row.path)
     if "model" in body:
         new["model"] = model
@@ -42,7 +46,7 @@ def forward(
     if on is None and must_think:
         on = True
     said: dict[str, object] = {} if on is None else dict.fromkeys(_SWITCHES, on)
-    if effort is not None:
+    if effort is not None and not is_unknown:
         said["reasoning_effort"] = effort
     if said:
         given = new.get(_TEMPLATE)

@@ -23,6 +23,7 @@ from server.budget.budget import BudgetError
 from server.budget.plan import UNGOVERNED, FamilyTokens, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.budget.running.report import ForcedRecord
+from server.engine.chat_template import efforts_of, habit_of
 from server.engine.client.accounting import Account, GenerationInfo
 from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
@@ -31,7 +32,6 @@ from server.engine.client.stopping import ServerStoppingError
 from server.engine.client.tracing import ThinkingTraceSpans
 from server.engine.client.worker_calls import LedgerFetcher, ThinkingEnder
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
-from server.engine.habit import habit_of
 from server.engine.worker.processor import PLAN_KEY
 from server.keys.meter import Meter
 from server.observability.record import NO_FAMILY
@@ -69,6 +69,7 @@ class ThinkingLLM(AsyncLLM):
             lambda token: tokenizer is not None and not tokenizer.decode([token]).strip()
         )
         self._end_of_turn = self._end_of_sequence_ids()
+        self.template_efforts = efforts_of(tokenizer, chat_template)
         if family is not None:
             await self._learn(family, chat_template)
         self._telemetry = telemetry

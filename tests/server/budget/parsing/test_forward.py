@@ -74,6 +74,22 @@ def test_an_operators_own_effort_reaches_the_template_and_not_vllms_list_of_word
     assert got.body == {"chat_template_kwargs": {**ON, "reasoning_effort": "brief"}}
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"reasoning_effort": "low"},
+        {"reasoning": {"effort": "low"}},
+        {"chat_template_kwargs": {"reasoning_effort": "low"}},
+    ],
+    ids=str,
+)
+def test_an_effort_that_the_template_does_not_know_stays_here(body: Json) -> None:
+    got = read(body, BudgetDefaults(template_efforts=frozenset({"none", "high"})))
+    assert (got.budget.max_tokens, got.body) == (1024, {"chat_template_kwargs": ON})
+    got = read(body, BudgetDefaults(template_efforts=frozenset({"low"})))
+    assert got.body["chat_template_kwargs"] == {**ON, "reasoning_effort": "low"}
+
+
 def _fields_of_vllms_requests() -> dict[str, set[str]]:
     """Request class to its fields, by reading the source: to import vLLM takes a quarter of a minute."""
     spec = find_spec("vllm")

@@ -4,7 +4,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from server.budget.plan import Habit
-from server.engine.habit import habit_of
+from server.engine.chat_template import efforts_of, habit_of
 from server.reasoning.families import FAMILIES
 from tests.server.reasoning.chat_templates import sources
 
@@ -35,3 +35,16 @@ def test_without_a_template_thinking_is_for_those_who_ask() -> None:
 def test_a_template_that_cannot_render_a_lone_question_is_one_too() -> None:
     refusing = "{{ raise_exception('no') }}<think></think>"
     assert habit_of(THINK, PreTrainedTokenizerBase(), refusing) is Habit.WHEN_TOLD
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("Qwen-Qwen3-0.6B", None),
+        ("openai-gpt-oss-120b", {"low", "medium", "high"}),
+        ("tencent-Hy3", {"low", "high"}),
+        ("zai-org-GLM-5.2", {"none", "high"}),
+    ],
+)
+def test_effort_words_are_those_that_the_template_tells_apart(template: str, words: set[str] | None) -> None:
+    assert efforts_of(PreTrainedTokenizerBase(), sources()[template]) == words
