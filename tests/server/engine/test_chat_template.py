@@ -43,7 +43,7 @@ def test_a_template_that_cannot_render_a_lone_question_is_one_too() -> None:
         ("Qwen-Qwen3-0.6B", None),
         ("openai-gpt-oss-120b", {"low", "medium", "high"}),
         ("tencent-Hy3", {"low", "high"}),
-        ("zai-org-GLM-5.2", {"none", "high"}),
+        ("zai-org-GLM-5.2", {"high"}),
     ],
 )
 def test_effort_words_are_those_that_the_template_tells_apart(template: str, words: set[str] | None) -> None:

@@ -73,10 +73,9 @@ POPULAR = (
     *("LGAI-EXAONE-EXAONE-Deep-7.8B", "swiss-ai-Apertus-8B-Instruct-2509", "inclusionAI-Ring-1T"),
 )
 
-NOT_READ = {
-    "unknown": "",
-}
-"""Templates whose openings are not read right, each with the line of it that says why it is the harness's."""
+NOT_READ = {"llama-cpp-rwkv-world": "{{- 'Assistant:' -}}"}
+"""Templates of which some openings are not read right, each with the line of it that says why: a header of
+ordinary text, so that marks in a user's question stand in the assistant's turn."""
 
 
 def wrong(name: str) -> dict[str, tuple[Opening, Opening]]:
