@@ -8,24 +8,10 @@ FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 # What chat templates write before an assistant's words; of these those count that are tokens. As in vLLM's
 # poolside_v1 parser (`turn_boundary_tokens`), which tells the bug.
 ASSISTANT_HEADERS = (
-    *(
-        "<|im_start|>",
-        "<|im_assistant|>",
-        "<|assistant|>",
-        "<assistant>",
-        "<｜Assistant｜>",
-        "<|Assistant|>",
-        "[|assistant|]",
-    ),
-    *("<seed:bos>", "]~b]", "<|start_of_role|>", "<|start_header_id|>", "<|turn>", "<|START_OF_TURN_TOKEN|>"),
-    *(
-        "<start_of_turn>",
-        "<|hy_Assistant|>",
-        "<｜hy_Assistant｜>",
-        "<SPECIAL_11>",
-        "<|assistant_start|>",
-        "<role>",
-    ),
+    *("<|im_start|>", "<|im_assistant|>", "<|assistant|>", "<assistant>", "<｜Assistant｜>", "<|Assistant|>"),
+    *("[|assistant|]", "<seed:bos>", "]~b]", "<|start_of_role|>", "<|start_header_id|>", "<|turn>"),
+    *("<|START_OF_TURN_TOKEN|>", "<start_of_turn>", "<|hy_Assistant|>", "<｜hy_Assistant｜>", "<SPECIAL_11>"),
+    *("<|assistant_start|>", "<role>", "<|extra_0|>"),
     *("[/INST]", "[/TOOL_RESULTS]", "[/SYSTEM_PROMPT]", "[/AVAILABLE_TOOLS]"),
 )
 
