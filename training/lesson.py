@@ -45,6 +45,7 @@ class Writer:
             raise TrainingError(f"--model {model}: its tokenizer has no chat template")
         self._check_marks()
         self.start, self.end = self._ids(family.start), self._ids(family.end)
+        self.transition = self._ids(family.transition) if family.transition else []
         self.turn_end = self._turn_end()
         self._forbidden = self._marks_and_specials()
 
@@ -102,19 +103,22 @@ class Writer:
         prompt = self.prompt(sample.problem.question)
         if prompt.rstrip().endswith(self.family.end):
             raise TrainingError(f"--model {self.model}: its chat template closes thinking in the prompt")
-        opened = prompt.rstrip().endswith(self.family.start)
+        opened = prompt.rstrip().endswith(self.family.start.rstrip())
         prompt_ids = self._ids(prompt)
-        lead = "" if opened and prompt.endswith("\n") else "\n"
+        lead = "" if (prompt if opened else self.family.start).endswith("\n") else "\n"
         thinking = self._body_ids(sample, "thinking", f"{lead}{sample.trace.thinking.strip()}\n")
         answer = self._body_ids(sample, "answer", self._answer_text(sample.trace.answer))
-        reply_ids = [*([] if opened else self.start), *thinking, *self.end, *answer, *self.turn_end]
+        closing = [*self.end, *self.transition]
+        reply_ids = [*([] if opened else self.start), *thinking, *closing, *answer, *self.turn_end]
         return Lesson(prompt_ids + reply_ids, [IGNORE] * len(prompt_ids) + reply_ids, sample.where)
 
     def _answer_text(self, answer: str) -> str:
         """The answer after the cue, including the line breaks that the server's cue begins with."""
         cue = self.family.cue.lstrip()
         breaks = self.family.cue[: len(self.family.cue) - len(cue)]
-        prefix = f"{cue} " if self.family.answer_prefix is None else self.family.answer_prefix
+        prefix = (
+            (f"{cue} " if cue else "") if self.family.answer_prefix is None else self.family.answer_prefix
+        )
         prefix = "" if "Answer:" in answer else prefix
         return f"{breaks}{prefix}{answer.strip()}"
 

@@ -18,8 +18,9 @@ def split_thinking(text: str) -> tuple[str, str]:
         # The chat template may have opened the thinking in the prompt: then only the end mark is written.
         body = rest if start else head
         thinking, end, answer = body.partition(family.end)
-        if end:
-            return thinking.strip(), _strip_marks(answer)
+        # Where every message ends by the same mark, it says nothing by itself.
+        if end and (start or not family.reopens):
+            return thinking.strip(), _strip_marks(answer.removeprefix(family.transition))
         if start:
             return thinking.strip(), ""
     return "", _strip_marks(text)

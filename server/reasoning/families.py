@@ -63,9 +63,11 @@ class Family:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """The texts around thinking: start, end, and the beginning of a step's mark."""
+        """Every text that stands around thinking and never in it or in an answer: start, end (unless every
+        message ends by it), and what a step's mark begins with."""
+        end = () if self.reopens else (self.end,)
         step = (self.step_mark.partition("{")[0],) if self.step_mark else ()
-        return (self.start, self.end, *step)
+        return (self.start.strip(), *end, *step)
 
 
 FAMILIES: dict[str, Family] = {

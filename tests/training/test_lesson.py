@@ -30,7 +30,9 @@ def test_loss_falls_on_thinking_and_answer_only(family: Family) -> None:
     by = writer(family)
     one = by.write(sample())
     lead = f"\n{family.answer_prefix}" if family.answer_prefix else "\n\nFinal Answer: "
-    thought = f"{family.start}\n1+1 is 2.\nWait, yes.\n{family.end}"
+    if not family.cue:
+        lead = ""
+    thought = f"{family.start.rstrip()}\n1+1 is 2.\nWait, yes.\n{family.end}{family.transition}"
     assert learnt(one, by) == f"{thought}{lead}2<|im_end|>\n"
     prompt = [i for i, label in zip(one.ids, one.labels, strict=True) if label == IGNORE]
     assert by.tokenizer.decode(prompt) == "<|im_start|>user\nWhat is 1+1?<|im_end|>\n<|im_start|>assistant\n"
@@ -39,7 +41,7 @@ def test_loss_falls_on_thinking_and_answer_only(family: Family) -> None:
 
 @FAMILY
 def test_a_start_mark_in_the_prompt_is_not_learnt(family: Family) -> None:
-    opening = CHATML.replace("assistant\\n", f"assistant\\n{family.start}\\n")
+    opening = CHATML.replace("assistant\\n", f"assistant\\n{family.start.rstrip()}\\n")
     by = writer(family, opening)
     assert learnt(by.write(sample()), by).startswith("1+1 is 2.\n")
 
