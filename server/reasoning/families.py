@@ -63,8 +63,10 @@ class Family:
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """Every text that stands around thinking and never in it or in an answer: start, end (unless every
-        message ends by it), and what a step's mark begins with."""
+        """The texts around thinking, which no answer has: start, end and the beginning of a step's mark.
+
+        The end is not among them where every message of the family ends with it.
+        """
         end = () if self.reopens else (self.end,)
         step = (self.step_mark.partition("{")[0],) if self.step_mark else ()
         return (self.start.strip(), *end, *step)
