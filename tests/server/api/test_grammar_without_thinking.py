@@ -13,18 +13,13 @@ TEMPLATE = (
     "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-SCHEMA = {
-    "type": "object",
-    "properties": {"prime": {"enum": [17, 23]}},
-    "required": ["prime"],
-    "additionalProperties": False,
-}
 BODY: dict[str, Any] = {
     "model": "s1-nano",
     "messages": [{"role": "user", "content": "Find the smallest prime factor of 391."}],
     "max_completion_tokens": 300,
     "temperature": 0,
-    "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}},
+    # A schema leaves room for spaces without end, which s1-nano likes.
+    "structured_outputs": {"regex": r'\{"prime": (17|23)\}'},
 }
 
 
