@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection
 from server.budget.running.controller import Phase
 from server.budget.running.tracker import ThinkingTracker
 from server.observability.metrics import Flight
-from server.observability.record import ChoiceRecord, Times
+from server.observability.record import Times
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
@@ -26,7 +26,6 @@ class ChoiceClock:
         "_opened",
         "_settled_at",
         "_thinking_at",
-        "also_tell",
         "shows_answer",
         "tracker",
     )
@@ -43,8 +42,6 @@ class ChoiceClock:
         self.tracker = tracker
         self.shows_answer = False
         """The model's own answer has something that can be seen."""
-        self.also_tell: Callable[[ChoiceRecord], None] | None = None
-        """Who waits for the record beside telemetry."""
         self._flight = flight
         self._clock = clock
         self._arrived = arrived

@@ -72,7 +72,7 @@ class Segment:
 
     def begin(self, stops: AnswerStopDetokenizer) -> None:
         """It is about to be sent to the engine."""
-        self.tracker = stops.tracker
+        self.tracker = stops.choice.tracker
         stops.step, stops.on_tokens = self.step, self.on_tokens
 
     def finish(self, choice: CompletionOutput, record: ForcedRecord) -> None:

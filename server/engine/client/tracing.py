@@ -36,7 +36,7 @@ class ThinkingTraceSpans:
     def _keep(self, output: Any, state: RequestState, stats: Any) -> None:
         make = partial(self._make, output, state, stats)
         if isinstance(state.detokenizer, AnswerStopDetokenizer):
-            state.detokenizer.progress.also_tell = partial(_make_with_attributes, make)
+            state.detokenizer.choice.also_tell = partial(_make_with_attributes, make)
         else:
             make()
 

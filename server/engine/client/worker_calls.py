@@ -5,6 +5,7 @@ rows that end at about the same time at once; and the end of a row's thinking, n
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid1
 
@@ -24,7 +25,7 @@ Positions = list[dict[str, int]]
 """By worker: the output position of the first token behind the request, by row."""
 
 
-class LedgerFetcher:
+class ForcedRecordFetcher:
     """`take` a row's forced record; while one question is on its way, the next ones gather."""
 
     def __init__(self, fetch: Fetch) -> None:
@@ -56,6 +57,15 @@ class LedgerFetcher:
             known = {row_id: wire for answer in answers for row_id, wire in answer.items()}
             for row_id, future in asked.items():
                 future.set_result(_read(known[row_id]) if row_id in known else ForcedRecord())
+
+
+@dataclass(frozen=True, slots=True)
+class ForcedRecords:
+    """`ended`: the record of a row that has ended, which the workers give once. `so_far`: that of a row that
+    still runs."""
+
+    ended: ForcedRecordFetcher
+    so_far: ForcedRecordFetcher
 
 
 class ThinkingEnder:
