@@ -1,4 +1,4 @@
-"""A family's marks in one tokenizer's ids, found once at start-up."""
+"""A family's marks in one tokenizer's ids, looked up once at start-up."""
 
 from collections.abc import Sequence
 
@@ -11,17 +11,18 @@ from server.reasoning.families import Family
 
 
 class Encoder:
-    """Text to token ids by itself: no special tokens added, none of the text's context."""
+    """Encodes a text by itself: no special tokens are added, and nothing is known of the text around it."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
 
     def __call__(self, text: str) -> TokenIds:
+        """The token ids of a text."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
 
 def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
-    """Of all tokens that are text; marks and other added tokens say nothing."""
+    """The tables over all tokens that are text; marks and other added tokens count as empty."""
 
     def texts() -> list[str]:
         vocabulary: dict[str, int] = tokenizer.get_vocab()
@@ -38,9 +39,15 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
 def family_tokens(
     family: Family, tokenizer: PreTrainedTokenizerBase, end_of_sequence: Sequence[int]
 ) -> FamilyTokens:
-    """The ids of a family's marks. `end_of_sequence`: the ids at which the engine itself stops.
+    """The ids of a family's marks.
 
-    Raises ValueError when a mark has no token in this tokenizer.
+    Args:
+        family: Whose marks.
+        tokenizer: The model's.
+        end_of_sequence: The ids at which the engine itself stops.
+
+    Raises:
+        ValueError: This tokenizer has no token for the start mark or the delimiter.
     """
     encode = Encoder(tokenizer)
     added = set(tokenizer.get_added_vocab().values())

@@ -1,4 +1,4 @@
-"""One choice while it runs: when its tokens came out, whether its answer shows anything, its gauges."""
+"""Times one choice while it runs: when its tokens came out, whether its answer is visible, its gauges."""
 
 from collections.abc import Callable, Collection
 
@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 
 
 class ChoiceClock:
-    """`came` for each token behind the tracker's `feed`; `settle` when no more will come."""
+    """Call `came` for each token after the tracker's `feed`, and `settle` when no more will come."""
 
     __slots__ = (
         "_answer_at",
@@ -41,7 +41,7 @@ class ChoiceClock:
     ) -> None:
         self.tracker = tracker
         self.shows_answer = False
-        """The model's own answer has something that can be seen."""
+        """Whether the model's own answer has a visible token."""
         self._flight = flight
         self._clock = clock
         self._arrived = arrived
@@ -55,7 +55,7 @@ class ChoiceClock:
         self._settled_at: float | None = None
 
     def came(self, token: int, is_free: bool) -> None:
-        """A token came out. `is_free`: the tracker called the one that was to come the answer's own."""
+        """A token came out. `is_free`: the tracker's before it was fed: the model chose it in the answer."""
         tracker, now = self.tracker, self._clock()
         if self._first_at is None:
             self._first_at = now
@@ -75,13 +75,13 @@ class ChoiceClock:
         self.shows_answer = (is_free or not self._opened) and not self._is_blank(token)
 
     def settle(self) -> None:
-        """It is over. May be called again."""
+        """The choice is over. It may be called again, to no effect."""
         self._flight.land()
         if self._settled_at is None:
             self._settled_at = self._clock()
 
     def times(self) -> Times:
-        """Of a choice that is over."""
+        """The times of a choice that is over, in seconds; `settle` it first."""
         assert self._settled_at is not None
         closed_at = self._settled_at if self._closed_at is None else self._closed_at
         return Times(

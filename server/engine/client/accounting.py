@@ -38,10 +38,15 @@ class Account:
     telemetry: Telemetry
 
     def close(self, choices: Sequence[Choice], fate: str) -> Coroutine[None, None, None] | None:
-        """Tell of the choices that have finished, now.
+        """Record the choices that have finished, now.
 
-        Returns what tells of those that were cut off, with `fate` as their end, once the engine has said what
-        it forced there; None where there are none.
+        Args:
+            choices: All that are to be recorded, finished or not.
+            fate: The end of those that have not finished.
+
+        Returns:
+            A coroutine that records those that have not finished once the engine has given their forced
+            records; None where there are none.
         """
         cut: list[Choice] = []
         for choice in choices:

@@ -1,5 +1,4 @@
-"""One sequence of a request: its tokens as they come out, the forced record that the engine keeps of it, and
-its outcome."""
+"""One sequence of a request: its tokens as they come out, its forced record and its outcome."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -115,7 +114,7 @@ class Choice:
     async def report_so_far(self, tokens: Sequence[int]) -> ThinkingReport | None:
         """The report after these new tokens; None where no detailed one was asked for.
 
-        Raises what the engine raises when it is gone.
+        It raises what the engine client raises when the engine is dead.
         """
         detail = self.detail
         if detail is None:
@@ -127,7 +126,7 @@ class Choice:
     async def forced_record(self) -> ForcedRecord:
         """The forced record of the sequence, which has ended. May be awaited again.
 
-        Raises what the engine raises when it is gone.
+        It raises what the engine client raises when the engine is dead.
         """
         if self.row_id is None:
             return ForcedRecord()

@@ -15,9 +15,9 @@ STEP_IS_OVER = "s1_step"
 class AnswerStopDetokenizer(IncrementalDetokenizer):
     """Wraps the detokenizer of one sequence.
 
-    `inner` was made without the client's stops. They are armed at the first token of the answer that
-    the model chose (after the delimiter and a forced cue) and that shows something: the line breaks
-    that open most answers are no answer yet.
+    `inner` was made without the client's stop strings. They become active at the first token of the answer
+    that the model sampled itself (after the delimiter and a forced cue) and that is not white space: the line
+    breaks at the beginning of most answers match no stop.
     """
 
     def __init__(
@@ -54,8 +54,12 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         return self._inner.get_next_output_text(finished, delta)
 
     def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
-        """Take in new tokens. Returns what the answer stopped at: a stop string, or the id of a stop
-        token (which vLLM passes on as `stop_reason`), or None."""
+        """Take in the new tokens of one engine step.
+
+        Returns:
+            What the answer stopped at: a stop string, the id of a stop token (which vLLM passes on as
+            `stop_reason`), STEP_IS_OVER, or None.
+        """
         stopped = self._update(new_token_ids, stop_terminated)
         if self.on_tokens is not None:
             self.on_tokens(self.choice.tracker)

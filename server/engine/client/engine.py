@@ -43,11 +43,11 @@ class ThinkingLLM(AsyncLLM):
         self._is_cut_off = False
 
     async def install_budgets(self, family: Family | None, telemetry: Telemetry) -> None:
-        """Put the budget's sampler into every worker, learn the family's marks, and tell `telemetry` of all
-        that is served.
+        """Put the budget's sampler into every worker, and tell `telemetry` what is served.
 
-        Raises RuntimeError when a worker cannot enforce budgets, ValueError when the tokenizer has no
-        such marks.
+        Raises:
+            RuntimeError: A worker cannot enforce budgets.
+            ValueError: The tokenizer has no token for a mark of the family.
         """
         tokenizer = self.renderer.tokenizer
         self.planner = Planner(self.model_config, tokenizer, family, keeps_prompts=telemetry.keeps_prompts)
@@ -75,10 +75,11 @@ class ThinkingLLM(AsyncLLM):
     def generate(
         self, prompt: Any, sampling_params: SamplingParams, request_id: str, **kwargs: Any
     ) -> AsyncGenerator[RequestOutput, None]:
-        """As AsyncLLM.generate.
+        """As AsyncLLM.generate, with the budget of the call that the context variable holds.
 
-        Raises VLLMValidationError (a 400) when the budget cannot be kept, ServerStoppingError (a 503) once
-        the server stops.
+        Raises:
+            VLLMValidationError: The budget cannot be kept (a 400).
+            ServerStoppingError: The server stops (a 503).
         """
         if self._is_cut_off:
             raise ServerStoppingError
@@ -137,8 +138,8 @@ class ThinkingLLM(AsyncLLM):
             fate = End.ERROR
             raise
         finally:
-            if (errand := generation.close(fate)) is not None:
-                self.in_flight.dispatch(errand)
+            if (unfinished := generation.close(fate)) is not None:
+                self.in_flight.dispatch(unfinished)
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""

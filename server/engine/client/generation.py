@@ -65,7 +65,7 @@ class Generation:
     async def report(self, output: RequestOutput) -> None:
         """Report on the choices of one output, in the call where a budget holds.
 
-        Raises what the engine raises when it is gone.
+        It raises what the engine client raises when the engine is dead.
         """
         segment = self.call.segment
         if segment is not None:
@@ -86,10 +86,15 @@ class Generation:
                 self.call.reports[place] = report
 
     def close(self, fate: str | None) -> Coroutine[None, None, None] | None:
-        """The request is over: tell of every choice. `fate`: what became of those that never finished.
+        """The request is over: record every choice.
 
-        None: the request was the client's mistake, and what never went to the engine is no ended request.
-        Returns what is left to be told once the engine has said what it forced, if anything is.
+        Args:
+            fate: The end of the choices that never finished. None: the request was the client's mistake, and
+                a choice that never went to the engine is not recorded.
+
+        Returns:
+            A coroutine that records the unfinished choices once the engine has given their forced records;
+            None where all have finished.
         """
         choices = list(self.choices.values())
         if fate is not None:

@@ -44,8 +44,7 @@ class InFlight:
 
     @contextmanager
     def answering(self, response_id: str, call: Call) -> Iterator[None]:
-        """While a response is put together from several requests that are made for `call`: it can be ended
-        between two of them, too."""
+        """While a response is made from several requests for `call`, it can be ended between two of them."""
         ticket = self.ticket()
         self._scaled[ticket] = (response_id, call)
         try:
@@ -60,8 +59,10 @@ class InFlight:
         return None if ticket is None else self._generations.get(ticket)
 
     async def end_if_due(self, generation: Generation, choice: Choice) -> None:
-        """End the thinking of a choice that was just sent, where that of its siblings was ended before, or
-        where its key has no tokens left. Raises what the engine raises."""
+        """End the thinking of a choice that was just sent where its request's was ended before it was sent.
+
+        The same where the quota of its key is exhausted. It raises what the engine client raises.
+        """
         meter, parent = generation.call.meter, generation.call.parent
         why = generation.ended_by or (parent.ended_by if parent else None)
         if why is None and meter is not None and meter.is_spent:
@@ -72,8 +73,11 @@ class InFlight:
     async def end_thinking(self, request_id: str, key_name: str | None) -> bool | None:
         """End the thinking of a running request, all its choices, at their next token.
 
-        Returns False where all of them answer already, and None where this key has no such request running.
-        Raises what the engine raises.
+        It raises what the engine client raises.
+
+        Returns:
+            True where any of them was thinking or had not begun; False where all of them answer already; None
+            where this key has no such request running.
         """
         asked = (request_id, key_name)
         scaled = [
@@ -99,9 +103,9 @@ class InFlight:
         for generation in self._generations.values():
             generation.call.cut_off = message
 
-    def dispatch(self, errand: Coroutine[Any, Any, Any]) -> None:
-        """Run what no request waits for."""
-        task = asyncio.create_task(errand)
+    def dispatch(self, background: Coroutine[Any, Any, Any]) -> None:
+        """Run a background task that no request waits for."""
+        task = asyncio.create_task(background)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

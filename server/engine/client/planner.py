@@ -35,7 +35,11 @@ class Planner:
         *,
         keeps_prompts: bool = False,
     ) -> None:
-        """Raises ValueError when the tokenizer has not the family's marks, or when there is no tokenizer."""
+        """Look the family's marks up in the tokenizer.
+
+        Raises:
+            ValueError: There is no tokenizer, or it has no token for a mark.
+        """
         self._config = model_config
         self._tokenizer = tokenizer
         self._keeps_prompts = keeps_prompts
@@ -166,7 +170,11 @@ class Planner:
 
 
 def refuse(call: Call, field_name: str, message: str) -> NoReturn:
-    """Raise the VLLMValidationError of a client's mistake in `field_name`."""
+    """Refuse the request, for a client's mistake in `field_name`.
+
+    Raises:
+        VLLMValidationError: Always; vLLM's serving layer makes a 400 of it.
+    """
     call.refused = field_name
     raise VLLMValidationError(message, parameter=field_name)
 

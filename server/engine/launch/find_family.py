@@ -13,9 +13,9 @@ from server.settings import NO_FAMILY
 
 
 def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None, str]:
-    """The family, by the user's word or by tokenizer and template, and in words how it was found.
+    """The family, as named or as detected from tokenizer and chat template, and in words how it was found.
 
-    Raises OSError or ValueError when the model's tokenizer cannot be read.
+    It raises OSError or ValueError, as transformers does, when the model's tokenizer cannot be read.
     """
     if named == NO_FAMILY:
         return None, "--family none"
@@ -29,8 +29,11 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
 
 
 def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: Namespace) -> None:
-    """Raises ValueError where this model cannot keep the server's own budget: every request would be refused
-    for it."""
+    """Refuse a default budget that this model cannot keep: every request would be refused for it.
+
+    Raises:
+        ValueError: It names the flag.
+    """
     if family is None and (defaults.ceiling is not None or defaults.default != ThinkingBudget()):
         raise ValueError(
             "--default-thinking-budget, --max-thinking-budget: thinking has no budget on a model of no known"
