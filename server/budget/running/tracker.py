@@ -15,6 +15,7 @@ class ThinkingTracker:
     """Tracks one sequence: `feed` each output token once, in order."""
 
     __slots__ = (
+        "_closers",
         "_closing",
         "_matched",
         "_opening",
@@ -45,6 +46,8 @@ class ThinkingTracker:
         self._matched = 0
         self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
         self._closing = False
+        self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
+        """The tokens that a close can begin with; at any other token nothing need be asked."""
         self.phase = Phase.BEFORE
         if plan.opening is Opening.OPEN:
             self.phase = Phase.THINKING
@@ -91,6 +94,8 @@ class ThinkingTracker:
         A loop may have been answered by a nudge; and a delimiter of several tokens that replaced an end goes
         on, whatever is due meanwhile.
         """
+        if token not in self._closers:
+            return None
         reason = self.state.due(self.position, self.requested_at)
         end = self.plan.end
         begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])

@@ -1,6 +1,6 @@
 """A request's plan: its call's budget for one prompt and its parameters, and what vLLM is told of it."""
 
-from functools import partial
+from functools import lru_cache, partial
 from random import getrandbits
 from typing import Any, NoReturn
 
@@ -22,6 +22,9 @@ from server.engine.worker.processor import PLAN_KEY
 from server.observability.record import NO_FAMILY
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
+
+REMEMBERED_TEXTS = 256
+"""Nudges and cues are few, the same in most requests, and 4,000 characters long at most."""
 
 
 class Planner:
@@ -54,6 +57,7 @@ class Planner:
         self.family = family_tokens(family, tokenizer, self.end_of_turn)
         self.end_of_turn = self.family.end_of_turn
         self._encode = Encoder(tokenizer)
+        self._encode_of_budget = lru_cache(REMEMBERED_TEXTS)(self._encode)
         self._vocabulary = vocabulary_of(tokenizer)
         special = set(tokenizer.all_special_ids)
         marks = (*self.family.start, *self.family.end)
@@ -106,7 +110,7 @@ class Planner:
             seed=getrandbits(32) if params.seed is None else params.seed,
         )
         try:
-            plan = make_plan(call.budget, self.family, self._encode, context, self._vocabulary)
+            plan = make_plan(call.budget, self.family, self._encode_of_budget, context, self._vocabulary)
             return plan if call.segment is None else call.segment.lay_out(plan)
         except BudgetError as error:
             refuse(call, error.field, str(error))

@@ -1,5 +1,6 @@
 """A request's plan, for s1-nano as vLLM is configured for it: what is put in, and what is refused."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -65,6 +66,30 @@ def test_plan_is_the_calls_budget_in_the_models_ids(
     assert tokenizer.decode(plan.end) == "</think>"
 
 
+def test_nudges_and_cues_are_encoded_once(
+    config: ModelConfig, prompt: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(str(EMBEDDED_MODEL_PATH))
+    planner, encode, encoded = Planner(config, tokenizer, FAMILIES["think"]), tokenizer.encode, list[str]()
+
+    def noting(text: str, **options: Any) -> Any:
+        encoded.append(text)
+        return encode(text, **options)
+
+    monkeypatch.setattr(tokenizer, "encode", noting)
+
+    def plan(budget: ThinkingBudget) -> Plan:
+        call = Call(budget=budget, asked=True)
+        return _plan(planner, prompt, call)
+
+    first = plan(ThinkingBudget(max_tokens=40))
+    assert "Wait" in encoded
+    encoded.clear()
+    assert replace(plan(ThinkingBudget(max_tokens=40)), steering=first.steering) == first
+    plan(ThinkingBudget(max_tokens=40, nudge=("Hmm",)))
+    assert encoded == ["Hmm"]
+
+
 @pytest.mark.parametrize("name", ["s1_plan", "s1_row", "s1_ticket", "s1_of_a_later_version"])
 def test_the_servers_own_names_are_refused_from_a_client(
     planner: Planner, stranger: Planner, prompt: dict[str, Any], name: str
@@ -76,11 +101,10 @@ def test_the_servers_own_names_are_refused_from_a_client(
         assert caught.value.parameter == call.refused == f"vllm_xargs.{name}"
 
 
-@pytest.mark.parametrize("asks", [{"asked": True}, {"detail": True}], ids=str)
+@pytest.mark.parametrize("call", [Call(asked=True), Call(detail=True)], ids=["asked", "detail"])
 def test_budget_is_refused_where_the_family_is_unknown(
-    stranger: Planner, prompt: dict[str, Any], asks: dict[str, bool]
+    stranger: Planner, prompt: dict[str, Any], call: Call
 ) -> None:
-    call = Call(**asks)
     with pytest.raises(VLLMValidationError, match="--family"):
         stranger.plan(prompt, SamplingParams(), call)
     assert call.refused == "thinking_budget"
