@@ -47,13 +47,36 @@ def s1k_1_1(row: Columns) -> Found:
 
 
 def marked(row: Columns) -> Found:
-    """One text with thinking marks (R1, QwQ, Sky-T1): a conversation, or a question and a response."""
-    question, text = _turns(row) or (
-        column(row, "question", "problem", "prompt", "instruction"),
-        _text(row, "response", "generation", "generations", "output", "completion", "code", "answer"),
-    )
-    thinking, answer = split_thinking(text)
-    return Found(question, thinking, answer, optional(row, "model"), optional(row, "finish_reason"))
+    """A conversation, or a question and a response, with thinking in marks or in a field of its own."""
+    turns = _turns(row)
+    model, finish_reason = optional(row, "model"), optional(row, "finish_reason")
+    if turns is None:
+        question = column(row, "question", "problem", "prompt", "instruction")
+        thinking, answer = split_thinking(_response(row))
+        return Found(question, thinking, answer, model, finish_reason)
+    asked, told = turns
+    thinking, answer = _thinking(told), _content(told)
+    if not thinking:
+        thinking, answer = split_thinking(answer)
+    return Found(_content(asked), thinking.strip(), answer.strip(), model, finish_reason)
+
+
+def _response(row: Columns) -> str:
+    """The response; of OpenR1's graded generations the first that is complete and correct, if any.
+
+    Raises:
+        MissingColumnError: There is no response, or not as many marks as generations.
+    """
+    generations, right = row.get("generations"), row.get("correctness_math_verify")
+    if not isinstance(generations, list) or not isinstance(right, list):
+        return _text(row, "response", "generation", "generations", "output", "completion", "code", "answer")
+    whole = row.get("is_reasoning_complete") or [True] * len(generations)
+    if not len(generations) == len(right) == len(whole):
+        raise MissingColumnError(
+            f"{len(generations)} generations, but {len(right)} and {len(whole)} marks of them"
+        )
+    graded = zip(generations, right, whole, strict=True)
+    return next((str(text) for text, is_right, is_whole in graded if is_right and is_whole), "")
 
 
 def s1_chat(row: Columns) -> Found:
@@ -83,13 +106,19 @@ def zero_eval(row: Columns) -> Found:
     return Found(column(row, "problem"), text, f"\\boxed{{{answer}}}", optional(row, "generator"))
 
 
-def _turns(row: Columns) -> tuple[str, str] | None:
-    """The first question and the first answer of `conversations` or `messages`, in either spelling.
+THINKING_FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Of a turn, or of a part of its content: DeepSeek and vLLM, OpenRouter and OpenAI, gpt-oss and Anthropic."""
+
+
+def _turns(row: Columns) -> tuple[Any, Any] | None:
+    """The first question and the first answer of `conversations`, `messages`, or `prompt` and `completion`.
 
     Raises:
         MissingColumnError: One of them is missing.
     """
     turns: Any = row.get("conversations") or row.get("messages")
+    if not turns and isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
+        turns = [*row["prompt"], *row["completion"]]
     if isinstance(turns, str):
         turns = json.loads(turns)
     if not turns:
@@ -99,11 +128,26 @@ def _turns(row: Columns) -> tuple[str, str] | None:
     answer = by_role.get("assistant") or by_role.get("gpt")
     if question is None or answer is None:
         raise MissingColumnError(f"no question and answer among the turns of {', '.join(sorted(by_role))}")
-    return _content(question), _content(answer)
+    return question, answer
 
 
 def _content(turn: Any) -> str:
-    return str(turn.get("value") or turn.get("content") or "")
+    """A turn's text; of a list of parts those that are no thinking."""
+    content = turn.get("value") or turn.get("content") or ""
+    if not isinstance(content, list):
+        return str(content)
+    said = [part for part in content if part.get("type") not in THINKING_FIELDS]
+    return "".join(str(part.get("text") or "") for part in said)
+
+
+def _thinking(turn: Any) -> str:
+    """What a field of the turn, or a part of its content, says was thought; "" where neither does."""
+    said = next((str(turn[name]) for name in THINKING_FIELDS if turn.get(name)), "")
+    content = turn.get("content")
+    if said or not isinstance(content, list):
+        return said
+    thought = [part for part in content if part.get("type") in THINKING_FIELDS]
+    return "".join(str(part.get(part["type"]) or part.get("text") or "") for part in thought)
 
 
 def _text(row: Columns, *names: str) -> str:

@@ -73,7 +73,7 @@ async def serve(
         defaults = replace(settings.budget_defaults, template_efforts=engine.template_efforts)
         allowed = limits_by_key(keys, defaults)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
-            meter.on_spent = partial(engine.end_all_thinking, meter)
+            meter.on_spent = partial(engine.in_flight.end_all_thinking, meter)
         budgets = Middleware(
             ThinkingMiddleware,
             settings=settings,
@@ -103,7 +103,7 @@ def _scaling_resources(
         knows_family=engine.family is not None,
         scorers=tuple(settings.scorers),
     )
-    return ScalingResources(defaults, engine.marks, judge, scorers, engine.answering)
+    return ScalingResources(defaults, engine.planner.marks, judge, scorers, engine.in_flight.answering)
 
 
 def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:

@@ -36,7 +36,9 @@ async def control(request: Request) -> Response:
         message = f"unknown control action: must be one of {', '.join(ACTIONS)}"
         return error_response(PATH, 400, message, "action")
     key = key_of(request.scope)
-    ended = await request.app.state.engine_client.end_thinking(response_id, key.name if key else None)
+    ended = await request.app.state.engine_client.in_flight.end_thinking(
+        response_id, key.name if key else None
+    )
     if ended:
         return JSONResponse({"success": True})
     why = "no active completion for this id" if ended is None else "thinking is over in this completion"

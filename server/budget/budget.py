@@ -10,7 +10,7 @@ UNLIMITED = -1
 TENTH = -1
 """Grace tokens: a tenth of the maximum."""
 NEVER = 1 << 62
-"""An output position, or a number of thinking tokens, that none reaches."""
+"""An output position, or a number of thinking tokens, that is never reached."""
 
 NOWAIT_WORDS = (
     *("wait", "alternatively", "hmm", "but", "however", "alternative", "another", "check", "double-check"),
@@ -20,7 +20,7 @@ NOWAIT_WORDS = (
 
 
 class BudgetError(ValueError):
-    """A client's mistake. `field` names what the client wrote, e.g. "thinking_budget.min_tokens"."""
+    """A client's mistake. `field` names the field as the client wrote it: "thinking_budget.min_tokens"."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -34,7 +34,7 @@ class ThinkingBudget:
     max_tokens: int | None = None
     """Close thinking after this many thinking tokens; 0 at once, -1 never."""
     min_tokens: int | None = None
-    """While fewer thinking tokens stand, an end is replaced by the nudge."""
+    """Below this many thinking tokens an end of thinking is replaced by the nudge."""
     num_waits: int | None = None
     """How many times an end of thinking is replaced by the nudge."""
     nudge: tuple[str, ...] | None = None

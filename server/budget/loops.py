@@ -49,8 +49,12 @@ class LoopRule:
     copied_limit: int = 1500
 
 
+SETTLE_AFTER_STRIDES = 16
+"""So many strides of new tokens are kept apart, eight bytes each, before they join the text."""
+
+
 class LoopWatch:
-    """Takes in the tokens of one sequence's thinking; keeps 10,240 of them at most, four bytes each."""
+    """Takes in the token ids of one sequence's thinking; keeps 10,240 of them at most, four bytes each."""
 
     __slots__ = ("_copied_to", "_copied_total", "_count", "_new", "_rule", "_text")
 
@@ -69,6 +73,8 @@ class LoopWatch:
     def take(self, tokens: Iterable[int]) -> None:
         """The next tokens."""
         self._new += tokens
+        if len(self._new) >= SETTLE_AFTER_STRIDES * self._rule.stride:  # it may not be asked for long
+            self._settled()
 
     @property
     def is_looping(self) -> bool:
@@ -96,8 +102,10 @@ class LoopWatch:
         return self._text
 
     def _add_copied(self, before: int) -> None:
-        """Bring the sum up to date; the first `before` tokens are in it. An alarm that tokens have followed
-        (a nudge, or no room to close) is over: the sum begins anew."""
+        """Bring the sum up to date; the first `before` tokens are in it.
+
+        An alarm that tokens have followed (a nudge, or no room to close) is over: the sum begins anew.
+        """
         stride = self._rule.phrase_stride
         for count in range(before - before % stride + stride, self._count + 1, stride):
             self._forget_alarm(count - stride, count - 1)

@@ -1,4 +1,4 @@
-"""The plan: one request's budget in token ids and numbers, settled before the engine sees it."""
+"""The plan: one request's budget in token ids and numbers, fixed before the engine sees the request."""
 
 from collections.abc import Container, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -36,9 +36,12 @@ class Habit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FamilyTokens:
-    """A family's marks as one tokenizer writes them. `end_is_distinct`: its first token says it all
-    (it is a special token), so an end is known, and can be dropped, when that token comes. Otherwise
-    it is known at its last token, and a nudge then stands in the place of that last token only."""
+    """A family's marks in the ids of one tokenizer.
+
+    `end_is_distinct`: the first token of the delimiter identifies it (it is a special token), so an end is
+    known, and can be dropped, when that token is sampled. Otherwise it is known at its last token, and a
+    nudge replaces that last token only.
+    """
 
     family: Family
     start: TokenIds
@@ -57,7 +60,7 @@ class FamilyTokens:
     message begins and ends with the same tokens; only the start mark is, once the budget is spent."""
 
     def opening_of(self, prompt: Sequence[int]) -> Opening:
-        """Read off the prompt: which mark stands last in its last turn, start or end.
+        """Where thinking stands at the end of a prompt (token ids): which mark is the last of its last turn.
 
         What stands before the last end of a turn, or before the assistant's header (a user's question
         about "<think>", an answer of long ago), says nothing.
@@ -72,9 +75,9 @@ class FamilyTokens:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Token ids and numbers only: this is what travels to the engine and what the controller follows.
+    """One request's budget as it travels to the engine and as the controller executes it: ids and numbers.
 
-    Positions count output tokens of the request from 0; thinking tokens count between the marks.
+    Positions count the request's output tokens from 0; thinking tokens are those between the marks.
     """
 
     opening: Opening
@@ -106,18 +109,26 @@ class Plan:
 
     @property
     def end_is_special(self) -> bool:
-        """Whether the delimiter's first token is a mark, which no answer has: where it is distinct, and where
-        steps are counted, but not where thinking may open again."""
+        """Whether the delimiter's first token is a mark, which no answer has.
+
+        It is where the delimiter is distinct, and where steps are counted, but not where thinking may open
+        again.
+        """
         return (self.end_is_distinct or self.steering.max_steps > 0) and not self.reopens
 
     @property
     def max_thinking_tokens(self) -> int:
-        """What thinking cannot pass, by the maximum or by the room."""
+        """The upper bound of thinking tokens, by the maximum or by the room."""
         return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)
 
     def due(self, tokens: int, position: int, requested_at: int = NEVER) -> End | None:
-        """Whether thinking must close now: `tokens` thinking tokens stand, `position` output tokens;
-        from the position `requested_at` on a control request wants it closed."""
+        """Why thinking must close before the output token at `position`; None where it need not.
+
+        Args:
+            tokens: Thinking tokens so far.
+            position: Output tokens so far.
+            requested_at: The output position from which a control request wants it closed.
+        """
         if self.max_tokens != UNLIMITED and tokens >= self.max_tokens:
             return End.MAX_TOKENS
         if (
@@ -128,7 +139,7 @@ class Plan:
         return None
 
     def of_choice(self, index: int) -> Self:
-        """For one of n choices: what is drawn is drawn for each by itself."""
+        """The plan of one of n choices: its random draws have a seed of their own."""
         return replace(self, steering=replace(self.steering, seed=self.steering.seed + index))
 
     def to_wire(self) -> dict[str, Any]:
@@ -152,7 +163,7 @@ class Plan:
 UNGOVERNED = Plan(
     opening=Opening.CLOSED, start=(), end=(), end_is_distinct=True, end_of_turn=(), close_at=0, room=0
 )
-"""Of a request that no budget can hold on: all that comes out is answer."""
+"""The plan of a request on which no budget can be enforced: all its output is answer."""
 
 
 def _last_of(ids: Sequence[int], marks: Container[int]) -> int:
@@ -161,7 +172,7 @@ def _last_of(ids: Sequence[int], marks: Container[int]) -> int:
 
 
 def _last_index(ids: Sequence[int], mark: Sequence[int], after: int = -1) -> int:
-    """The last position behind `after` at which `mark` stands in `ids`, or -1."""
+    """The last position greater than `after` at which `mark` begins in `ids`, or -1."""
     length = len(mark)
     for at in range(len(ids) - length, after, -1):
         if ids[at] == mark[0] and tuple(ids[at : at + length]) == tuple(mark):

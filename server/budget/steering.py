@@ -23,7 +23,7 @@ class Steering:
     """From so many thinking tokens on the close may come at a good place."""
     sentence_ends: frozenset[int] = frozenset()
     points: frozenset[int] = frozenset()
-    """Sentence ends that are none behind one of `digits`, for all that can be known there."""
+    """Sentence ends that may be none after one of `digits`: "3." may go on as "3.14"."""
     digits: frozenset[int] = frozenset()
     loop_rule: LoopRule | None = None
     """None: loops are left alone."""
@@ -43,12 +43,14 @@ class Steering:
     """Of the nudges before `alpha_tokens`; of its own for each of n choices."""
 
     def ends_sentence(self, last: int, last_but_one: int) -> bool:
-        """Whether the text may be left behind these two tokens."""
+        """Whether a sentence or line ends with the token id `last`, which follows `last_but_one`."""
         return last in self.sentence_ends and not (last in self.points and last_but_one in self.digits)
 
     def draws_nudge(self, tokens: int, position: int) -> bool:
-        """Whether the nudge comes behind this paragraph, `tokens` thinking tokens standing: a fixed draw for
-        each output position, so that whoever asks, and however often, learns the same."""
+        """Whether the nudge is inserted after this paragraph, at `tokens` thinking tokens.
+
+        The draw is fixed for each output position: whoever asks, and however often, gets the same answer.
+        """
         if self.alpha_tokens is None or tokens >= self.alpha_tokens:
             return False
         return Random(f"{self.seed} {position}").random() < 1 - tokens / self.alpha_tokens
@@ -59,11 +61,11 @@ class Steering:
         return self.alpha_tokens is not None
 
     def is_past_alpha(self, tokens: int) -> bool:
-        """Whether slow words are ends by now."""
+        """Whether slow words are ends of thinking at `tokens` thinking tokens."""
         return self.alpha_tokens is not None and tokens >= self.alpha_tokens
 
     def looks_at_each_token(self, tokens: int) -> bool:
-        """Whether something may be due behind any token, `tokens` standing."""
+        """Whether something may be due after any token, from `tokens` thinking tokens on."""
         before_alpha = self.alpha_tokens is not None and tokens < self.alpha_tokens
         return before_alpha or tokens >= self.land_from
 

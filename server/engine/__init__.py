@@ -1,1 +1,1 @@
-"""The engine: vLLM's AsyncLLM, a thinking budget on every request. Beside it, server.api alone has vLLM."""
+"""The engine: vLLM's AsyncLLM with a thinking budget on every request. Only server.api imports vLLM too."""

@@ -20,8 +20,11 @@ _CANNOT_RENDER = (TemplateError, TypeError, ValueError, LookupError, AttributeEr
 
 
 def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -> Habit:
-    """`tokenizer` is any of vLLM's; `chat_template` stands in for its own. Without a template thinking is
-    taken to come when it is asked for, as with Mistral's tokenizers, whose effort is "none" by default."""
+    """Whether the model opens thinking by itself; `chat_template` stands in for the tokenizer's own.
+
+    Without a template thinking is taken to come when it is asked for, as with Mistral's tokenizers, whose
+    effort is "none" by default.
+    """
     template = _source(tokenizer, chat_template)
     if template is None:
         return Habit.WHEN_TOLD
@@ -35,8 +38,10 @@ def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -
 
 
 def efforts_of(tokenizer: Any, chat_template: str | None = None) -> frozenset[str] | None:
-    """The words that the template's `reasoning_effort` knows: those that it renders, and in another way than
-    a word that nobody knows. None: it reads none, or there is no template to ask."""
+    """The words that the template's `reasoning_effort` knows; None where it reads none.
+
+    Known is what it renders, and in another way than a word that nobody knows.
+    """
     template = _source(tokenizer, chat_template)
     if template is None or "reasoning_effort" not in template:
         return None

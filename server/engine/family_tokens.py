@@ -1,4 +1,4 @@
-"""A family's marks in one tokenizer's ids, found once at start-up."""
+"""A family's marks in one tokenizer's ids, looked up once at start-up."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -10,8 +10,10 @@ from server.reasoning.families import Family
 
 
 class Tokenizer(Protocol):
-    """What is asked of one: transformers' own can do it, and each of vLLM's, of which Mistral's is no
-    transformers tokenizer."""
+    """What is asked of a tokenizer.
+
+    Transformers' own have it, and each of vLLM's, of which Mistral's is no transformers tokenizer.
+    """
 
     @property
     def all_special_ids(self) -> list[int]:
@@ -28,17 +30,20 @@ class Tokenizer(Protocol):
 
 
 class Encoder:
-    """Text to token ids by itself: no special tokens added, none of the text's context."""
+    """Encodes a text by itself: no special tokens are added, and nothing is known of the text around it."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
 
     def __call__(self, text: str) -> TokenIds:
+        """The token ids of a text."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
     def mark(self, text: str) -> TokenIds:
-        """A mark's ids: its own token where the vocabulary has one, else those of its text. Mistral's
-        tokenizers never encode text to a control token (mistral-common 1.13.1)."""
+        """A mark's ids: its own token where the vocabulary has one, else those of its text.
+
+        Mistral's tokenizers never encode text to a control token (mistral-common 1.13.1).
+        """
         token = self._tokenizer.get_vocab().get(text)
         return self(text) if token is None else (token,)
 
@@ -50,7 +55,7 @@ def declared_tokens(tokenizer: Tokenizer) -> set[int]:
 
 
 def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
-    """Of all tokens that are text; marks and other added tokens say nothing."""
+    """The tables over all tokens that are text; marks and other added tokens count as empty."""
 
     def texts() -> list[str]:
         vocabulary = tokenizer.get_vocab()
@@ -65,9 +70,15 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
 
 
 def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequence[int]) -> FamilyTokens:
-    """The ids of a family's marks. `end_of_sequence`: the ids at which the engine itself stops.
+    """The ids of a family's marks.
 
-    Raises ValueError when a mark has no token in this tokenizer.
+    Args:
+        family: Whose marks.
+        tokenizer: The model's.
+        end_of_sequence: The ids at which the engine itself stops.
+
+    Raises:
+        ValueError: This tokenizer has no token for the start mark or the delimiter.
     """
     encode = Encoder(tokenizer)
     declared = declared_tokens(tokenizer)

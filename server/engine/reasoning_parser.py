@@ -32,8 +32,11 @@ def _tokens(family: Family, tokenizer: PreTrainedTokenizerBase) -> FamilyTokens:
 
 
 class FamilyParser(ReasoningParser):
-    """The split by a family's marks. The opening (does the prompt end inside thinking?) comes from the
-    prompt where vLLM hands it over, and from the call's plan where it does not."""
+    """Splits text at a family's marks.
+
+    The opening (does the prompt end inside thinking?) comes from the prompt where vLLM passes it, and from
+    the call's plan where it does not.
+    """
 
     family: ClassVar[Family]
 
@@ -62,8 +65,10 @@ class FamilyParser(ReasoningParser):
         return self._tokens.opening_of(input_ids) is Opening.CLOSED
 
     def is_reasoning_end_streaming(self, input_ids: Sequence[int], delta_ids: Iterable[int]) -> bool:
-        """Whether the delimiter is complete within the last `delta_ids` of `input_ids`; also true once
-        a stream has begun to answer without ever opening thinking."""
+        """Whether the delimiter is complete within the last `delta_ids` of `input_ids`.
+
+        Also true once a stream has begun to answer without ever opening thinking.
+        """
         end = self._tokens.end
         for back in range(len(list(delta_ids))):
             stop = len(input_ids) - back
@@ -72,7 +77,7 @@ class FamilyParser(ReasoningParser):
         return self._is_answer
 
     def extract_content_ids(self, input_ids: list[int]) -> list[int]:
-        """What follows the delimiter in these ids; all of them when thinking never opened."""
+        """The ids that follow the delimiter; all of them when thinking never opened."""
         end = self._tokens.end
         for at in range(len(input_ids) - len(end) + 1):
             if tuple(input_ids[at : at + len(end)]) == end:
@@ -80,7 +85,7 @@ class FamilyParser(ReasoningParser):
         return input_ids if self._is_answer else []
 
     def count_reasoning_tokens(self, token_ids: Sequence[int]) -> int:
-        """Thinking tokens in a whole output: nudges count, marks do not."""
+        """The number of thinking tokens in a complete output: nudges count, marks do not."""
         marks = self._tokens
         tracker = ThinkingTracker(
             Plan(self._opening(), marks.start, marks.end, marks.end_is_distinct, marks.end_of_turn)
@@ -92,7 +97,7 @@ class FamilyParser(ReasoningParser):
     # -- on text -----------------------------------------------------------------------------------
 
     def extract_reasoning(self, model_output: str, request: Any) -> tuple[str | None, str | None]:
-        """(thinking, answer) of a whole output; None where there is none."""
+        """(thinking, answer) of a complete output; None where there is none."""
         thinking, answer = self._split(model_output)
         return thinking, answer or None
 
@@ -105,8 +110,10 @@ class FamilyParser(ReasoningParser):
         current_token_ids: Sequence[int],
         delta_token_ids: Sequence[int],
     ) -> DeltaMessage | None:
-        """What is new in thinking and answer; the first tokens of a delimiter are held back until it is
-        clear that they are none."""
+        """The new text of thinking and answer; None where there is none.
+
+        The first tokens of a delimiter are held back until it is certain that they are not part of one.
+        """
         if self._may_still_open(current_text):
             return None
         thinking, answer = self._split(current_text)
@@ -122,7 +129,7 @@ class FamilyParser(ReasoningParser):
         return DeltaMessage(reasoning=new_thinking or None, content=new_answer or None)
 
     def adjust_initial_state_from_prompt(self, prompt_token_ids: Sequence[int]) -> None:
-        """Called once a stream with the rendered prompt."""
+        """Called once per stream with the token ids of the rendered prompt."""
         self._from_prompt = self._tokens.opening_of(prompt_token_ids)
 
     def _delimiter_begins(self, ids: Sequence[int]) -> bool:
@@ -159,7 +166,7 @@ class FamilyParser(ReasoningParser):
 
 
 def _overlap(text: str, mark: str) -> int:
-    """The length of the longest beginning of `mark`, short of all of it, that `text` ends with."""
+    """The length of the longest proper prefix of `mark` that `text` ends with."""
     return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
 
 

@@ -1,1 +1,1 @@
-"""What an operator sees of the server: one record of each ended choice, its metrics, its line in the log."""
+"""What an operator sees of the server: one record per ended choice, its metrics, its line in the log."""

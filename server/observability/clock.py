@@ -1,18 +1,18 @@
-"""One choice while it runs: when its tokens came out, whether its answer shows anything, its gauges."""
+"""Times one choice while it runs: when its tokens came out, whether its answer is visible, its gauges."""
 
 from collections.abc import Callable, Collection
 
 from server.budget.running.controller import Phase
 from server.budget.running.tracker import ThinkingTracker
 from server.observability.metrics import Flight
-from server.observability.record import ChoiceRecord, Times
+from server.observability.record import Times
 
 Clock = Callable[[], float]
 """Seconds, monotonic."""
 
 
 class ChoiceClock:
-    """`came` for each token behind the tracker's `feed`; `settle` when no more will come."""
+    """Call `came` for each token after the tracker's `feed`, and `settle` when no more will come."""
 
     __slots__ = (
         "_answer_at",
@@ -26,7 +26,6 @@ class ChoiceClock:
         "_opened",
         "_settled_at",
         "_thinking_at",
-        "also_tell",
         "shows_answer",
         "tracker",
     )
@@ -42,9 +41,7 @@ class ChoiceClock:
     ) -> None:
         self.tracker = tracker
         self.shows_answer = False
-        """The model's own answer has something that can be seen."""
-        self.also_tell: Callable[[ChoiceRecord], None] | None = None
-        """Who waits for the record beside telemetry."""
+        """Whether the model's own answer has a visible token."""
         self._flight = flight
         self._clock = clock
         self._arrived = arrived
@@ -58,7 +55,7 @@ class ChoiceClock:
         self._settled_at: float | None = None
 
     def came(self, token: int, is_free: bool) -> None:
-        """A token came out. `is_free`: the tracker called the one that was to come the answer's own."""
+        """A token came out. `is_free`: the tracker's before it was fed: the model chose it in the answer."""
         tracker, now = self.tracker, self._clock()
         if self._first_at is None:
             self._first_at = now
@@ -78,13 +75,13 @@ class ChoiceClock:
         self.shows_answer = (is_free or not self._opened) and not self._is_blank(token)
 
     def settle(self) -> None:
-        """It is over. May be called again."""
+        """The choice is over. It may be called again, to no effect."""
         self._flight.land()
         if self._settled_at is None:
             self._settled_at = self._clock()
 
     def times(self) -> Times:
-        """Of a choice that is over."""
+        """The times of a choice that is over, in seconds; `settle` it first."""
         assert self._settled_at is not None
         closed_at = self._settled_at if self._closed_at is None else self._closed_at
         return Times(

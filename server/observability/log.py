@@ -21,7 +21,7 @@ Fields = Mapping[str, object]
 
 
 class RequestLog:
-    """Writes to `out`: "text", "json", or nothing ("off"). A line that cannot be written fails no request."""
+    """Writes lines of "text" or "json", or none ("off"), to `out`. No request fails by a failed write."""
 
     def __init__(self, form: str, out: TextIO) -> None:
         self._logger = logging.Logger(LOGGER, logging.INFO)  # its own: no other configuration reaches it
@@ -70,7 +70,7 @@ def _fields(ended: ChoiceRecord) -> Fields:
 
 
 class _Json(logging.Formatter):
-    """An object a line, its first keys as in vLLM's own JSON lines."""
+    """One JSON object per line, its first keys as in vLLM's own JSON lines."""
 
     def format(self, record: logging.LogRecord) -> str:
         head = {
@@ -83,7 +83,7 @@ class _Json(logging.Formatter):
 
 
 class _Text(logging.Formatter):
-    """key=value, behind uvicorn's prefix; what is not known is left out."""
+    """key=value, after uvicorn's prefix; unknown values are left out."""
 
     def format(self, record: logging.LogRecord) -> str:
         pairs = [f"{key}={_shown(value)}" for key, value in _fields_of(record).items() if value is not None]

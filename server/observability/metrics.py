@@ -1,4 +1,4 @@
-"""The table of metrics, and the one place where they are counted. vLLM's own (vllm:*) stand beside them.
+"""The table of metrics, and the one place where they are counted; vLLM's own (vllm:*) are served with them.
 
 To add one: a row here, a row in server/README.md and a panel; tests compare the three.
 """
@@ -12,7 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from server.observability.record import ENDS, KINDS, ChoiceRecord
 
 Amounts = Mapping[str, float]
-"""What one ended choice adds, by the value of the metric's own label; "" where it has none."""
+"""What one ended choice adds, by the value of the metric's own label; "" for a metric without one."""
 
 MODEL_LABELS = ("model", "family")
 TOKENS = (0, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768, 65536)
@@ -28,7 +28,7 @@ class Metric:
     name: str
     help: str
     read: Callable[[ChoiceRecord], Amounts] | None = None
-    """How it is read off an ended choice; None: it is told in another way (below)."""
+    """How it is derived from an ended choice; None: it is set by Metrics.refuse or Flight."""
     label: str | None = None
     values: tuple[str, ...] = ("",)
     """All values that the label can have."""
@@ -58,7 +58,7 @@ REFUSED = Metric("s1_budgets_refused_total", "Requests whose thinking budget was
 THINKING = Metric("s1_requests_thinking", "Choices that are thinking now")
 TOKENS_IN_FLIGHT = Metric("s1_in_flight_thinking_tokens", "Tokens thought so far by those that think now")
 BUDGETS_IN_FLIGHT = Metric(
-    "s1_in_flight_budget_tokens", "The most that those that think now may think, by maximum or context"
+    "s1_in_flight_budget_tokens", "Maximum of thinking tokens of those that think now, by budget or context"
 )
 
 METRICS: tuple[Metric, ...] = (
@@ -91,7 +91,7 @@ METRICS: tuple[Metric, ...] = (
     REFUSED,
     Metric(
         "s1_empty_answers_total",
-        "Responses in which the model said nothing behind its thinking",
+        "Responses without a visible token of the model's own after its thinking",
         lambda ended: {"": ended.is_response and not ended.shows_answer},
     ),
     Metric(
@@ -114,7 +114,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         "s1_time_to_first_answer_token_seconds",
-        "Time from a request's arrival to the first token behind its thinking",
+        "Time from a request's arrival to the first token after its thinking",
         lambda ended: _optional(ended.times.first_answer_token_s),
         buckets=SECONDS,
     ),
@@ -131,14 +131,17 @@ METRICS: tuple[Metric, ...] = (
 
 
 class Metrics:
-    """The metrics in one registry. Make one for a registry: vLLM's /metrics shows prometheus_client.REGISTRY,
-    or, where PROMETHEUS_MULTIPROC_DIR is set, what all processes wrote there (so do these)."""
+    """The metrics in one registry; create one instance per registry.
+
+    vLLM's /metrics shows prometheus_client.REGISTRY or, where PROMETHEUS_MULTIPROC_DIR is set, what all
+    processes wrote there; these metrics are in both.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._made = {metric.name: _make(metric, registry) for metric in METRICS}
 
     def serve(self, model: str, family: str) -> None:
-        """Begin every series of a model at 0, so that its first event is an increase."""
+        """Start every series of a model at 0, so that its first event is an increase."""
         for metric in METRICS:
             if metric.labels:
                 for value in metric.values:
@@ -189,7 +192,7 @@ class Flight:
         self._budget = 0
 
     def think(self, tokens: int, budget: int) -> None:
-        """It has thought so many tokens, of so many that it may."""
+        """It has thought `tokens` of at most `budget` thinking tokens."""
         if self._told is None:
             self._told, self._budget = 0, budget
             self._thinking.inc()
@@ -198,7 +201,7 @@ class Flight:
         self._told = tokens
 
     def land(self) -> None:
-        """Take everything back. May be called again."""
+        """Take its share out of the gauges. It may be called again, to no effect."""
         if self._told is not None:
             self._thinking.dec()
             self._budgets.dec(self._budget)

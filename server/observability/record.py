@@ -1,6 +1,6 @@
-"""The record of one choice that has ended, in whatever way: made once, read by metrics, log and spans.
+"""The record of one ended choice, however it ended: made once, read by metrics, log and trace spans.
 
-A request has n choices for each of its prompts, and each is a request by itself here, as in vLLM's metrics.
+A request has n choices for each of its prompts, and each counts as a request by itself, as in vLLM's metrics.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ NO_FAMILY = "none"
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Seconds on a monotonic clock, the first two since the request came; None: it never got there."""
+    """Seconds on a monotonic clock, the first two since the request's arrival; None: it never got there."""
 
     first_token_s: float | None
     first_answer_token_s: float | None
@@ -33,7 +33,7 @@ class Times:
 
 @dataclass(frozen=True, slots=True)
 class ChoiceRecord:
-    """What became of one choice. `end` is one of ENDS; `thinking` is what its response says, or would."""
+    """One ended choice. `end` is one of ENDS; `thinking` is what its response reports, or would report."""
 
     id: str
     choice: int
@@ -43,13 +43,13 @@ class ChoiceRecord:
     thinking: ThinkingReport
     prompt_tokens: int
     answer_tokens: int
-    """All tokens that came out and are no thinking: the delimiter, a cue and the end of turn among them."""
+    """All output tokens that are no thinking: the delimiter, a cue and the end of turn are among them."""
     forced: Mapping[ForcedKind, int]
     """How many tokens were forced, and as part of what: the sum is `thinking.forced_tokens`."""
     is_clamped: bool
     """The server's ceiling cut the maximum that was asked for."""
     shows_answer: bool
-    """The model's own answer, behind any forced cue, has something that can be seen."""
+    """Whether the model's own answer, after any forced cue, has a visible token."""
     times: Times
     prompt: str | None = None
     """Only where the operator wants prompts in the log."""
@@ -58,7 +58,7 @@ class ChoiceRecord:
 
     @property
     def is_response(self) -> bool:
-        """Whether the client got it whole."""
+        """Whether the client got the complete choice."""
         return self.end not in (ABORTED, End.ERROR)
 
     @property

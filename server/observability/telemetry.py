@@ -1,4 +1,4 @@
-"""Where an ended choice is told, once, to everything that keeps account of it."""
+"""Where an ended choice is reported, once, to metrics and log."""
 
 import time
 
@@ -9,7 +9,7 @@ from server.observability.record import ChoiceRecord
 
 
 class Telemetry:
-    """The metrics and the log of one server, told of the same records."""
+    """The metrics and the log of one server, which get the same records."""
 
     def __init__(
         self, metrics: Metrics, log: RequestLog, *, keeps_prompts: bool = False, clock: Clock = time.monotonic
@@ -20,11 +20,11 @@ class Telemetry:
         self._log = log
 
     def serve(self, model: str, family: str) -> None:
-        """What is about to be served."""
+        """A model is about to be served: its series start at 0."""
         self._metrics.serve(model, family)
 
     def flight(self, model: str, family: str) -> Flight:
-        """Of a choice that begins."""
+        """The gauges' share of a choice that begins."""
         return self._metrics.flight(model, family)
 
     def end(self, ended: ChoiceRecord) -> None:

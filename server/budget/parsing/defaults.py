@@ -40,7 +40,11 @@ EFFORTS: Mapping[str, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class BudgetDefaults:
-    """The operator's side of a budget, in tokens. Raises ValueError where it contradicts itself."""
+    """The operator's side of a budget, in tokens.
+
+    Raises:
+        ValueError: A number is out of range, or two contradict each other.
+    """
 
     default: ThinkingBudget = field(default_factory=ThinkingBudget)
     """What holds where the client said nothing (--default-thinking-budget)."""

@@ -24,10 +24,11 @@ def forward(
     must_think: bool = False,
     template_efforts: Container[str] | None = None,
 ) -> dict[str, object]:
-    """A new body; `body` stays as it was. `model` is the name without its suffix. `must_think`: the budget
-    asks for thinking, which many templates have off until they are told. `template_efforts`: the words that
-    the template knows; others are left out, since templates refuse them (Mistral Small 4, Hy3) or misread
-    them (GLM-5.2 takes "low" for its maximum).
+    """A new body; `body` stays as it was. `model` is the name without its suffix.
+
+    `must_think`: the budget asks for thinking, which many templates have off until they are told.
+    `template_efforts`: the words that the template knows; others are left out, since templates refuse them
+    (Mistral Small 4, Hy3) or misread them (GLM-5.2 takes "low" for its maximum).
 
     Budgets go out of it, vLLM's own `thinking_token_budget` too: vLLM would enforce it a second time. On or
     off, and the effort, go into `chat_template_kwargs`, which chat, responses and messages all read.

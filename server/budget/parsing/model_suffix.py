@@ -14,9 +14,13 @@ _STRINGS = ("nudge", "effort")
 
 
 def split_model(model: object) -> tuple[object, dict[str, object]]:
-    """(the model without suffix, the suffix as JSON values). Anything else than a suffix passes unchanged.
+    """Split a model's name into (the name without suffix, the suffix as JSON values).
 
-    A value runs to the next comma: a nudge with a comma needs the object in the body.
+    Anything else than a suffix passes unchanged. A value extends to the next comma: a nudge with a comma
+    needs the object in the body.
+
+    Raises:
+        BudgetError: The suffix has a key that is unknown, or one twice.
     """
     found = SUFFIX.fullmatch(model) if isinstance(model, str) else None
     if found is None:

@@ -65,7 +65,11 @@ class ReadBudget:
 
 
 def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBudget:
-    """Read the JSON of any endpoint. Raises BudgetError, with the field, on a client's mistake."""
+    """Read the JSON of any endpoint.
+
+    Raises:
+        BudgetError: A client's mistake; it names the field.
+    """
     refuse_unknown(body)
     model, suffix = split_model(body.get("model"))
     asked = _Asked.read({**body, "model": suffix})
@@ -167,7 +171,11 @@ class _Asked:
         return any(said is not None for said in (*numbers, *steering, self.effort, self.off))
 
     def refuse_contradiction(self) -> None:
-        """Thinking switched off by one field and asked for by another."""
+        """Refuse thinking that is switched off by one field and asked for by another.
+
+        Raises:
+            BudgetError: It names the field that asks for thinking.
+        """
         off = self.off
         if off is None:
             return
@@ -186,7 +194,11 @@ def _value(said: Said[T] | None, otherwise: T | None) -> T | None:
 
 
 def _maximum(asked: _Asked, settings: BudgetDefaults) -> Said[int | None]:
-    """The maximum before the ceiling, and the spelling that set it."""
+    """The maximum before the ceiling, and the spelling that set it.
+
+    Raises:
+        BudgetError: The effort is not in the server's table.
+    """
     if asked.effort is not None and asked.effort.value not in settings.efforts:
         raise BudgetError(
             asked.effort.name,
@@ -212,7 +224,11 @@ def _clamp(maximum: int | None, ceiling: int | None) -> tuple[int | None, int | 
 def _grace(
     asked: _Asked, wanted: Said[int | None], settings: BudgetDefaults, maximum: int | None
 ) -> int | None:
-    """The client's grace, an error where there is nothing to land before; or the server's, where there is."""
+    """The grace tokens: the client's, else the server's where there is a maximum.
+
+    Raises:
+        BudgetError: The client's have no maximum, or are more than it.
+    """
     if asked.grace is None:
         return None if asked.off else settings.default.grace_tokens
     name, tokens = asked.grace.name, asked.grace.value
@@ -228,7 +244,11 @@ def _grace(
 def _minimum(
     asked: _Asked, wanted: Said[int | None], settings: BudgetDefaults, maximum: int | None
 ) -> int | None:
-    """The client's minimum, an error where it can't be had; or the server's, which gives way to a maximum."""
+    """The minimum: the client's, else the server's, which is cut to the maximum.
+
+    Raises:
+        BudgetError: The client's is above the maximum or the ceiling.
+    """
     if asked.minimum is None:
         default = None if asked.off else settings.default.min_tokens
         if default is None or maximum is None or maximum == UNLIMITED:

@@ -46,6 +46,7 @@ class Spelling(Generic[T_co]):
 
     @property
     def path(self) -> tuple[str, ...]:
+        """The keys that lead to it, from the root of the JSON."""
         return tuple(self.name.replace(":", ".").split("."))
 
 
@@ -237,7 +238,11 @@ _MISSING = object()
 
 
 def find(fields: Mapping[str, object], quantity: Quantity[T]) -> Said[T] | None:
-    """What was said of the quantity; raises BudgetError on a wrong value, or when two spellings disagree."""
+    """The value of a quantity and the spelling that set it; None where no spelling is in the JSON.
+
+    Raises:
+        BudgetError: A value is wrong, or two spellings disagree.
+    """
     said = [
         Said(row.name, row.read(row.name, raw))
         for row in quantity.spellings

@@ -45,7 +45,11 @@ _KEYS = _keys_by_place()
 
 
 def refuse_unknown(body: Mapping[str, object]) -> None:
-    """Raises BudgetError for a field that is no spelling but stands, or looks, like one."""
+    """Refuse a field that is no spelling but is in the place of one, or looks like one.
+
+    Raises:
+        BudgetError: It names the field, and the spelling that was probably meant.
+    """
     for place, key in _unread(body, ""):
         near = _nearest(place, key)
         if near or place in CLOSED or _looks_like_budget(place, key):

@@ -46,7 +46,7 @@ def shown(value: object) -> str:
 
 
 def integer(lowest: int, highest: int, hint: str = "") -> Reader[int]:
-    """A reader of whole numbers from lowest to highest; true, 3.0 and "3" are none."""
+    """A reader of whole numbers from `lowest` to `highest`; true, 3.0 and "3" are none."""
 
     def read(field: str, raw: object) -> int:
         if isinstance(raw, bool) or not isinstance(raw, int):
@@ -65,7 +65,11 @@ _tokens_or_unlimited = integer(UNLIMITED, MAX_TOKENS, " (0: no thinking, -1: unl
 
 
 def tokens_or_unlimited(field: str, raw: object) -> int:
-    """A maximum: whole, -1 for unlimited."""
+    """A maximum: a whole number, -1 for unlimited.
+
+    Raises:
+        BudgetError: It is anything else, or out of range.
+    """
     if raw == "auto":
         raise BudgetError(field, f'{field} must be an integer: "auto" is asked for as thinking_budget only.')
     return _tokens_or_unlimited(field, raw)
@@ -93,14 +97,14 @@ _one_nudge = text(MAX_NUDGE_CHARS, lowest_chars=1)
 
 
 def nudges(field: str, raw: object) -> tuple[str, ...]:
-    """One nudge, or a list of them that is cycled."""
+    """One nudge, or a list of nudges that is cycled; it raises BudgetError as every reader does."""
     if isinstance(raw, str):
         return (_one_nudge(field, raw),)
     return _strings(field, raw, "a string or a list of strings", MAX_NUDGES)
 
 
 def suppressed(field: str, raw: object) -> tuple[str, ...]:
-    """A list of words, or "nowait" for that paper's; empty for none."""
+    """A list of words, or "nowait" for that paper's list; empty for none."""
     if raw == "nowait":
         return NOWAIT_WORDS
     if raw == []:
@@ -120,7 +124,7 @@ _grace = integer(0, MAX_TOKENS, ' ("auto": a tenth of the maximum)')
 
 
 def grace(field: str, raw: object) -> int:
-    """How long before the maximum a soft landing may begin; 0 for none."""
+    """The tokens below the maximum in which a soft landing may close thinking; 0 for none."""
     return TENTH if raw == "auto" else _grace(field, raw)
 
 
@@ -128,14 +132,22 @@ LOOP_WORDS = {"close": True, "ignore": False}
 
 
 def on_loop(field: str, raw: object) -> bool:
-    """Whether loops are ended."""
+    """Whether loops are ended.
+
+    Raises:
+        BudgetError: It is none of LOOP_WORDS.
+    """
     if not isinstance(raw, str) or raw not in LOOP_WORDS:
         raise BudgetError(field, f"{field} must be one of {', '.join(LOOP_WORDS)}, not {shown(raw)}.")
     return LOOP_WORDS[raw]
 
 
 def switch(field: str, raw: object) -> bool:
-    """true or false; 1 and "true" are neither."""
+    """A JSON boolean; 1 and "true" are none.
+
+    Raises:
+        BudgetError: It is anything else.
+    """
     if not isinstance(raw, bool):
         raise BudgetError(field, f"{field} must be true or false, not {shown(raw)}.")
     return raw
@@ -161,7 +173,11 @@ THINKING_TYPES = {"enabled": True, "adaptive": True, "disabled": False}
 
 
 def thinking_type(field: str, raw: object) -> bool:
-    """Anthropic's word for whether to think."""
+    """Anthropic's word for whether to think.
+
+    Raises:
+        BudgetError: It is none of THINKING_TYPES.
+    """
     if not isinstance(raw, str) or raw not in THINKING_TYPES:
         raise BudgetError(field, f"{field} must be one of {', '.join(THINKING_TYPES)}, not {shown(raw)}.")
     return THINKING_TYPES[raw]

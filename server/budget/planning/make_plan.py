@@ -1,4 +1,4 @@
-"""Settles a budget for one request: what was asked, in one tokenizer's ids, within the room there is."""
+"""Turns a budget into one request's plan: in one tokenizer's ids, within the room that the request has."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,10 +37,18 @@ def make_plan(
     context: PlanContext,
     vocabulary: Vocabulary,
 ) -> Plan:
-    """Settle a budget for one request. `vocabulary`: the tokenizer's, for budgets that name words.
+    """Make the plan of one request.
 
-    Raises BudgetError when the budget cannot be kept: a reserve that does not fit, a closing message
-    that would break a JSON answer or a tool call, a word that this tokenizer has no token for.
+    Args:
+        budget: What holds for the request, in tokens and strings.
+        tokens: The family's marks in ids.
+        encode: Text to token ids.
+        context: The prompt's token ids and the request's limits.
+        vocabulary: The tokenizer's tables, for budgets that name words.
+
+    Raises:
+        BudgetError: The budget cannot be kept: a reserve that does not fit, a closing message that would
+            break a JSON answer or a tool call, a word that this tokenizer has no token for.
     """
     if budget.max_steps is not None:
         tokens = _counting(budget, tokens, encode, context)
@@ -87,8 +95,10 @@ def _opening(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext)
 
 
 def _thinks_first(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext) -> bool:
-    """A grammar begins with the answer, so whether the model thinks first is settled before its first token:
-    a mark that never comes would hold the grammar up for ever."""
+    """Whether the model thinks before a structured answer, settled before its first token.
+
+    The grammar begins with the answer: a mark that never comes would hold it up for ever.
+    """
     if not context.is_chat or tokens.habit is Habit.NEVER:
         return False
     return tokens.habit is Habit.ALWAYS or (context.asked and budget.max_tokens != 0)
@@ -122,8 +132,13 @@ def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tup
 def _counting(
     budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: PlanContext
 ) -> FamilyTokens:
-    """The same family, with thinking that opens by the first step's mark. Its delimiter begins as each
-    step's mark does, so that it is known by its last token only."""
+    """The family with the first step's mark as its start mark.
+
+    Its delimiter begins with the same token as each step's mark, so it is known at its last token only.
+
+    Raises:
+        BudgetError: This model, its tokenizer or this request cannot count steps.
+    """
 
     def refuse(why: str) -> NoReturn:
         raise BudgetError("thinking_budget.max_steps", why)
@@ -154,7 +169,11 @@ def _closing_length(plan: Plan) -> int:
 
 
 def _reserve(budget: ThinkingBudget, plan: Plan) -> int:
-    """What is kept for the answer: what was asked, or 256, or half of what there is if that is less."""
+    """Tokens reserved for the answer: what was asked; else 256, or half of what is available if that is less.
+
+    Raises:
+        BudgetError: The reserve that was asked for is larger than what is available.
+    """
     available = max(0, plan.room - _closing_length(plan))
     if budget.answer_reserve_tokens is None:
         return min(DEFAULT_ANSWER_RESERVE_TOKENS, available // 2)

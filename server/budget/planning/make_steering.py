@@ -1,4 +1,4 @@
-"""Settles how thinking is guided in one request; what each way does, and why so, its own function says."""
+"""Decides how thinking is steered in one request; each function says what its method does, and why."""
 
 import re
 from collections.abc import Container, Sequence
@@ -10,7 +10,7 @@ from server.budget.planning.vocabulary import Vocabulary
 from server.budget.steering import Steering
 
 SMALL_BUDGET_TOKENS = 1000
-"""Up to here a maximum breaks loops by itself."""
+"""A maximum up to this needs no loop breaker: it ends a loop soon enough."""
 
 
 LOOP_NUDGE = "Alternatively"
@@ -27,10 +27,18 @@ def make_steering(
     marks: Container[int] = (),
     step_mark: str | None = None,
 ) -> Steering:
-    """Settle it for one request. `marks`: the tokens without which thinking could not end. `step_mark`: the
-    family's.
+    """The steering of one request.
 
-    Raises BudgetError for a word that this tokenizer has no token for.
+    Args:
+        budget: What holds for the request.
+        nudges: Its nudge strings.
+        encode: Text to token ids.
+        vocabulary: The tokenizer's tables.
+        marks: The token ids without which thinking could not end.
+        step_mark: The family's.
+
+    Raises:
+        BudgetError: This tokenizer has no token for a word, or the words include one of `marks`.
     """
     return Steering(
         **_landing(budget, vocabulary),
@@ -42,8 +50,10 @@ def make_steering(
 
 
 def _landing(budget: ThinkingBudget, vocabulary: Vocabulary) -> dict[str, Any]:
-    """In the last tokens below the maximum thinking is closed where a sentence or a line ends, or where the
-    end is likely anyway; Waits that are left are not used there. The hard cut stays behind it.
+    """Soft landing: in the last tokens below the maximum thinking closes where a sentence or line ends.
+
+    It also closes where an end is likely; remaining Waits are not used there. The hard cut at the maximum
+    remains.
 
     Off unless asked for: the hard cut is what the paper measured, and a landing spends fewer tokens than
     the maximum, so that results with and without it are not of the same budget.
@@ -61,8 +71,9 @@ def _landing(budget: ThinkingBudget, vocabulary: Vocabulary) -> dict[str, Any]:
 
 
 def _loop_breaker(budget: ThinkingBudget, nudges: Sequence[str], encode: Encode) -> dict[str, Any]:
-    """Thinking that repeats itself (the rule: budget/loops.py) is closed and answered; while Waits are left
-    it is nudged on, by another nudge than the ones that led there.
+    """Loop breaker: thinking that repeats itself (by the rule of budget/loops.py) is closed and answered.
+
+    While Waits are left it is nudged on instead, by another nudge than the ones that led there.
 
     On where there is no maximum or one above 1,000 tokens, a request that asks for no budget included: else
     one sentence can fill the window and no answer comes. A smaller maximum ends a loop soon enough.
@@ -75,11 +86,11 @@ def _loop_breaker(budget: ThinkingBudget, nudges: Sequence[str], encode: Encode)
 
 
 def _countdown(budget: ThinkingBudget, step_mark: str | None, encode: Encode) -> dict[str, Any]:
-    """Step-conditional control with budget forcing (s1, section 5.1): the first mark says how many steps are
-    left, and behind the last step thinking ends, without a cue, as in the paper.
+    """Step-conditional control with budget forcing (s1, section 5.1): thinking counts its steps down.
 
-    Where the model goes on to another step, the mark that counts down is put in the place of whatever number
-    it would say. Sound only for models trained on such marks; s1-nano is not.
+    The first mark says how many steps are left; after the last step thinking ends, without a cue, as in the
+    paper. Where the model begins another step, the mark with the next lower number replaces whatever number
+    the model would sample. It is sound only for models trained on such marks; s1-nano is not.
     """
     if budget.max_steps is None or step_mark is None:
         return {}
@@ -106,8 +117,10 @@ def _no_wait(budget: ThinkingBudget, vocabulary: Vocabulary, marks: Container[in
 
 
 def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], vocabulary: Vocabulary) -> dict[str, Any]:
-    """Behind a paragraph the nudge is put in, with a probability that falls from 1 at the beginning to 0 at
-    the moment alpha; from then on the model's own word for it ends thinking, without a cue.
+    """AlphaOne: until `alpha_tokens` the nudge is inserted after paragraphs, ever less often.
+
+    Its probability falls from 1 at the beginning to 0 at that moment; from then on the model's own nudge word
+    ends thinking, without a cue.
 
     arXiv 2505.24863 with linear annealing, as its code does it (NewlineWait). The paper's alpha is a factor;
     `alpha_tokens` is the product, alpha times the model's usual thinking.

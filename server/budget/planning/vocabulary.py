@@ -16,7 +16,10 @@ _AROUND_A_WORD = re.compile(r"\A\W+|\W+\Z")
 
 
 class Vocabulary:
-    """`texts`: what each id says, "" for one that says nothing; read when it is first needed."""
+    """Tables over one tokenizer's vocabulary, made when they are first needed.
+
+    `texts` returns [vocabulary size] the text of each token id, "" for marks and other tokens without text.
+    """
 
     def __init__(self, texts: Callable[[], Sequence[str]]) -> None:
         self._read = texts
@@ -32,12 +35,12 @@ class Vocabulary:
 
     @cached_property
     def digits(self) -> frozenset[int]:
-        """Tokens that end in a digit: a point behind one may be a decimal point, a "!" a factorial."""
+        """Tokens that end in a digit: a point after one may be a decimal point, a "!" a factorial."""
         return self._ending(_DIGIT_END)
 
     @cached_property
     def points(self) -> frozenset[int]:
-        """Sentence ends that are something else behind a digit: "3.14", "5!"."""
+        """Sentence ends that are something else after a digit: "3.14", "5!"."""
         return self._ending(_POINT)
 
     @cached_property
@@ -46,11 +49,11 @@ class Vocabulary:
         return self._ending(_PARAGRAPH_END) or self._ending(_LINE_END)
 
     def saying(self, word: str) -> TokenIds:
-        """Tokens that say this word and no other, with whatever marks around it."""
+        """The ids of the tokens that are this word and no other, whatever marks are around it."""
         return tuple(self._words[word])
 
     def saying_in_any_case(self, word: str) -> TokenIds:
-        """The same, small letters or capitals."""
+        """As `saying`, in lower or upper case."""
         return tuple(self._lower_words[word.lower()])
 
     def _ending(self, pattern: re.Pattern[str]) -> frozenset[int]:

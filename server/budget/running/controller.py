@@ -36,11 +36,11 @@ class ForcedKind(StrEnum):
     START = "start"
     NUDGE = "nudge"
     STEP = "step"
-    """The mark that counts the steps down, behind its first token."""
+    """The mark that counts the steps down, after its first token."""
     END = "end"
     CUE = "cue"
     TOOL_CALL = "tool_call"
-    """The model's own mark, moved behind the delimiter that it had left out."""
+    """The model's own mark, moved after the delimiter that the model had omitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Controller:
     def replay(
         cls, plan: Plan, output: Sequence[int], sampled_ends: Mapping[int, int], requested_at: int = NEVER
     ) -> Self:
-        """The controller as it stands behind `output`, given where in it an end had been sampled."""
+        """The controller's state after `output`, given the positions at which an end was sampled."""
         controller = cls(plan, requested_at)
         for at, token in enumerate(output):
             controller.next_action()
@@ -139,7 +139,7 @@ class Controller:
     # -- before a token ------------------------------------------------------------------------
 
     def next_action(self) -> Action:
-        """What must happen to the token at `position`. May be asked any number of times."""
+        """What must happen to the token at `position`. It may be called any number of times."""
         if self._may_close():
             self._close_or_nudge()
         if self.phase is Phase.FORCING:
@@ -151,7 +151,7 @@ class Controller:
         return FREE
 
     def steady_until(self) -> int:
-        """The first position whose action may differ from this one's, if no watched token comes."""
+        """The first output position whose action may differ from this one, if no watched token is sampled."""
         plan = self.plan
         if self.phase is Phase.ANSWER and (plan.end_is_special or not self._marks):
             return NEVER
@@ -165,8 +165,11 @@ class Controller:
     # -- after a token -------------------------------------------------------------------------
 
     def observe(self, token: int, sampled_end: int = NONE) -> None:
-        """Take in the token at `position`. `sampled_end`: the watched token that was sampled there, if
-        one was; `token` is what stands there now."""
+        """Take in `token`, which is at `position` now.
+
+        `sampled_end` is the watched token that was sampled there, or LANDED, or NONE; `token` may have
+        replaced it.
+        """
         at, self.position, self._last = self.position, self.position + 1, token
         if self.phase is Phase.FORCING:
             self._advance_script(at)
@@ -189,7 +192,7 @@ class Controller:
                 self._end_in_its_place(at, sampled_end)
 
     def observe_plain(self, tokens: Sequence[int]) -> None:
-        """Take in tokens before `steady_until`, none of them watched."""
+        """Take in token ids at positions before `steady_until`, none of them watched; at least one."""
         self.position += len(tokens)
         self._last = tokens[-1]
         if self.phase is Phase.THINKING:
@@ -198,8 +201,10 @@ class Controller:
     # -- the rules -----------------------------------------------------------------------------
 
     def _may_close(self) -> bool:
-        """In thinking, a nudge's own tokens included: the maximum holds to the token. A close that has not
-        begun may still be another's: a control request can come behind the decision.
+        """Whether a close may begin here: inside thinking, a nudge's own tokens included.
+
+        So the maximum holds to the token. A close whose first token has not come yet may still change its
+        reason: a control request can come after the decision.
         """
         if self.phase is Phase.FORCING:
             return self._reason is not None or self._script[0][1] in (ForcedKind.NUDGE, ForcedKind.STEP)

@@ -15,7 +15,7 @@ _MARKS = frozenset({ForcedKind.START, ForcedKind.TOOL_CALL})
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Characters `start` to `end` (Unicode code points, end exclusive) of one part were forced."""
+    """Characters `start` to `end` (Unicode code points, `end` exclusive) of one part were forced."""
 
     kind: str
     part: str
@@ -25,7 +25,7 @@ class Span:
 
 
 def forceable(plan: Plan) -> frozenset[int]:
-    """Every token that the plan can force: a forced one is among them, a free one may be, too."""
+    """The token ids that the plan can force. A token that the model sampled itself may be among them."""
     nudges = (token for nudge in plan.nudges for token in nudge)
     marks = (*plan.start, *plan.line_break, *plan.end, *plan.transition, *plan.cue, *plan.tool_call)
     steps = (token for mark in plan.steering.step_marks for token in mark)
@@ -35,7 +35,13 @@ def forceable(plan: Plan) -> frozenset[int]:
 def forced_spans(
     forced: Mapping[int, ForcedKind], tracker: ThinkingTracker, text_ends: Sequence[int]
 ) -> tuple[Span, ...]:
-    """`text_ends`: the length of the output's text behind each token. Neighbours of a kind are one span."""
+    """The forced spans of one sequence, in order; adjacent ones of a kind are one span.
+
+    Args:
+        forced: Output positions that were forced, and as part of what.
+        tracker: The sequence's tracker, fed with the output.
+        text_ends: [output tokens] The length of the output's text after each token, in characters.
+    """
     spans: list[Span] = []
     for span in _pieces(forced, tracker, text_ends):
         last = spans[-1] if spans else None
@@ -49,25 +55,25 @@ def forced_spans(
 def _pieces(
     forced: Mapping[int, ForcedKind], tracker: ThinkingTracker, text_ends: Sequence[int]
 ) -> Iterator[Span]:
-    """One span a forced token, in order, those without a character left out."""
+    """One span per forced token, in order; tokens without a character have none."""
 
-    def behind(tokens: int) -> int:
-        """How many characters the first so many tokens are."""
+    def chars(tokens: int) -> int:
+        """The length of the text of the first `tokens` tokens."""
         known = min(tokens, len(text_ends))
-        # The last length is the least: a stop string cuts off what stood behind it.
+        # The last length is the smallest: a stop string truncates the text.
         return min(text_ends[known - 1], text_ends[-1]) if known > 0 else 0
 
     answer_at = tracker.answer_at
-    began = behind(tracker.thinking_at or 0)
-    answer_began = behind(answer_at or 0)
-    thinking_ended = behind(answer_at - len(tracker.plan.end)) if answer_at is not None else behind(NEVER)
+    began = chars(tracker.thinking_at or 0)
+    answer_began = chars(answer_at or 0)
+    thinking_ended = chars(answer_at - len(tracker.plan.end)) if answer_at is not None else chars(NEVER)
     for at, kind in sorted(forced.items()):
         if at >= len(text_ends) or kind in _MARKS or (kind is ForcedKind.END and answer_at is None):
             continue  # which of the END tokens are the delimiter's is known when it is complete
         if answer_at is not None and at >= answer_at:
-            piece = Span(kind.value, ANSWER, behind(at) - answer_began, behind(at + 1) - answer_began)
+            piece = Span(kind.value, ANSWER, chars(at) - answer_began, chars(at + 1) - answer_began)
         else:
-            end = min(behind(at + 1), thinking_ended)
-            piece = Span(kind.value, THINKING, behind(at) - began, end - began)
+            end = min(chars(at + 1), thinking_ended)
+            piece = Span(kind.value, THINKING, chars(at) - began, end - began)
         if piece.start < piece.end:
             yield piece

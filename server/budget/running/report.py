@@ -12,8 +12,7 @@ from server.reasoning.ends import End
 
 @dataclass(frozen=True, slots=True)
 class ForcedRecord:
-    """What the engine did to one sequence: forced output positions, where an end was replaced, and why
-    thinking closed as far as it went."""
+    """What the engine did to one sequence: forced output positions, replaced ends, why thinking closed."""
 
     forced: Mapping[int, ForcedKind] = field(default_factory=dict)
     waits_at: tuple[int, ...] = ()
@@ -22,7 +21,7 @@ class ForcedRecord:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingReport:
-    """Counts in tokens; `max_tokens` is -1 for unlimited; `end` is one of `End`'s values."""
+    """What a budget did to one choice, in tokens; `max_tokens` is -1 for unlimited, `end` is one of `End`."""
 
     tokens: int
     max_tokens: int
@@ -31,7 +30,7 @@ class ThinkingReport:
     waits_used: int
     forced_tokens: int
     end: str | None
-    """None: thinking is still open, in a report on the way."""
+    """None: thinking is still open, in the report so far of a stream."""
     forced_spans: tuple[Span, ...] | None = None
     """None: not asked for."""
 
@@ -39,7 +38,13 @@ class ThinkingReport:
     def of(
         cls, tracker: ThinkingTracker, record: ForcedRecord, forced_spans: tuple[Span, ...] | None = None
     ) -> "ThinkingReport":
-        """Join what came out (tracker) with what was done (forced record), up to the last token that came."""
+        """Join what came out (tracker) with what was forced (record), up to the last token that came out.
+
+        Args:
+            tracker: The sequence's tracker, fed with its output.
+            record: The worker's, which may be ahead of the output.
+            forced_spans: None where they were not asked for.
+        """
         plan, end = tracker.plan, tracker.end
         if end in (End.NATURAL, End.STEPS) and record.end is not None:
             end = record.end  # what looks like the model's own end may have been put there, and the reverse

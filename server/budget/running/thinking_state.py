@@ -1,6 +1,7 @@
-"""The state of thinking: what its tokens alone say, and what is due. Controller and tracker each keep one.
+"""The state of thinking: what follows from its tokens alone, and what is due.
 
-So the API's side knows why thinking closes from the tokens that come, without asking the engine.
+Controller and tracker each keep one, so the API process knows from the output tokens why thinking closes,
+without a call to the engine.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class ThinkingState:
         self._loops = LoopWatch(rule) if rule is not None else None
 
     def take(self, tokens: Sequence[int]) -> None:
-        """The next tokens, one or more."""
+        """Take in the next token ids, at least one."""
         if self.is_at_mark and tokens[0] != self.plan.end[1]:
             self.steps_left -= 1
         self.tokens += len(tokens)
@@ -39,12 +40,16 @@ class ThinkingState:
             self._loops.take(tokens)
 
     def give_back(self, count: int) -> None:
-        """The last tokens were a mark after all; thinking is over."""
+        """The last `count` tokens were part of a mark: they are not counted. Thinking is over."""
         self.tokens -= count
 
     def due(self, position: int, requested_at: int = NEVER) -> End | None:
-        """Whether thinking must close now, before the output token at `position`; for a loop, whether it
-        must end, which a Wait that is left may prevent."""
+        """Why thinking must close before the output token at `position`; None where it need not.
+
+        For a loop the answer is that the loop must end, which a Wait that is left may do instead. It has no
+        side
+        effects: whoever asks, and however often, gets the same answer.
+        """
         plan = self.plan
         if reason := plan.due(self.tokens, position, requested_at):
             return reason
@@ -68,7 +73,7 @@ class ThinkingState:
 
     @property
     def mark(self) -> TokenIds:
-        """Of the next step; there is one while two steps are left."""
+        """The token ids of the next step's mark; there is one while two steps are left."""
         return self.plan.steering.step_marks[self.steps_left - 2]
 
     @property
@@ -77,12 +82,12 @@ class ThinkingState:
         return self.tokens >= self.plan.steering.land_from
 
     def draws_nudge(self, position: int) -> bool:
-        """Whether AlphaOne puts its nudge in here."""
+        """Whether AlphaOne inserts its nudge at the output position `position`."""
         steering = self.plan.steering
         return self._last in steering.paragraph_ends and steering.draws_nudge(self.tokens, position)
 
     def steady_for(self) -> int:
-        """How many more tokens can come before anything may be due, or the minimum is reached; 1 at least."""
+        """The number of tokens, at least 1, before anything may be due or the minimum is reached."""
         plan, tokens = self.plan, self.tokens
         if plan.steering.looks_at_each_token(tokens):
             return 1

@@ -1,7 +1,7 @@
-"""The tracker: reads a plan's outcome off the tokens that come out of the engine, as they come.
+"""The tracker: derives the outcome of a plan from the tokens that come out of the engine, one by one.
 
-It sees where thinking opens and closes and why. Which nudges were forced it cannot see (a model says
-"Wait" by itself as well), nor that an end was put where it was likely: that the engine's forced record knows.
+It sees where thinking opens and closes and why. It cannot see which nudges were forced (a model says "Wait"
+by itself as well), nor that an end was forced where it was likely: those are in the worker's forced record.
 """
 
 from server.budget.budget import NEVER
@@ -12,9 +12,10 @@ from server.reasoning.ends import End
 
 
 class ThinkingTracker:
-    """Follows one sequence: `feed` each output token once, in order."""
+    """Tracks one sequence: `feed` each output token once, in order."""
 
     __slots__ = (
+        "_closers",
         "_closing",
         "_matched",
         "_opening",
@@ -34,18 +35,19 @@ class ThinkingTracker:
         self.position = 0
         self.state = ThinkingState(plan)
         self.requested_at = NEVER
-        """The output position from which a control request closes thinking; to be set before the token
-        there is fed."""
+        """The output position from which a control request closes thinking; set before that token is fed."""
         self.requested_by = End.REQUESTED
-        """What that close is called."""
+        """The end that such a close is reported as."""
         self.end: End | None = None
         self.thinking_at: int | None = None
-        """The output position at which thinking begins, behind its mark."""
+        """The output position at which thinking begins, after its mark."""
         self.answer_at: int | None = None
-        """The output position at which the answer begins, behind the delimiter and before a cue."""
+        """The output position at which the answer begins, after the delimiter and before a cue."""
         self._matched = 0
         self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
         self._closing = False
+        self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
+        """The tokens that a close can begin with; at any other token nothing need be asked."""
         self.phase = Phase.BEFORE
         if plan.opening is Opening.OPEN:
             self.phase = Phase.THINKING
@@ -55,7 +57,7 @@ class ThinkingTracker:
 
     @property
     def tokens(self) -> int:
-        """Thinking tokens so far."""
+        """The number of thinking tokens so far: nudges count, marks do not."""
         return self.state.tokens
 
     @property
@@ -69,7 +71,7 @@ class ThinkingTracker:
 
     @property
     def is_thinking(self) -> bool:
-        """Whether thinking is open, or may still open, and does not close yet."""
+        """Whether thinking is open, or may still open, and has not begun to close."""
         return self.phase is not Phase.ANSWER and self.end is None
 
     def feed(self, token: int) -> None:
@@ -90,8 +92,13 @@ class ThinkingTracker:
             self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
 
     def _due(self, token: int) -> End | None:
-        """Why thinking closes with this token, if it does. A loop may have been answered by a nudge; and a
-        delimiter of several tokens that was put in an end's place goes on, whatever is due meanwhile."""
+        """Why thinking closes with this token; None where it does not.
+
+        A loop may have been answered by a nudge; and a delimiter of several tokens that replaced an end goes
+        on, whatever is due meanwhile.
+        """
+        if token not in self._closers:
+            return None
         reason = self.state.due(self.position, self.requested_at)
         end = self.plan.end
         begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])

@@ -38,7 +38,11 @@ def stopped_at(tokens: Sequence[int]) -> int | None:
 
 
 def read_traces(path: Path, field: str | None) -> Iterator[tuple[str, bool | None]]:
-    """Yield (text, whether it was graded correct) of each line. Raises BadTracesError."""
+    """Yield (text, whether it was graded correct, None where it was not graded) of each line.
+
+    Raises:
+        BadTracesError: The file cannot be read, or a line is no trace; it names file and line.
+    """
     try:
         lines = path.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:

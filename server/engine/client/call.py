@@ -27,17 +27,17 @@ class Call:
     """Whether the server's ceiling cut the client's maximum."""
     has_tools: bool = False
     has_beams: bool = False
-    """Beam search: many requests of one token each to the engine, none of them a line of thinking."""
+    """Beam search: many engine requests of one token each, which have no single sequence of thinking."""
     is_chat: bool = False
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
     detail: bool = False
-    """Whether reports are detailed, and a stream has them on the way."""
+    """Whether reports have forced spans, and the chunks of a stream have the report so far."""
     segment: Segment | None = None
-    """Where the server asks for itself."""
+    """Set where the server itself makes the request, for scaling."""
     parent: "Call | None" = None
-    """The client's call that the server asks for, then."""
+    """The client's call that such a request is part of."""
     ended_by: End | None = None
-    """What ended the thinking of everything that is asked for it, of what is still to be asked, too."""
+    """What ended the thinking of all requests that are made for this call, later ones included."""
     refused: str | None = None
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None

@@ -1,5 +1,4 @@
-"""vLLM's detokenizer, followed: client stops act on the answer only, and thinking is counted, and charged to
-its key, as it comes."""
+"""vLLM's detokenizer, wrapped: each token goes to its choice, and client stops act on the answer only."""
 
 from collections.abc import Callable, Collection, Sequence
 
@@ -7,8 +6,7 @@ from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDe
 
 from server.budget.running.step import Step
 from server.budget.running.tracker import ThinkingTracker
-from server.keys.meter import Meter
-from server.observability.clock import ChoiceClock
+from server.engine.client.choice import Choice
 
 STEP_IS_OVER = "s1_step"
 """As a `stop_reason`; no client sees it."""
@@ -17,35 +15,30 @@ STEP_IS_OVER = "s1_step"
 class AnswerStopDetokenizer(IncrementalDetokenizer):
     """Wraps the detokenizer of one sequence.
 
-    `inner` was made without the client's stops. They are armed at the first token of the answer that
-    the model chose (behind the delimiter and a forced cue) and that shows something: the line breaks
-    that open most answers are no answer yet.
+    `inner` was made without the client's stop strings. They become active at the first token of the answer
+    that the model sampled itself (after the delimiter and a forced cue) and that is not white space: the line
+    breaks at the beginning of most answers match no stop.
     """
 
     def __init__(
         self,
         inner: IncrementalDetokenizer,
-        progress: ChoiceClock,
+        choice: Choice,
         stop: Sequence[str],
         stop_token_ids: Collection[int],
         is_blank: Callable[[int], bool],
-        meter: Meter | None = None,
     ) -> None:
         super().__init__()
         self._inner = inner
-        self.progress = progress
-        self.tracker = progress.tracker
+        self.choice = choice
         self._stop = list(stop)
         self._stop_token_ids = frozenset(stop_token_ids)
         self._is_blank = is_blank
-        self._meter = meter
         self._armed = False
         self.step: Step | None = None
         """Where a piece of thinking ends, if that is what was asked for."""
         self.on_tokens: Callable[[ThinkingTracker], None] | None = None
-        """Called behind the tokens of each engine step."""
-        self.text_ends: list[int] = []
-        """The length of the output's text behind each token."""
+        """Called after the tokens of each engine step."""
 
     @property
     def output_token_ids(self) -> list[int]:
@@ -61,30 +54,31 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         return self._inner.get_next_output_text(finished, delta)
 
     def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
-        """Take in new tokens. Returns what the answer stopped at: a stop string, or the id of a stop
-        token (which vLLM passes on as `stop_reason`), or None."""
+        """Take in the new tokens of one engine step.
+
+        Returns:
+            What the answer stopped at: a stop string, the id of a stop token (which vLLM passes on as
+            `stop_reason`), STEP_IS_OVER, or None.
+        """
         stopped = self._update(new_token_ids, stop_terminated)
         if self.on_tokens is not None:
-            self.on_tokens(self.tracker)
+            self.on_tokens(self.choice.tracker)
         return stopped
 
     def _update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
         for at, token in enumerate(new_token_ids):
             stopped = self._take(token, stop_terminated and at == len(new_token_ids) - 1)
-            if isinstance(self._inner, BaseIncrementalDetokenizer):
-                self.text_ends.append(len(self._inner.output_text))
-            if stopped is None and self.step is not None and self.step.is_over(self.tracker, self._text):
+            choice, step = self.choice, self.step
+            if choice.detail is not None and isinstance(self._inner, BaseIncrementalDetokenizer):
+                choice.detail.text_ends.append(len(self._inner.output_text))
+            if stopped is None and step is not None and step.is_over(choice.tracker, self._text):
                 stopped = STEP_IS_OVER
             if stopped is not None:
                 return stopped
         return None
 
     def _take(self, token: int, stop_terminated: bool) -> str | None:
-        free, thought = self.tracker.is_free, self.tracker.tokens
-        self.tracker.feed(token)
-        if self._meter is not None and self.tracker.tokens != thought:
-            self._meter.spend(self.tracker.tokens - thought)
-        self.progress.came(token, free)
+        free = self.choice.take(token)
         if free and not self._armed and not self._is_blank(token):
             self._arm()
         if free and token in self._stop_token_ids:

@@ -1,82 +1,116 @@
-"""One `generate` on its way through the engine: its choices' rows, trackers and reports, by index."""
+"""One `generate` on its way through the engine: its choices, and their reports on the way to the call."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 
-from vllm.outputs import CompletionOutput
+from vllm.outputs import RequestOutput
 from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.output_processor import RequestState
 
-from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.accounting import Account
 from server.engine.client.call import Call
-from server.engine.client.detail import Detail
+from server.engine.client.choice import Choice
 from server.engine.client.detokenizer import AnswerStopDetokenizer
+from server.engine.client.worker_calls import ForcedRecords
 from server.engine.worker.processor import PLAN_KEY, ROW_KEY
+from server.observability.clock import ChoiceClock
 from server.reasoning.ends import End
 
 
 @dataclass(slots=True)
 class Generation:
-    """`first_choice`: the response's index of its first choice. `stop`, `stop_token_ids`: the client's own,
-    taken out of what vLLM gets."""
+    """`admit` each choice, `report` each output, `close` it whatever happens."""
 
     account: Account
     call: Call
-    first_choice: int
+    records: ForcedRecords
+    is_blank: Callable[[int], bool]
+    """Whether a token's text is nothing but white space."""
+    end_of_turn: Collection[int]
+    first_choice: int = 0
+    """The response's index of its first choice."""
     stop: Sequence[str] = ()
     stop_token_ids: Sequence[int] = ()
+    """The client's own stops, taken out of what vLLM gets."""
     ended_by: End | None = None
     """What ended its thinking before its time: a control request, or the quota of its key."""
-    rows: dict[int, str] = field(default_factory=dict)
-    """Empty where no budget holds."""
-    records: dict[int, asyncio.Future[ForcedRecord]] = field(default_factory=dict)
-    """Those that were asked for."""
-    trackers: dict[int, ThinkingTracker] = field(default_factory=dict)
-    details: dict[int, Detail] = field(default_factory=dict)
-    """Where detailed reports were asked for."""
+    choices: dict[int, Choice] = field(default_factory=dict)
+    """Those that went to the engine, by index."""
+    _arrived: float = field(init=False)
 
-    def admit(self, request: EngineCoreRequest, state: RequestState, is_blank: Callable[[int], bool]) -> None:
+    def __post_init__(self) -> None:
+        self._arrived = self.account.telemetry.clock()
+
+    def admit(self, request: EngineCoreRequest, state: RequestState) -> Choice:
         """Follow a choice that is registered with the output processor and about to be sent."""
-        index = state.request_index
-        progress = self.account.admit(index)
-        self.trackers[index] = progress.tracker
-        is_planned = self.account.info.is_planned
+        index, info = state.request_index, self.account.info
+        choice = self._open(index, request.request_id if info.is_planned else None)
+        self.choices[index] = choice
         if state.detokenizer is not None:
             state.detokenizer = stops = AnswerStopDetokenizer(
-                state.detokenizer, progress, self.stop, self.stop_token_ids, is_blank, self.call.meter
+                state.detokenizer, choice, self.stop, self.stop_token_ids, self.is_blank
             )
             if self.call.segment is not None:
                 self.call.segment.begin(stops)
-            if self.call.detail and is_planned:
-                self.details[index] = Detail(progress.tracker, stops.text_ends)
-        if is_planned:
-            self.rows[index] = row_id = request.request_id
+        if choice.row_id is not None:
             # The n choices share one params object: each row needs its own name.
             request.sampling_params = params = copy(request.sampling_params)
-            params.extra_args = {**params.extra_args, ROW_KEY: row_id}
-            if index and self.account.info.plan.steering.is_drawn:
-                params.extra_args[PLAN_KEY] = self.account.info.plan.of_choice(index).to_wire()
+            params.extra_args = {**params.extra_args, ROW_KEY: choice.row_id}
+            if index and info.plan.steering.is_drawn:
+                params.extra_args[PLAN_KEY] = info.plan.of_choice(index).to_wire()
+        return choice
 
-    def finish(self, choice: CompletionOutput, record: ForcedRecord) -> None:
-        """A choice got to its end: report on it, in the response if a budget held on it."""
-        index = choice.index
-        tracker = self.trackers[index]
-        tracker.finish(_END_OF.get(choice.finish_reason or "", End.ERROR))
-        detail = self.details.get(index)
-        if detail is None:
-            report = ThinkingReport.of(tracker, record)
-        else:
-            detail.record = record
-            report = detail.report()
-        self.account.finish(index, choice.finish_reason, report, record)
-        if self.call.segment is not None:
-            self.call.segment.finish(choice, record)
-        if self.account.info.is_planned:
-            self.call.reports[self.first_choice + index] = report
+    async def report(self, output: RequestOutput) -> None:
+        """Report on the choices of one output, in the call where a budget holds.
 
+        It raises what the engine client raises when the engine is dead.
+        """
+        segment = self.call.segment
+        if segment is not None:
+            segment.cached_tokens = output.num_cached_tokens or 0
+        for completion in output.outputs:
+            choice = self.choices[completion.index]
+            place = self.first_choice + choice.index
+            if not completion.finished():
+                report = await choice.report_so_far(completion.token_ids)
+                if report is not None:
+                    self.call.progress[place] = report
+                continue
+            record = await choice.forced_record()
+            report = choice.finish(completion.finish_reason, record)
+            if segment is not None:
+                segment.finish(completion, record)
+            if choice.row_id is not None:
+                self.call.reports[place] = report
 
-_END_OF = {"length": End.LENGTH, "stop": End.STOP, "abort": End.STOP, "repetition": End.STOP}
+    def close(self, fate: str | None) -> Coroutine[None, None, None] | None:
+        """The request is over: record every choice.
+
+        Args:
+            fate: The end of the choices that never finished. None: the request was the client's mistake, and
+                a choice that never went to the engine is not recorded.
+
+        Returns:
+            A coroutine that records the unfinished choices once the engine has given their forced records;
+            None where all have finished.
+        """
+        choices = list(self.choices.values())
+        if fate is not None:
+            missing = (index for index in range(self.account.info.n) if index not in self.choices)
+            choices += [self._open(index, None) for index in missing]
+        return self.account.close(choices, fate or End.ERROR)
+
+    def _open(self, index: int, row_id: str | None) -> Choice:
+        info, telemetry = self.account.info, self.account.telemetry
+        clock = ChoiceClock(
+            ThinkingTracker(info.plan),
+            telemetry.flight(info.model, info.family),
+            telemetry.clock,
+            self._arrived,
+            self.is_blank,
+            self.end_of_turn,
+        )
+        is_detailed = self.call.detail and row_id is not None
+        return Choice(index, row_id, clock, self.records, self.call.meter, is_detailed=is_detailed)

@@ -1,4 +1,4 @@
-"""A line of thinking that the server itself asks for (server/scaling): a whole sample, or a piece of one.
+"""A sequence that the server itself requests (server/scaling): a whole sample, or a segment of its thinking.
 
 What it needs of the engine beyond an ordinary call, and what it learns from it; it travels in the call.
 """
@@ -19,8 +19,11 @@ from server.engine.client.detokenizer import AnswerStopDetokenizer
 
 @dataclass(frozen=True, slots=True)
 class SegmentOutput:
-    """What came out. `logprobs`: of each token that the model chose itself; `alternatives`: those of the
-    likeliest tokens at each position."""
+    """What came out, in token ids.
+
+    `logprobs`: of each token that the model sampled itself, forced ones left out. `alternatives`: at each
+    position the logprobs of the top tokens, highest first.
+    """
 
     tokens: TokenIds
     logprobs: tuple[float, ...] = ()
@@ -29,17 +32,17 @@ class SegmentOutput:
 
 @dataclass(slots=True)
 class Segment:
-    """`prefix` stands behind the prompt: what was thought already, with its marks."""
+    """`prefix` is appended to the prompt: the thinking so far, with its marks, in token ids."""
 
     prefix: TokenIds = ()
     step: Step | None = None
     """Where it ends, if it is a piece of thinking; nothing closes it then."""
     max_tokens: int | None = None
-    """At most so many are to come; None: as many as the request says."""
+    """The maximum of output tokens; None: the request's own."""
     logprobs: int | None = None
     """How many alternatives to keep; 0: none, but each token's own logprob."""
     on_tokens: Callable[[ThinkingTracker], None] | None = None
-    """Called behind the tokens of each engine step."""
+    """Called after the tokens of each engine step."""
     response_id: str | None = None
     """Of the response that it will be a part of."""
     prompt_tokens: int = 0
@@ -52,16 +55,23 @@ class Segment:
     """Once it has finished."""
 
     def continue_prompt(self, prompt: Any) -> Any:
-        """The prompt as it goes to the engine. Raises ValueError where it has no token ids."""
+        """The prompt as it goes to the engine.
+
+        Raises:
+            ValueError: The prompt has no token ids.
+        """
         ids = prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
         if ids is None:
-            raise ValueError("a line of thinking needs a prompt of tokens")
+            raise ValueError("scaling needs a prompt of tokens, not of embeddings")
         self.prompt_tokens = len(ids) + len(self.prefix)
         return {**prompt, "prompt_token_ids": [*ids, *self.prefix]} if self.prefix else prompt
 
     def lay_out(self, plan: Plan) -> Plan:
-        """The plan of this line: a step opens thinking if the prompt has not, and nothing closes it. Raises
-        BudgetError where there is no thinking."""
+        """The plan of this segment: a step opens thinking if the prompt has not, and nothing closes it.
+
+        Raises:
+            BudgetError: Thinking is switched off, so it has no steps.
+        """
         if self.step is None:
             return plan
         if plan.opening is Opening.CLOSED:
@@ -72,7 +82,7 @@ class Segment:
 
     def begin(self, stops: AnswerStopDetokenizer) -> None:
         """It is about to be sent to the engine."""
-        self.tracker = stops.tracker
+        self.tracker = stops.choice.tracker
         stops.step, stops.on_tokens = self.step, self.on_tokens
 
     def finish(self, choice: CompletionOutput, record: ForcedRecord) -> None:

@@ -6,8 +6,11 @@ from vllm.exceptions import GracefulHTTPError, RetryableRequestError
 
 
 class ServerStoppingError(GracefulHTTPError, RetryableRequestError):
-    """Both of vLLM's: as the first its engine client passes it on as it is, as the second the streams of
-    all endpoints say it as an error event, without a traceback in the log."""
+    """Derives from two of vLLM's errors.
+
+    vLLM's engine client passes the first on as it is; the streams of all endpoints write the second as an
+    error event, without a traceback in the log.
+    """
 
     def __init__(self) -> None:
         super().__init__(

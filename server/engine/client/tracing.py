@@ -1,7 +1,7 @@
-"""vLLM's trace spans, with the thinking counts on them by OpenTelemetry's GenAI conventions.
+"""vLLM's trace spans, with thinking counts by OpenTelemetry's GenAI conventions.
 
-vLLM makes a request's span the moment its last token is out, when the engine has not yet said what it forced:
-so the making waits for the record of the ended choice.
+vLLM creates a request's span when its last token is out, before the worker's forced record has come: so the
+creation waits for the record of the ended choice.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _ATTRIBUTES: ContextVar[Attributes | None] = ContextVar("s1_span_attributes", de
 
 
 class ThinkingTraceSpans:
-    """Stands in front of an output processor's `do_tracing`. Make one, once vLLM has set up its tracer."""
+    """Wraps an output processor's `do_tracing`. Create one, once vLLM has set up its tracer."""
 
     def __init__(self, output_processor: OutputProcessor) -> None:
         self._make = output_processor.do_tracing
@@ -36,7 +36,7 @@ class ThinkingTraceSpans:
     def _keep(self, output: Any, state: RequestState, stats: Any) -> None:
         make = partial(self._make, output, state, stats)
         if isinstance(state.detokenizer, AnswerStopDetokenizer):
-            state.detokenizer.progress.also_tell = partial(_make_with_attributes, make)
+            state.detokenizer.choice.also_tell = partial(_make_with_attributes, make)
         else:
             make()
 
@@ -49,7 +49,7 @@ class _AddAttributes(SpanProcessor):
 
 
 def attributes_of(ended: ChoiceRecord) -> Attributes:
-    """What a span says of thinking: the conventions' names, and `s1.` where they have none."""
+    """The attributes of a span: the conventions' names, and `s1.` where they have none."""
     thinking = ended.thinking
     return {
         "gen_ai.response.model": ended.model,

@@ -1,10 +1,12 @@
-"""Calls from the API process to the engine's workers: what was forced in a row that has ended, asked for all
-rows that end at about the same time at once; and the end of a row's thinking, now.
+"""Calls from the API process to the engine's workers: fetch forced records, end the thinking of batch rows.
+
+Rows that end at about the same time share one call.
 """
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid1
 
@@ -21,27 +23,30 @@ Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireRecord]]]]
 """Row ids to what each worker knows of them."""
 
 Positions = list[dict[str, int]]
-"""By worker: the output position of the first token behind the request, by row."""
+"""Per worker: row id to the output position of the first token that is sampled after the call."""
 
 
-class LedgerFetcher:
-    """`take` a row's forced record; while one question is on its way, the next ones gather."""
+class ForcedRecordFetcher:
+    """`take` a row's forced record; rows that ask while a call is under way share the next call."""
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         self._waiting: dict[str, asyncio.Future[ForcedRecord]] = {}
-        self._errand: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
 
     async def take(self, row_id: str) -> ForcedRecord:
-        """The forced record of an ended row. Raises what the engine raises when it is gone."""
+        """The forced record of a row; an empty one where no worker knows the row.
+
+        It raises what the engine client raises when the engine is dead.
+        """
         return await asyncio.shield(self._ask(row_id))
 
     def _ask(self, row_id: str) -> asyncio.Future[ForcedRecord]:
         future = self._waiting.get(row_id)
         if future is None:
             future = self._waiting[row_id] = asyncio.get_running_loop().create_future()
-        if self._errand is None or self._errand.done():
-            self._errand = asyncio.create_task(self._run())
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
         return future
 
     async def _run(self) -> None:
@@ -58,6 +63,17 @@ class LedgerFetcher:
                 future.set_result(_read(known[row_id]) if row_id in known else ForcedRecord())
 
 
+@dataclass(frozen=True, slots=True)
+class ForcedRecords:
+    """The two calls that fetch forced records.
+
+    `ended`: of a row that has ended; the workers give it once, then forget it. `so_far`: of a row that runs.
+    """
+
+    ended: ForcedRecordFetcher
+    so_far: ForcedRecordFetcher
+
+
 class ThinkingEnder:
     """`end` some rows' thinking. `core` is the engine client's connection to its engines."""
 
@@ -65,8 +81,15 @@ class ThinkingEnder:
         self._core = core
 
     async def end(self, trackers: Mapping[str, ThinkingTracker], why: End) -> None:
-        """Close these rows' thinking at the next token that is sampled, or at the first one where a row
-        still waits for its turn. Rows that have ended are left alone. Raises what the engine raises."""
+        """Close the thinking of these rows at the next token that is sampled.
+
+        A row that still waits to be scheduled closes at its first token; rows that have ended are left alone.
+        It raises what the engine client raises.
+
+        Args:
+            trackers: Row id to the row's tracker, which learns the position of that token.
+            why: What the reports call this end.
+        """
         names = {row: why if it.requested_at == NEVER else it.requested_by for row, it in trackers.items()}
 
         def hear(workers: Positions) -> None:
@@ -98,10 +121,11 @@ class ThinkingEnder:
 
 
 class _Heard(asyncio.Future[Positions]):
-    """A future whose result is taken in the moment that it comes.
+    """A future whose result is processed at once when it is set.
 
-    The engine sends its answer and the tokens behind it through one socket, in order. A plain future's
-    waiter runs a turn of the loop later: the token at the position could be read before it.
+    The engine sends its answer, then the tokens that follow it, through one socket, in order. A plain
+    future's waiter runs in a later iteration of the event loop: the token at the position could be read
+    before that.
     """
 
     def __init__(self, hear: Callable[[Positions], None]) -> None:
@@ -109,7 +133,7 @@ class _Heard(asyncio.Future[Positions]):
         self._hear = hear
 
     def set_result(self, result: Positions) -> None:
-        """Also when nobody waits any more: the engine has done it."""
+        """Process the result, also when nobody awaits it any more: the engine has acted on the call."""
         self._hear(result)
         super().set_result(result)
 

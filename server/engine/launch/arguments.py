@@ -16,11 +16,11 @@ PROCESSOR = "server.engine.worker.processor:BudgetProcessor"
 EXTENSION = "server.engine.worker.extension.BudgetWorkerExtension"
 PARSER_MODULE = "server.engine.reasoning_parser"
 SHUTDOWN_TIMEOUT_S = 20
-"""What orchestrators wait before they kill (30 s), less what the end itself takes."""
+"""The time that orchestrators wait before they kill (30 s), less the time of the shutdown itself."""
 
 
 def make_parser(program: str, default_model: str) -> argparse.ArgumentParser:
-    """Every flag of `vllm serve`."""
+    """A parser with every flag of `vllm serve`."""
     parser: argparse.ArgumentParser = make_arg_parser(
         FlexibleArgumentParser(
             prog=program, description="vLLM's OpenAI-compatible server, with thinking budgets."
@@ -31,7 +31,11 @@ def make_parser(program: str, default_model: str) -> argparse.ArgumentParser:
 
 
 def budget_flags(family: Family, given: Namespace) -> list[str]:
-    """The vLLM flags that put budgets in, behind what the user gave. Raises ValueError on a conflict."""
+    """The vLLM flags that install budgets, to be appended to the user's.
+
+    Raises:
+        ValueError: The user's flags exclude budgets; it names the flag.
+    """
     if given.worker_extension_cls:
         raise ValueError(
             "--worker-extension-cls: thinking budgets use it themselves (--family none switches them off)"
@@ -50,14 +54,18 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
 
 
 def log_flags(form: str, given: Namespace) -> list[str]:
-    """The vLLM flags that give all its processes' lines, and uvicorn's, the form of ours."""
+    """The vLLM flags that give the log lines of all its processes, and uvicorn's, the format of ours."""
     if form != "json" or hasattr(given, "logging_config"):
         return []
     return ["--logging-config.formatter", "json"]
 
 
 def refuse_other_launchers(given: Namespace) -> None:
-    """Raises ValueError on flags that `vllm serve` obeys by starting something else than this one server."""
+    """Refuse flags with which `vllm serve` starts something else than one HTTP server.
+
+    Raises:
+        ValueError: It names the flag.
+    """
     asked = {
         "--api-server-count": given.api_server_count not in (None, 1),
         "--headless": given.headless,
@@ -73,7 +81,11 @@ def refuse_other_launchers(given: Namespace) -> None:
 
 
 def refuse_unreachable(given: Namespace) -> None:
-    """Raises ValueError on a model's name that no request can say, and on a time that is none."""
+    """Refuse a model's name that no request can use, and a negative time.
+
+    Raises:
+        ValueError: It names the model or the flag.
+    """
     names = given.served_model_name or [given.model]
     for name in (*names, *(lora.name for lora in given.lora_modules or ())):
         if SUFFIX.fullmatch(name):
@@ -83,7 +95,7 @@ def refuse_unreachable(given: Namespace) -> None:
 
 
 def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Namespace:
-    """Parse and validate. Wrong flags end the program with vLLM's own message."""
+    """Parse and validate the command line; wrong flags exit the program with vLLM's own message."""
     try:
         arguments = parser.parse_args(list(argv))
         if arguments.model_tag:

@@ -14,9 +14,9 @@ from server.settings import NO_FAMILY
 
 
 def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None, str]:
-    """The family, by the user's word or by tokenizer and template, and in words how it was found.
+    """The family, as named or as detected from tokenizer and chat template, and in words how it was found.
 
-    Raises ValueError when the model's tokenizer cannot be read.
+    It raises ValueError when the model's tokenizer cannot be read.
     """
     if named == NO_FAMILY:
         return None, "--family none"
@@ -27,8 +27,7 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
 
 
 def _template(arguments: Namespace, tokenizer: TokenizerLike) -> str | None:
-    """The chat template's source, of several (a dict, by use) all; None where there is none, as with
-    Mistral's tokenizers."""
+    """The chat template's source, of several (a dict, by use) all; None with Mistral's tokenizers."""
     template = load_chat_template(arguments.chat_template) or getattr(tokenizer, "chat_template", None)
     if isinstance(template, dict):
         return "\n".join(template.values())
@@ -36,8 +35,11 @@ def _template(arguments: Namespace, tokenizer: TokenizerLike) -> str | None:
 
 
 def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: Namespace) -> None:
-    """Raises ValueError where this model cannot keep the server's own budget: every request would be refused
-    for it."""
+    """Refuse a default budget that this model cannot keep: every request would be refused for it.
+
+    Raises:
+        ValueError: It names the flag.
+    """
     if family is None and (defaults.ceiling is not None or defaults.default != ThinkingBudget()):
         raise ValueError(
             "--default-thinking-budget, --max-thinking-budget: thinking has no budget on a model of no known"
@@ -55,8 +57,11 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
 
 
 def _tokenizer(arguments: Namespace) -> TokenizerLike:
-    """The one that vLLM will serve with. Raises ValueError that names the flags, whatever the model's own
-    code or files raise."""
+    """The one that vLLM will serve with.
+
+    Raises:
+        ValueError: It cannot be read, whatever the model's own code or files raise; it names the flags.
+    """
     name = arguments.tokenizer or arguments.model
     try:
         return get_tokenizer(

@@ -18,16 +18,18 @@ from server.observability.telemetry import Telemetry
 from server.reasoning.families import Family
 
 ENGINE_EXIT_TIMEOUT_S = 5.0
-"""For the engine to abort what it runs and to let go of its device."""
+"""Time for the engine to abort its requests and release its device."""
 
 
 @asynccontextmanager
 async def run_engine(
     arguments: Namespace, family: Family | None, telemetry: Telemetry | None = None
 ) -> AsyncIterator[ThinkingLLM]:
-    """The engine, up, with budgets installed, reporting to `telemetry` (None: to nobody); shut down at once
-    at the end, since it was drained before. Raises what vLLM raises, and RuntimeError or ValueError when
-    budgets cannot be enforced on it."""
+    """The running engine with budgets installed, as a context; `telemetry` None records nothing.
+
+    On exit it is shut down at once: the server has drained it before. It raises what vLLM raises at start-up,
+    and RuntimeError or ValueError when budgets cannot be enforced on this engine.
+    """
     telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     bind_engines()

@@ -1,6 +1,7 @@
-"""No engine outlives its server. vLLM's ends when it is told to: a server that is killed (SIGKILL, the
-kernel's OOM killer) tells nobody, and would leave it, and the device's memory with it, for ever
-(vllm-project/vllm#55510).
+"""No engine outlives its server.
+
+vLLM's engine ends when it is told to. A server that is killed (SIGKILL, the kernel's OOM killer) tells
+nobody: the engine, and the device's memory with it, would stay for ever (vllm-project/vllm#55510).
 """
 
 import multiprocessing
@@ -19,19 +20,22 @@ _run_coordinator = DPCoordinatorProc.run_coordinator
 
 
 def bind_engines() -> None:
-    """From now on engines end with this process. vLLM has no seam between a process and its engine."""
+    """Let engines that start from now on end with this process: replaces the functions that vLLM starts."""
     EngineCoreProc.run_engine_core = staticmethod(run_engine_core)
     DPCoordinatorProc.run_coordinator = staticmethod(run_coordinator)
 
 
 def run_engine_core(*args: Any, **kwargs: Any) -> None:
-    """An engine's process; found by this name where it is spawned and not forked. Its workers watch it."""
+    """The main function of an engine's process, found by this name where it is spawned and not forked.
+
+    Its workers watch it.
+    """
     _bind_this_process()
     _run_engine_core(*args, **kwargs)
 
 
 def run_coordinator(*args: Any, **kwargs: Any) -> None:
-    """The process that stands between data-parallel engines."""
+    """The main function of the process that coordinates data-parallel engines."""
     _bind_this_process()
     _run_coordinator(*args, **kwargs)
 
@@ -45,4 +49,4 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     while parent is not None and os.getppid() == parent.pid:
         time.sleep(LOOK_EVERY_S)
-    os.kill(os.getpid(), signal.SIGKILL)  # nobody is left to whom anything could be told
+    os.kill(os.getpid(), signal.SIGKILL)  # nobody is left to report to

@@ -7,7 +7,7 @@ import pytest
 from curation.errors import CurationError
 from curation.reader import read_raw
 from curation.row import Row
-from curation.sources.source import Columns
+from curation.sources.source import Columns, MissingColumnError
 from curation.traces.brought import Brought
 from curation.traces.formats import FORMATS
 from tests.curation.rows import a_row
@@ -46,6 +46,40 @@ SAMPLES: list[tuple[str, Columns]] = [
         "r1",
         {"messages": [{"role": "user", "content": Q}, {"role": "assistant", "content": f"{T}</think>{A}"}]},
     ),
+    *(
+        ("r1", {"messages": [{"role": "user", "content": Q}, {"role": "assistant", field: T, "content": A}]})
+        for field in ("reasoning_content", "reasoning", "thinking")
+    ),
+    (
+        "r1",
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": Q}]},
+                {
+                    "role": "assistant",
+                    "reasoning_content": None,  # as a key that is absent comes back from Arrow
+                    "content": [{"type": "thinking", "thinking": T}, {"type": "text", "text": A}],
+                },
+            ]
+        },
+    ),
+    (
+        "r1",
+        {
+            "prompt": [{"role": "user", "content": Q}],
+            "completion": [{"role": "assistant", "content": f"<think>{T}</think>{A}"}],
+        },
+    ),
+    ("r1", {"prompt": Q, "completion": f"<think>{T}</think>{A}"}),
+    (
+        "r1",
+        {
+            "problem": Q,
+            "generations": ["<think>no</think>Three.", "<think>cut", f"<think>{T}</think>{A}"],
+            "correctness_math_verify": [False, True, True],
+            "is_reasoning_complete": [True, False, True],
+        },
+    ),
     (
         "s1-chat",
         {
@@ -62,6 +96,18 @@ def test_a_format_gives_thinking_and_answer_apart(form: str, columns: Columns) -
     found = FORMATS[form](columns)
     assert (found.thinking, found.answer) == (T, A)
     assert found.question == Q or found.problem_id == "math/1"
+
+
+def test_of_generations_that_are_all_wrong_none_is_a_trace() -> None:
+    row: Columns = {
+        "problem": Q,
+        "generations": [f"<think>{T}</think>{A}"],
+        "correctness_math_verify": [False],
+    }
+    found = FORMATS["r1"](row)
+    assert (found.thinking, found.answer) == ("", "")
+    with pytest.raises(MissingColumnError, match="1 generations, but 2 and 1 marks"):
+        FORMATS["r1"](row | {"correctness_math_verify": [True, False]})
 
 
 def test_thinking_that_never_ends_leaves_the_answer_empty() -> None:

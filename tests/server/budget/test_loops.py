@@ -67,6 +67,15 @@ def test_watch_keeps_no_more_than_period_and_copy() -> None:
         assert len(watch._text) <= RULE.longest_period + RULE.longest_copy
 
 
+def test_watch_that_is_never_asked_keeps_no_more_either() -> None:
+    """The tracker asks only at tokens that can begin a close: in most thinking at one, the last."""
+    watch = LoopWatch(RULE)
+    for token in range(50_000):
+        watch.take([token])
+    assert len(watch._text) <= RULE.longest_period + RULE.longest_copy
+    assert len(watch._new) < 16 * RULE.stride
+
+
 def test_token_on_its_way_is_taken_for_any() -> None:
     watch = LoopWatch(RULE)
     watch.take([5, -1])
@@ -146,10 +155,14 @@ def test_finds_what_trying_every_period_and_every_phrase_does(
     before: list[int], unit: list[int], times: int, rule: LoopRule
 ) -> None:
     tokens = before + unit * times
-    watch = LoopWatch(rule)
+    watch, asked_once = LoopWatch(rule), LoopWatch(rule)
     for at in range(0, len(tokens) - rule.stride + 1, rule.stride):
         watch.take(tokens[at : at + rule.stride])
         assert watch.is_looping == loops(rule, tokens[: at + rule.stride])
+    whole = tokens[: len(tokens) - len(tokens) % rule.stride]
+    for token in whole:
+        asked_once.take([token])
+    assert asked_once.is_looping == loops(rule, whole)
 
 
 def test_searching_candidate_by_candidate_is_no_loop() -> None:

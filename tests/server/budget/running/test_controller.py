@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 from server.budget.budget import NEVER
 from server.budget.plan import Opening, Plan
 from server.budget.running.controller import NONE, Controller, ForcedKind, Phase
-from server.budget.running.report import ForcedRecord, ThinkingReport
-from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
@@ -220,16 +218,6 @@ def test_text_delimiter_is_forced_whole_at_an_end_of_turn() -> None:
     assert drive(plan(**TEXT), says([1, 4, STOP, 2]))[0] == [1, 4, 4, 5, 6, 2, STOP]
 
 
-def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hide_it() -> None:
-    the_plan = plan(max_tokens=2, **TEXT)
-    out, controller = drive(the_plan, says([1, STOP, 3]))
-    tracker = ThinkingTracker(the_plan)
-    for token in out:
-        tracker.feed(token)
-    assert out == [1, 4, 5, 6, 3, STOP]
-    assert (tracker.end, tracker.tokens, tracker.answer_at) == (End.NATURAL, controller.tokens, 4)
-
-
 def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
     assert drive(plan(**TEXT), says([4, 5, 6, 4, 5, 6, 1]))[0] == [4, 5, 6, 4, 5, 0, 1, STOP]
 
@@ -244,34 +232,6 @@ REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
 def test_controller_equals_the_obvious_way(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
     assert out == obvious(the_plan, model.sample, requested_at, model.is_likely)
-
-
-@settings(max_examples=600, deadline=None)
-@given(ANY_PLAN, MODELS, REQUESTED_AT)
-def test_follower_reads_off_the_output_what_the_controller_did(
-    the_plan: Plan, model: Model, requested_at: int
-) -> None:
-    out, controller = drive(the_plan, model.sample, requested_at, model.is_likely)
-    tracker = ThinkingTracker(the_plan)
-    tracker.requested_at = requested_at
-    cue_at = min((at for at, kind in controller.forced.items() if kind is ForcedKind.CUE), default=NEVER)
-    for at, token in enumerate(out):
-        assert tracker.phase is Phase.ANSWER or not tracker.is_free
-        if tracker.phase is Phase.ANSWER:
-            assert tracker.is_free == (at not in controller.forced or at < cue_at)
-        tracker.feed(token)
-    report = ThinkingReport.of(tracker, ForcedRecord(end=controller.end))
-    if (
-        controller.phase is Phase.FORCING
-        and controller.end in (End.NATURAL, End.ALPHA)
-        and tracker.end is None
-    ):
-        # The room ended within a delimiter that stands for an end: what came of it is text like any other.
-        began = sum(kind is ForcedKind.END for kind in controller.forced.values())
-        assert (tracker.tokens, report.end) == (controller.tokens + began, None)
-        return
-    assert tracker.tokens == controller.tokens
-    assert report.end == (controller.end.value if controller.end else None)
 
 
 @settings(max_examples=600, deadline=None)

@@ -1,0 +1,87 @@
+"""The tracker: what it reads off the output is what the controller did, and it asks no more than it must."""
+
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from server.budget.budget import NEVER
+from server.budget.plan import Plan
+from server.budget.running.controller import ForcedKind, Phase
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
+from tests.server.budget.driving import MODELS, Model, drive, says
+from tests.server.budget.plans import ANY_PLAN, STOP, plan
+
+TEXT: dict[str, Any] = {"end": (4, 5, 6), "end_is_distinct": False}
+
+REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
+
+
+@settings(max_examples=600, deadline=None)
+@given(ANY_PLAN, MODELS, REQUESTED_AT)
+def test_tracker_reads_off_the_output_what_the_controller_did(
+    the_plan: Plan, model: Model, requested_at: int
+) -> None:
+    out, controller = drive(the_plan, model.sample, requested_at, model.is_likely)
+    tracker = ThinkingTracker(the_plan)
+    tracker.requested_at = requested_at
+    cue_at = min((at for at, kind in controller.forced.items() if kind is ForcedKind.CUE), default=NEVER)
+    for at, token in enumerate(out):
+        assert tracker.phase is Phase.ANSWER or not tracker.is_free
+        if tracker.phase is Phase.ANSWER:
+            assert tracker.is_free == (at not in controller.forced or at < cue_at)
+        tracker.feed(token)
+    report = ThinkingReport.of(tracker, ForcedRecord(end=controller.end))
+    if (
+        controller.phase is Phase.FORCING
+        and controller.end in (End.NATURAL, End.ALPHA)
+        and tracker.end is None
+    ):
+        # The room ended within a delimiter that stands for an end: what came of it is text like any other.
+        began = sum(kind is ForcedKind.END for kind in controller.forced.values())
+        assert (tracker.tokens, report.end) == (controller.tokens + began, None)
+        return
+    assert tracker.tokens == controller.tokens
+    assert report.end == (controller.end.value if controller.end else None)
+
+
+class AskingTracker(ThinkingTracker):
+    """Asks what is due at each token, whatever the token is."""
+
+    def _due(self, token: int) -> End | None:
+        reason = self.state.due(self.position, self.requested_at)
+        end = self.plan.end
+        if token not in ((end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])):
+            return None
+        return self.requested_by if reason is End.REQUESTED else reason
+
+
+@settings(max_examples=600, deadline=None)
+@given(ANY_PLAN, MODELS, REQUESTED_AT, st.integers(0, 40))
+def test_asking_only_at_tokens_that_can_begin_a_close_misses_nothing(
+    the_plan: Plan, model: Model, requested_at: int, heard_at: int
+) -> None:
+    """Whenever a control request becomes known before its token."""
+    out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
+    trackers = ThinkingTracker(the_plan), AskingTracker(the_plan)
+    for at, token in enumerate(out):
+        for tracker in trackers:
+            if at == min(heard_at, requested_at):
+                tracker.requested_at = requested_at
+            tracker.feed(token)
+        one, other = (
+            (it.phase, it.end, it.tokens, it.answer_at, it.is_free, it.state.steps_left) for it in trackers
+        )
+        assert one == other
+
+
+def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hide_it() -> None:
+    the_plan = plan(max_tokens=2, **TEXT)
+    out, controller = drive(the_plan, says([1, STOP, 3]))
+    tracker = ThinkingTracker(the_plan)
+    for token in out:
+        tracker.feed(token)
+    assert out == [1, 4, 5, 6, 3, STOP]
+    assert (tracker.end, tracker.tokens, tracker.answer_at) == (End.NATURAL, controller.tokens, 4)
