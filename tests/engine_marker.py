@@ -26,7 +26,7 @@ def pytest_configure() -> None:
             _refuse_unmarked(process.name)
         start(process)
 
-    BaseProcess.start = watched  # type: ignore[method-assign]
+    BaseProcess.start = watched  # type: ignore[assignment, method-assign]
     sys.addaudithook(_look_at_command)
 
 
