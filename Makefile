@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check slow nano methods bench bench-train clean
+.PHONY: serve env test check quick slow nano methods bench bench-train clean
 
 env: $(READY)
 
@@ -20,6 +20,10 @@ serve: $(READY)
 
 test: $(READY)
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
+
+# Everything that starts no engine, in minutes.
+quick: check
+	$(BIN)/pytest -m "not engine and not slow and not gpu" $(ARGS)
 
 slow: $(READY)
 	$(BIN)/pytest -m slow $(ARGS)

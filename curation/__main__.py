@@ -1,4 +1,4 @@
-"""The command `s1-curate`: run a recipe on a pool, show a finished run, list the sources."""
+"""Select training data from a pool of questions, as s1K was selected."""
 
 import argparse
 import sys
@@ -23,13 +23,17 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="s1-curate", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    runs = commands.add_parser("run", help="from a pool to train.jsonl")
+    runs = commands.add_parser("run", help="run a recipe on a pool of questions; writes train.jsonl")
     add_flags(runs, tuple(RECIPES))
     runs.set_defaults(run=_run)
-    show = commands.add_parser("show", help="the funnel, the domains and the lengths of a run, with figures")
+    show = commands.add_parser(
+        "show", help="print a run's funnel, domains and lengths, and write its figures"
+    )
     show.add_argument("out", type=Path, help="the --out of a run")
     show.set_defaults(run=_show)
-    sources = commands.add_parser("sources", help="the sources of the pool, with their hub ids and licences")
+    sources = commands.add_parser(
+        "sources", help="list the sources of the pool, with their hub ids and licences"
+    )
     sources.set_defaults(run=_sources)
     return parser
 

@@ -46,7 +46,7 @@ def find_files(pool: Path | None, named: list[tuple[str, Path]]) -> dict[str, tu
     found: dict[str, tuple[Path, ...]] = {}
     for name, path in [*sorted(_entries(pool)), *named]:
         if name not in SOURCES:
-            raise CurationError(f"{path}: {name!r} is no source; sources are {', '.join(SOURCES)}")
+            raise CurationError(f"{path}: {name!r} is not a source; the sources are {', '.join(SOURCES)}")
         found[name] = (*found.get(name, ()), *files_of(path))
     return {name: found[name] for name in SOURCES if name in found}
 

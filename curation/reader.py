@@ -160,8 +160,8 @@ def read_hub(hub: Hub) -> Iterator[Raw]:
         # configuration) and RuntimeError (a data set that is a loading script).
         cause = str(error).strip().split("\n")[0]
         raise CurationError(
-            f"the hub's {hub} cannot be had ({cause}); give network (and `hf auth login` for a gated set), "
-            "or the same rows as a local file in --pool"
+            f"the hub's {hub} is not available ({cause}); give network (and `hf auth login` for a gated set),"
+            " or the same rows as a local file in --pool"
         ) from error
 
 

@@ -26,55 +26,69 @@ class Settings:
     out: Path
     recipe: str = "s1k"
     pool: Path | None = field(
-        default=None, metadata=_about("folder with a file or folder for each source, by its name", False)
+        default=None, metadata=_about("folder with a file or folder for each source, named after it", False)
     )
-    source: tuple[str, ...] = _setting((), "NAME=PATH: one source's file or folder", False)
-    hub: tuple[str, ...] = _setting((), "NAME: take this source from the Hugging Face hub")
-    generate: str = _setting("", "nano, or reasoning_gym[:task,task]: make the pool on the spot")
-    generated: int = _setting(20_000, "how many problems to make")
-    reference: tuple[str, ...] = _setting((), "NAME=PATH: an eval's questions to keep out", False)
-    hub_reference: tuple[str, ...] = _setting((), "NAME: the same from the hub")
+    source: tuple[str, ...] = _setting((), "NAME=PATH: file or folder of one source", False)
+    hub: tuple[str, ...] = _setting((), "NAME: fetch this source from the Hugging Face hub")
+    generate: str = _setting("", "nano, or reasoning_gym[:task,task]: generate the pool")
+    generated: int = _setting(20_000, "number of problems to generate")
+    reference: tuple[str, ...] = _setting(
+        (), "NAME=PATH: questions of an evaluation, to decontaminate against", False
+    )
+    hub_reference: tuple[str, ...] = _setting(
+        (), "NAME: an evaluation from the hub, to decontaminate against"
+    )
     ngram: int = _setting(
-        8, "words in a row that no question may share with an eval; 13, or 0 for whole ones"
+        8,
+        "number of consecutive words that no question may share with an evaluation; 0: only whole questions",
     )
     match: str = _setting(
         "words", "what a word is there: words (letters and digits alone), or paper (split at white space)"
     )
-    overlap: int = _setting(0, "words in a row that a source may not share with an earlier one; 0: any")
-    traces: tuple[str, ...] = _setting((), "FORMAT=PATH: traces that are there already", False)
-    teacher: str = _setting("", "MODEL@URL: asked for the other traces")
-    teacher_budget: str = _setting("", "the teacher's thinking_budget, as s1-serve reads it (JSON)")
-    attempts: tuple[str, ...] = _setting((), "MODEL:FORMAT=PATH: attempts that are there already", False)
-    solver: tuple[str, ...] = _setting((), "MODEL@URL: what this model solves is too easy")
-    solver_max_tokens: int = _setting(0, "longest answer of a solver; 0: the recipe's own")
-    judge: str = _setting("", "MODEL@URL: grades what math-verify cannot")
-    labeller: str = _setting("", "MODEL@URL: gives a domain to problems without one")
+    overlap: int = _setting(
+        0, "number of consecutive words that no question may share with an earlier source; 0: off"
+    )
+    traces: tuple[str, ...] = _setting((), "FORMAT=PATH: existing traces", False)
+    teacher: str = _setting("", "MODEL@URL: model that generates the missing traces")
+    teacher_budget: str = _setting("", "thinking_budget sent to the teacher (JSON)")
+    attempts: tuple[str, ...] = _setting((), "MODEL:FORMAT=PATH: existing attempts of a solver", False)
+    solver: tuple[str, ...] = _setting(
+        (), "MODEL@URL: problems that this model solves are dropped as too easy"
+    )
+    solver_max_tokens: int = _setting(0, "maximum number of tokens of a solver's attempt; 0: the recipe's")
+    judge: str = _setting("", "MODEL@URL: model that grades answers which math-verify cannot")
+    labeller: str = _setting("", "MODEL@URL: model that assigns a domain to problems without one")
     source_as_domain: bool = _setting(
-        False, "without a labeller: a problem without a domain takes its source's"
+        False, "without a labeller: use the source as the domain of problems without one"
     )
-    correct_only: bool = _setting(False, "drop traces that are not known to end in the right answer")
-    selection: str = _setting("", "paper, notebook, random, diverse, longest, full; none: the recipe's own")
-    keep: int = _setting(1000, "how many to select")
-    length: str = _setting("", "reported, characters, words, or a tokenizer; none: the recipe's own")
-    long: int = _setting(5600, "preselect MATH's right traces above this length")
-    skip: tuple[str, ...] = _setting((), "a stage to leave out; the funnel shows it")
-    seed: int = _setting(0, "of every draw")
+    correct_only: bool = _setting(False, "drop traces that are not graded correct")
+    selection: str = _setting("", "paper, notebook, random, diverse, longest or full; empty: the recipe's")
+    keep: int = _setting(1000, "number of problems to select")
+    length: str = _setting(
+        "", "unit of a trace's length: reported, characters, words, or a tokenizer; empty: the recipe's"
+    )
+    long: int = _setting(5600, "preselect correct traces of MATH above this length")
+    skip: tuple[str, ...] = _setting((), "a stage to skip; the funnel records it")
+    seed: int = _setting(0, "seed of every random draw")
     cache: Path | None = field(
-        default=None, metadata=_about("file of replies, for several runs; none: in the out folder", False)
+        default=None,
+        metadata=_about("file of the endpoints' replies, to share between runs (default: in --out)", False),
     )
-    concurrency: int = _setting(64, "requests in flight at one endpoint", False)
-    tries: int = _setting(6, "how often a request is sent before its row is dropped", False)
-    timeout_s: float = _setting(600.0, "of one request", False)
-    processes: int = _setting(2, "math-verify processes", False)
-    ray: str = _setting("", "address of a Ray cluster (or 'local'): rows are sharded there", False)
-    api_key: str = _setting("", "sent as a bearer token; never stored", False)
+    concurrency: int = _setting(64, "maximum number of requests in flight per endpoint", False)
+    tries: int = _setting(6, "number of attempts of a request before its row is dropped", False)
+    timeout_s: float = _setting(600.0, "timeout of one request, in seconds", False)
+    processes: int = _setting(2, "number of math-verify processes", False)
+    ray: str = _setting("", "address of a Ray cluster, or local: rows are sharded over it", False)
+    api_key: str = _setting("", "the endpoints' API key, sent as a bearer token; never stored", False)
 
     def __post_init__(self) -> None:
         if self.generate.partition(":")[0] not in ("", "nano", "reasoning_gym"):
             raise CurationError(f"--generate {self.generate}: there is nano, and reasoning_gym[:task,task]")
         made = self.generate or self.recipe == "nano"
         if made and (given := next(filter(None, (self.pool, *self.source, *self.hub)), None)):
-            raise CurationError(f"{given}: this run makes its pool; --pool, --source, --hub are for others")
+            raise CurationError(
+                f"{given}: this run generates its pool: --pool, --source and --hub do not apply"
+            )
         if self.match not in ("words", "paper"):
             raise CurationError(f"--match {self.match}: there is words, and paper")
         if self.keep < 1 or self.generated < 1 or self.concurrency < 1 or self.tries < 1:
@@ -88,9 +102,9 @@ class Settings:
 
 def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None:
     """Add one flag per setting to `parser`."""
-    parser.add_argument("--recipe", choices=recipes, default="s1k")
+    parser.add_argument("--recipe", choices=recipes, default="s1k", help="selection recipe (default: s1k)")
     parser.add_argument(
-        "--out", type=Path, required=True, help="the folder of the run; an unfinished one goes on"
+        "--out", type=Path, required=True, help="folder of the run; an interrupted run is resumed"
     )
     for one in _flags():
         text = f"{one.metadata['help']} [{_variable(one.name)}, {one.default!r}]".replace("%", "%%")

@@ -1,4 +1,4 @@
-"""The command `s1-eval`: sweep a grid of budgets, report the results, trim results for a repository."""
+"""Measure an OpenAI-compatible endpoint under a grid of thinking budgets: accuracy against tokens."""
 
 import argparse
 import asyncio
@@ -23,23 +23,27 @@ def _parser() -> argparse.ArgumentParser:
     sweep = commands.add_parser("sweep", help="ask an endpoint every problem under every budget")
     add_flags(sweep)
     sweep.set_defaults(run=_sweep)
-    report = commands.add_parser("report", help="tables, scaling.csv and scaling.png of a folder of results")
+    report = commands.add_parser(
+        "report", help="write tables, scaling.csv and scaling.png from a folder of results"
+    )
     report.add_argument("out", type=Path, help="the --out of a sweep")
     report.add_argument(
         "other", type=Path, nargs="?", help="another sweep on the same problems: the two are compared"
     )
     report.set_defaults(run=_report)
-    trim = commands.add_parser("trim", help="a copy without prompts and texts, small enough for a repository")
-    trim.add_argument("out", type=Path)
-    trim.add_argument("kept", type=Path)
-    trim.set_defaults(run=_trim)
-    problems = commands.add_parser(
-        "problems", help="a task's problems as JSONL, for other people's harnesses"
+    trim = commands.add_parser(
+        "trim", help="copy results without prompts and texts, small enough for a repository"
     )
-    problems.add_argument("task")
-    problems.add_argument("--data", type=Path, help="as for sweep")
-    problems.add_argument("--problems", type=int, help="the first so many")
-    problems.add_argument("--seed", type=int, default=0)
+    trim.add_argument("out", type=Path, help="the --out of a sweep")
+    trim.add_argument("kept", type=Path, help="folder of the copy; must not exist")
+    trim.set_defaults(run=_trim)
+    problems = commands.add_parser("problems", help="print a task's problems as JSONL, for other harnesses")
+    problems.add_argument("task", help="one of `s1-eval tasks`")
+    problems.add_argument(
+        "--data", type=Path, help="a local file with the columns of the task's data set on the hub"
+    )
+    problems.add_argument("--problems", type=int, help="number of problems, from the first")
+    problems.add_argument("--seed", type=int, default=0, help="seed of the drawn problems (default: 0)")
     problems.set_defaults(run=_problems)
     tasks = commands.add_parser("tasks", help="list the tasks")
     tasks.set_defaults(run=_tasks)

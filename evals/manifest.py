@@ -66,7 +66,7 @@ def refuse_strangers(out: Path, cells: Mapping[str, dict[str, Any]]) -> dict[str
     manifest = read(out)
     if manifest is None:
         if any(path.name != "cells" for path in out.iterdir()) or any((out / "cells").iterdir()):
-            raise ManifestError(f"{out}: holds files that are no sweep's; give another --out, or --force")
+            raise ManifestError(f"{out}: holds files of something else; give another --out, or --force")
         return {}
     stored: dict[str, Any] = manifest["cells"]
     for name, identity in cells.items():

@@ -27,47 +27,55 @@ class SweepSettings:
     """
 
     out: Path
-    task: str = field(
-        default="nano", metadata=_help("tasks, separated by commas: nano, aime24, ..., reasoning_gym:<name>")
-    )
+    task: str = field(default="nano", metadata=_help("tasks, comma-separated; `s1-eval tasks` lists them"))
     model: str = field(
-        default="", metadata=_help("models, separated by commas; none: the endpoint's only one, or its first")
+        default="", metadata=_help("models, comma-separated; empty: the first that the endpoint lists")
     )
     base_url: str = field(
         default="http://127.0.0.1:8000/v1", metadata=_help("the OpenAI-compatible endpoint")
     )
-    api_key: str = field(default="", metadata=_help("sent as a bearer token; never stored"))
+    api_key: str = field(
+        default="", metadata=_help("the endpoint's API key, sent as a bearer token; never stored")
+    )
     data: Path | None = field(
-        default=None, metadata=_help("a local file with the columns of the task's hub data set")
+        default=None, metadata=_help("a local file with the columns of the task's data set on the hub")
     )
     problems: int | None = field(
-        default=None, metadata=_help("the first so many problems (nano: 1000, benchmarks: all)")
+        default=None,
+        metadata=_help("number of problems, from the first (default: 1000 for nano, all for benchmarks)"),
     )
-    temperature: float = field(default=0.0, metadata=_help("of all arms but those that must sample"))
+    temperature: float = field(
+        default=0.0, metadata=_help("sampling temperature of all arms but those that must sample")
+    )
     sample_temperature: float = field(
-        default=1.0, metadata=_help("of the arms that sample: majority, reject-above")
+        default=1.0,
+        metadata=_help("sampling temperature of the arms that must sample: majority, reject-above"),
     )
-    top_p: float = field(default=1.0, metadata=_help("nucleus sampling"))
+    top_p: float = field(default=1.0, metadata=_help("nucleus sampling probability"))
     seed: int = field(
-        default=0, metadata=_help("draws problems, shuffles options, and gives every request its own seed")
+        default=0,
+        metadata=_help("seed of the drawn problems, the order of options, and each request's own seed"),
     )
-    repeats: int = field(default=1, metadata=_help("how often every cell is run, with other seeds"))
-    suffix: str = field(default="", metadata=_help("text after every question"))
+    repeats: int = field(default=1, metadata=_help("number of runs of every cell, each with other seeds"))
+    suffix: str = field(default="", metadata=_help("text appended to every question"))
     max_completion_tokens: int | None = field(
-        default=None, metadata=_help("limit of thinking and answer together")
+        default=None, metadata=_help("maximum number of tokens of thinking and answer together")
     )
-    concurrency: int = field(default=64, metadata=_help("requests in flight"))
+    concurrency: int = field(default=64, metadata=_help("maximum number of requests in flight"))
     tries: int = field(
-        default=6, metadata=_help("how often a request is sent before the endpoint counts as down")
+        default=6, metadata=_help("number of attempts of a request before the endpoint counts as down")
     )
-    timeout_s: float = field(default=600.0, metadata=_help("of one request"))
+    timeout_s: float = field(default=600.0, metadata=_help("timeout of one request, in seconds"))
     stream: bool = field(
-        default=False, metadata=_help("stream, to measure the time to the first token and first answer token")
+        default=False,
+        metadata=_help(
+            "stream the responses, to measure the time to the first token and to the first answer token"
+        ),
     )
     go_on: bool = field(
-        default=False, metadata=_help("go on when a request fails or the endpoint ignores the budget")
+        default=False, metadata=_help("continue when a request fails or the endpoint ignores the budget")
     )
-    force: bool = field(default=False, metadata=_help("throw away the results that are in --out"))
+    force: bool = field(default=False, metadata=_help("discard the results in --out"))
     wanted: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,16 +84,16 @@ class SweepSettings:
             if value is not None and value < 1:
                 raise SettingsError(f"--{name.replace('_', '-')}: {value} is below 1")
         if self.data and "," in self.task:
-            raise SettingsError("--data: one file, so one task")
+            raise SettingsError("--data: a file holds the problems of one task, and --task names several")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add one flag per field and one per method to `parser`."""
-    methods = parser.add_argument_group("arms (the natural stop is always run)")
+    methods = parser.add_argument_group("arms (the natural stop is always measured)")
     for name, method in METHODS.items():
         methods.add_argument(f"--{method.flag}", dest=f"arm {name}", metavar="LIST", help=method.help)
     parser.add_argument(
-        "--out", type=Path, required=True, help="the folder of results; an unfinished one goes on"
+        "--out", type=Path, required=True, help="folder of results; an interrupted sweep is resumed"
     )
     for one in fields(SweepSettings):
         if "help" in one.metadata:

@@ -21,9 +21,9 @@ def trim(out: Path, kept: Path) -> str:
         TrimError: There are no results, a cell is unfinished, or `kept` exists.
     """
     if manifest.read(out) is None:
-        raise TrimError(f"{out}: no manifest.json, so no results of a sweep")
+        raise TrimError(f"{out}: not a folder of results: it has no manifest.json")
     if kept.exists():
-        raise TrimError(f"{kept}: is there already; remove it first")
+        raise TrimError(f"{kept}: already exists; remove it first")
     (kept / "cells").mkdir(parents=True)
     rows = 0
     for path in sorted((out / "cells").glob("*.jsonl")):

@@ -115,7 +115,7 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
             f"--api-keys-file: {', '.join(limited)}: thinking cannot be limited on a model of no known family"
         )
     if not keys and set(settings.open_endpoints) != set(ENDPOINTS):
-        raise ValueError("--open-endpoints says what needs no key, but there are no keys")
+        raise ValueError("--open-endpoints: no API keys are set (--api-key, --api-keys-file)")
 
 
 def _announce(**lines: str) -> None:

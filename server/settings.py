@@ -14,6 +14,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter, ValidationError
 
 from server.budget.budget import BudgetError, ThinkingBudget
+from server.budget.parsing.defaults import EFFORTS
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
@@ -42,7 +43,7 @@ def _budget(text: str) -> ThinkingBudget:
     except (json.JSONDecodeError, BudgetError) as error:
         raise argparse.ArgumentTypeError(f"not a thinking budget: {error}") from error
     if read.detail:
-        raise argparse.ArgumentTypeError("thinking_budget.detail is for a request to ask, not for all")
+        raise argparse.ArgumentTypeError("thinking_budget.detail can be set by a request only")
     return read.budget
 
 
@@ -74,7 +75,7 @@ def _efforts(text: str) -> Mapping[str, int]:
         if not given or not word:
             raise argparse.ArgumentTypeError(f"{pair!r} is not of the form effort=tokens")
         if (word := word.strip()) in table:
-            raise argparse.ArgumentTypeError(f"{word} is there twice")
+            raise argparse.ArgumentTypeError(f"{word} is given twice")
         table[word] = _integer(tokens)
         if table[word] < -1:
             raise argparse.ArgumentTypeError(f"{pair!r} is negative (only -1, unlimited, may be)")
@@ -89,7 +90,7 @@ def _scorers(text: str) -> Mapping[str, ScorerSettings]:
         where = ".".join(str(part) for part in first["loc"])
         raise argparse.ArgumentTypeError(f"not scorers: {where}: {first['msg']}") from error
     if LIKELIHOOD in found:
-        raise argparse.ArgumentTypeError(f"{LIKELIHOOD} is the model's own and cannot be another scorer")
+        raise argparse.ArgumentTypeError(f"{LIKELIHOOD} is built in: give the scorer another name")
     return found
 
 
@@ -133,7 +134,7 @@ class Settings:
             _one_of(*FAMILIES, NO_FAMILY),
             "NAME",
             f"the model's thinking marks: {', '.join(FAMILIES)}; none serves without budgets"
-            " (default: found in the tokenizer and the chat template)",
+            " (default: detected from the tokenizer and the chat template)",
         ),
     )
     default_thinking_budget: ThinkingBudget = field(
@@ -141,20 +142,21 @@ class Settings:
         metadata=_flag(
             _budget,
             "BUDGET",
-            "for requests that set none: a number of tokens, or the JSON of a thinking_budget object"
+            "for requests without a budget: a number of tokens, or the JSON of a thinking_budget object"
             " (default: unlimited)",
         ),
     )
     max_thinking_budget: int | None = field(
         default=None,
-        metadata=_flag(_tokens, "TOKENS", "no request thinks for more than this (default: no ceiling)"),
+        metadata=_flag(_tokens, "TOKENS", "maximum number of thinking tokens of any request (default: none)"),
     )
     effort_tokens: Mapping[str, int] = field(
         default_factory=lambda: BudgetDefaults().efforts,
         metadata=_flag(
             _efforts,
             "low=1024,...",
-            "what each reasoning_effort means, in tokens, -1 for unlimited (default: see server/README.md)",
+            "the maximum that each reasoning_effort stands for, in tokens; -1: unlimited (default:"
+            f" {','.join(f'{word}={tokens}' for word, tokens in EFFORTS.items())})",
         ),
     )
     reasoning_field: str = field(
@@ -162,7 +164,7 @@ class Settings:
         metadata=_flag(
             _one_of(*REASONING_FIELDS),
             "WHERE",
-            "where responses hold the thinking: both (reasoning and reasoning_content), either, or inline"
+            "the field of responses for thinking: both (reasoning and reasoning_content), either, or inline"
             " (in content, with its marks; default: both)",
         ),
     )
@@ -170,7 +172,9 @@ class Settings:
     max_scaling_samples: int = field(
         default=DEFAULT_MAX_SAMPLES,
         metadata=_flag(
-            _count, "N", f"no request under `scaling` draws more samples (default: {DEFAULT_MAX_SAMPLES})"
+            _count,
+            "N",
+            f"maximum number of samples of a request under `scaling` (default: {DEFAULT_MAX_SAMPLES})",
         ),
     )
     scorers: Mapping[str, ScorerSettings] = field(
@@ -178,8 +182,8 @@ class Settings:
         metadata=_flag(
             _scorers,
             "JSON",
-            'what `scaling.scorer` can name: {"NAME": {"kind": "score", "url": "http://..."}}; kinds: score,'
-            " classify, pooling, judge (default: none but likelihood)",
+            'scorers that `scaling.scorer` may name: {"NAME": {"kind": "score", "url": "http://..."}}; kinds:'
+            " score, classify, pooling, judge (default: likelihood only)",
         ),
     )
     api_keys_file: Sequence[Key] = field(
@@ -196,7 +200,7 @@ class Settings:
         metadata=_flag(
             _endpoints,
             "NAMES",
-            "what needs no key where the rest does: health,metrics, one of them, or none (default: both)",
+            "endpoints that need no key if the others do: health,metrics (default), one of them, or none",
         ),
     )
     log_format: str = field(
@@ -204,13 +208,13 @@ class Settings:
         metadata=_flag(
             _one_of(*LOG_FORMATS),
             "FORMAT",
-            "one line for each request that ends: text, json (and vLLM's and uvicorn's lines with it), or off"
+            "one line for each finished request: text, json (vLLM's and uvicorn's lines as well), or off"
             " (default: text)",
         ),
     )
     log_prompts: bool = field(
         default=False,
-        metadata=_flag(_switch, "true|false", "put the prompt's text into a request's line (default: false)"),
+        metadata=_flag(_switch, "true|false", "include the prompt's text in that line (default: false)"),
     )
 
     @property

@@ -16,6 +16,7 @@ import pytest
 
 from server.environment import set_engine_environment
 
+pytest_plugins = ["tests.engine_marker"]
 SCORERS = ("score", "classify", "pooling", "judge")
 READY_WITHIN_S = 120.0
 SETPRIV = shutil.which("setpriv")

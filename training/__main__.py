@@ -1,4 +1,4 @@
-"""The command `s1-train`: one subcommand per kind of run, each implemented in its own module."""
+"""Train models on thinking traces: s1's fine-tuning, s1-nano from scratch, the ablation of the data."""
 
 import argparse
 import json
@@ -18,30 +18,44 @@ def parser() -> argparse.ArgumentParser:
     """The command's argument parser."""
     top = argparse.ArgumentParser(prog="s1-train", description=__doc__)
     commands = top.add_subparsers(dest="command", required=True)
-    nano = commands.add_parser("nano", help="make s1-nano, the embedded model, from nothing")
-    nano.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
-    nano.add_argument("--work", type=Path, help="where a killed run finds its state (default: OUT.work)")
-    nano.add_argument("--stage", choices=("all", "base"), default="all", help="base: stop before fine-tuning")
-    nano.add_argument("--base", type=Path, help="fine-tune this exported base; no pretraining")
+    nano = commands.add_parser("nano", help="train s1-nano, the embedded model, from random weights")
+    nano.add_argument("--out", type=Path, required=True, help="folder of the checkpoint")
+    nano.add_argument(
+        "--work",
+        type=Path,
+        help="folder of the state that an interrupted run resumes from (default: OUT.work)",
+    )
+    nano.add_argument(
+        "--stage", choices=("all", "base"), default="all", help="base: pretraining only (default: all)"
+    )
+    nano.add_argument("--base", type=Path, help="fine-tune this exported base, without pretraining")
     nano.add_argument(
         "--data", type=Path, help="fine-tune on curation's train.jsonl (default: the teacher's traces)"
     )
-    nano.add_argument("--steps", type=int, help="of fine-tuning (default: 5 epochs of batches of 16)")
-    nano.add_argument("--seed", type=int, default=1)
-    nano.add_argument("--threads", type=int, default=2)
-    sft = commands.add_parser("sft", help="fine-tune a model on curation's data, as s1 was")
+    nano.add_argument("--steps", type=int, help="steps of fine-tuning (default: 5 epochs in batches of 16)")
+    nano.add_argument("--seed", type=int, default=1, help="seed of weights and data (default: 1)")
+    nano.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    sft = commands.add_parser(
+        "sft", help="fine-tune a model on curation's train.jsonl with a recipe of the paper"
+    )
     add_flags(sft)
-    ablation = commands.add_parser("ablation", help="data sets against each other, on a base of s1-nano")
+    ablation = commands.add_parser(
+        "ablation", help="compare training sets: fine-tune s1-nano's base on each, and score them"
+    )
     add_ablation_flags(ablation)
-    measure = commands.add_parser("nano-measure", help="accuracy of an s1-nano by budget, without a server")
-    measure.add_argument("directory", type=Path)
-    measure.add_argument("--split", choices=("dev", "test"), default="dev")
-    measure.add_argument("--problems", type=int, default=1000)
-    measure.add_argument("--seed", type=int, default=1)
-    measure.add_argument("--threads", type=int, default=2)
-    measure.add_argument("--out", type=Path, help="write the table here too")
+    measure = commands.add_parser(
+        "nano-measure", help="measure an s1-nano's accuracy by budget, without a server"
+    )
+    measure.add_argument("directory", type=Path, help="a checkpoint of `s1-train nano`")
+    measure.add_argument(
+        "--split", choices=("dev", "test"), default="dev", help="of the problems (default: dev)"
+    )
+    measure.add_argument("--problems", type=int, default=1000, help="number of problems (default: 1000)")
+    measure.add_argument("--seed", type=int, default=1, help="seed of the drawn problems (default: 1)")
+    measure.add_argument("--threads", type=int, default=2, help="CPU threads (default: 2)")
+    measure.add_argument("--out", type=Path, help="also write the table to this file")
     card = commands.add_parser("nano-card", help="write an s1-nano's README.md from its measured files")
-    card.add_argument("directory", type=Path)
+    card.add_argument("directory", type=Path, help="a checkpoint of `s1-train nano`, measured")
     return top
 
 

@@ -53,7 +53,7 @@ def read_data(path: Path, writer: Writer, max_tokens: int, over_long: OverLong) 
         raise TrainingError(
             f"--data: {len(too_long)} of {len(examples)} samples are longer than"
             f" --max-tokens {max_tokens:,}; "
-            f"the longest, {_longest(too_long)}: raise it, or say --over-long drop or cut"
+            f"the longest, {_longest(too_long)}: raise it, or set --over-long to drop or cut"
         )
     lessons = tuple(examples if over_long == "cut" else (x for x in examples if len(x.ids) <= max_tokens))
     if not lessons:

@@ -76,7 +76,7 @@ class Writer:
         ends = {vocabulary.get(mark) for mark in self.family.end_of_turn} | {self.tokenizer.eos_token_id}
         if not ids or ids[0] not in ends - {None}:
             raise TrainingError(
-                f"--model {self.model}: its chat template has no end mark behind an answer, so the model"
+                f"--model {self.model}: its chat template has no end mark after an answer, so the model"
                 f" would never learn to stop; expected {self.tokenizer.eos_token} or"
                 f" {' or '.join(self.family.end_of_turn)}"
             )

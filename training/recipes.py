@@ -24,32 +24,34 @@ class Recipe:
     """One run. Every field with a help text is a flag of `s1-train sft`."""
 
     name: str
-    model: str = field(metadata=_help("the base: a directory, or a Hugging Face id"))
-    family: str = field(metadata=_help("the thinking marks it will learn"))
+    model: str = field(metadata=_help("base model: a Hugging Face id or a directory"))
+    family: str = field(metadata=_help("thinking marks that the model learns"))
     max_tokens: int = field(
-        default=32_768, metadata=_help("tokens of the longest sample, or of a packed row")
+        default=32_768, metadata=_help("maximum number of tokens of a sample, or of a packed row")
     )
     over_long: OverLong = field(
         default="refuse",
-        metadata=_help("a sample above --max-tokens: refuse the run, drop the sample, or cut its end off"),
+        metadata=_help("for a sample above --max-tokens: refuse the run, drop the sample, or cut it"),
     )
-    learning_rate: float = field(default=1e-5, metadata=_help("its peak"))
-    warm_up: float = field(default=0.05, metadata=_help("share of the steps"))
-    weight_decay: float = field(default=1e-4, metadata=_help("AdamW's"))
+    learning_rate: float = field(default=1e-5, metadata=_help("peak learning rate"))
+    warm_up: float = field(default=0.05, metadata=_help("fraction of the steps with a rising learning rate"))
+    weight_decay: float = field(default=1e-4, metadata=_help("weight decay of AdamW"))
     betas: tuple[float, float] = (0.9, 0.95)
-    clip: float = field(default=1.0, metadata=_help("of the gradient's norm"))
-    batch: int = field(default=16, metadata=_help("samples a step, over all devices"))
-    micro_batch: int = field(default=1, metadata=_help("samples a device takes at once"))
+    clip: float = field(default=1.0, metadata=_help("maximum norm of the gradient"))
+    batch: int = field(default=16, metadata=_help("samples per step, over all devices"))
+    micro_batch: int = field(default=1, metadata=_help("samples per device and forward pass"))
     epochs: int = field(default=5, metadata=_help("passes over the data"))
-    steps: int | None = field(default=None, metadata=_help("end here instead of after --epochs"))
-    seed: int = field(default=42, metadata=_help("of the order and the adapters"))
+    steps: int | None = field(default=None, metadata=_help("number of steps, in place of --epochs"))
+    seed: int = field(default=42, metadata=_help("seed of the data's order and of the adapters"))
     packing: bool = field(
         default=False,
-        metadata=_help("fill rows of --max-tokens with whole samples that don't see each other; fewer steps"),
+        metadata=_help(
+            "pack whole samples into rows of --max-tokens, without attention across them; fewer steps"
+        ),
     )
     recompute: bool = field(default=True, metadata=_help("recompute activations in the backward pass"))
     rank: int = field(
-        default=0, metadata=_help("of LoRA adapters on every linear layer; 0 trains all weights")
+        default=0, metadata=_help("rank of LoRA adapters on every linear layer; 0: train all weights")
     )
     save_every: int = field(default=63, metadata=_help("steps between checkpoints; the last two are kept"))
 

@@ -27,13 +27,17 @@ class SftSettings:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the flags to `parser`."""
-    parser.add_argument("--recipe", required=True, choices=RECIPES, metavar="NAME", help=", ".join(RECIPES))
+    parser.add_argument(
+        "--recipe", required=True, choices=RECIPES, metavar="NAME", help=f"one of {', '.join(RECIPES)}"
+    )
     parser.add_argument("--data", type=Path, required=True, help="curation's train.jsonl")
-    parser.add_argument("--out", type=Path, help="where the model goes; an unfinished run goes on")
-    parser.add_argument("--plan", action="store_true", help="say what the run would take, and stop")
-    parser.add_argument("--devices", type=int, help="with --plan: of a machine that is not here")
-    parser.add_argument("--device", help="with --plan: its name, such as H100 (default: a GPU)")
-    parser.add_argument("--device-gib", type=float, help="with --plan: memory of one of its devices")
+    parser.add_argument("--out", type=Path, help="folder of the model; an interrupted run is resumed")
+    parser.add_argument(
+        "--plan", action="store_true", help="print the required memory, steps and disk, and stop"
+    )
+    parser.add_argument("--devices", type=int, help="with --plan: number of devices of another machine")
+    parser.add_argument("--device", help="with --plan: name of its devices, such as H100 (default: GPU)")
+    parser.add_argument("--device-gib", type=float, help="with --plan: memory of one of its devices, in GiB")
     changes = parser.add_argument_group("changes to the recipe")
     for one in fields(Recipe):
         if "help" in one.metadata:
@@ -68,7 +72,7 @@ def settings_of(given: argparse.Namespace) -> SftSettings:
     recipe = replace(RECIPES[given.recipe], **changes)
     _check(recipe)
     if given.out is None and not given.plan:
-        raise TrainingError("--out: say where the model goes")
+        raise TrainingError("--out: the output folder is required")
     return SftSettings(recipe, given.data, _machine(given), given.out, given.plan)
 
 
@@ -78,7 +82,7 @@ def _machine(given: argparse.Namespace) -> Machine:
         raise TrainingError("--devices, --device and --device-gib describe another machine: with --plan only")
     if given.device_gib is None:
         if given.devices or given.device:
-            raise TrainingError("--device-gib: say how much memory one of those devices has")
+            raise TrainingError("--device-gib: the memory of one of those devices is required")
         return this_machine()
     name = given.device or "GPU"
     return Machine(name, given.devices or 1, int(given.device_gib * GIB), peak_of(name))
@@ -96,6 +100,6 @@ def _check(recipe: Recipe) -> None:
         if getattr(recipe, name) < 0:
             raise TrainingError(f"--{name.replace('_', '-')}: {getattr(recipe, name)} is below 0")
     if not 0 <= recipe.warm_up < 1:
-        raise TrainingError(f"--warm-up: {recipe.warm_up} is no share of the steps")
+        raise TrainingError(f"--warm-up: {recipe.warm_up} is not a fraction of the steps (0 to below 1)")
     if recipe.packing and recipe.over_long == "cut" and recipe.max_tokens < 2:
         raise TrainingError("--packing: a row holds no sample")

@@ -43,7 +43,9 @@ def read_references(files: Iterable[tuple[str, Path]], from_hub: tuple[str, ...]
     found = [one for name, path in files for file in files_of(path) for one in _of(name, read_raw(file))]
     for name in from_hub:
         if name not in HUB_REFERENCES:
-            raise CurationError(f"{name!r} is no reference set; at the hub are {', '.join(HUB_REFERENCES)}")
+            raise CurationError(
+                f"{name!r} is not a reference set; on the hub there are {', '.join(HUB_REFERENCES)}"
+            )
         found += _of(name, read_hub(HUB_REFERENCES[name]))
     return found
 

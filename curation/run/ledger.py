@@ -80,7 +80,9 @@ class Ledger:
                     kept += 1
         total = kept + reasons.total()
         if before is not None and total != before:
-            raise CurationError(f"stage {name} was given {before} rows and accounted for {total}: a defect")
+            raise CurationError(
+                f"stage {name} was given {before} rows and accounted for {total}: a bug in s1-curate"
+            )
         count = StageCount(name, total, kept, dict(_by_number(reasons)), note)
         write_whole(self._count_path(number, name), json.dumps(asdict(count), indent=1) + "\n")
         if number:

@@ -58,7 +58,7 @@ def open_store(files: tuple[tuple[str, Path], ...]) -> Iterator[TraceStore]:
 
 def _fill(store: TraceStore, form: str, path: Path) -> None:
     if form not in FORMATS:
-        raise CurationError(f"{path}: {form!r} is no format of traces; there are {', '.join(FORMATS)}")
+        raise CurationError(f"{path}: {form!r} is not a format of traces; there are {', '.join(FORMATS)}")
     for raw in read_raw(path):
         if raw.columns is None:
             raise CurationError(f"{raw.place}: {raw.fault}")

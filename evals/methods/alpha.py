@@ -16,4 +16,6 @@ def arm(value: str) -> Arm:
     return Arm("alpha", f"alpha={tokens}", Budget(alpha_tokens=tokens))
 
 
-ALPHA = Method("alpha", "AlphaOne: nudges until so many tokens, none behind them, e.g. 32,128", arm)
+ALPHA = Method(
+    "alpha", "AlphaOne: nudges up to this number of thinking tokens, none after it, e.g. 32,128", arm
+)

@@ -19,5 +19,7 @@ def arm(value: str) -> Arm:
 
 
 MAJORITY = Method(
-    "majority", "n samples at the natural stop, to vote over; 0 for none (unasked: nano 8, others none)", arm
+    "majority",
+    "majority vote over n samples at the natural stop; 0: none (default: 8 for nano, else none)",
+    arm,
 )

@@ -13,4 +13,4 @@ def arm(value: str) -> Arm:
     return Arm("max", f"max={tokens}", Budget(max_tokens=tokens), promise=Promise(at_most=tokens))
 
 
-MAXIMUM = Method("max-tokens", "thinking closed after so many tokens, e.g. 0,64,256", arm)
+MAXIMUM = Method("max-tokens", "maximum numbers of thinking tokens, e.g. 0,64,256", arm)

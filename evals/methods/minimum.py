@@ -13,4 +13,4 @@ def arm(value: str) -> Arm:
     return Arm("min", f"min={tokens}", Budget(min_tokens=tokens), promise=Promise(at_least=tokens))
 
 
-MINIMUM = Method("min-tokens", "thinking kept open until so many tokens, e.g. 128,512", arm)
+MINIMUM = Method("min-tokens", "minimum numbers of thinking tokens, e.g. 128,512", arm)

@@ -20,5 +20,5 @@ def arm(value: str) -> Arm:
 
 
 NO_WAIT = Method(
-    "no-wait", "NoWait: words of doubt suppressed, at the natural stop or a maximum: none,64", arm
+    "no-wait", "NoWait: words of doubt masked, at the natural stop or with a maximum, e.g. none,64", arm
 )

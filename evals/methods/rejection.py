@@ -27,5 +27,5 @@ def arm(value: str) -> Arm:
 
 
 REJECTION = Method(
-    "reject-above", f"redraw, {TRIES} times at most, while thinking is longer than so many tokens", arm
+    "reject-above", f"resample, up to {TRIES} times, while thinking is longer than this number of tokens", arm
 )

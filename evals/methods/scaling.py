@@ -67,5 +67,7 @@ def _value(text: str) -> Value:
 
 
 SCALED = Method(
-    "method", 'the server\'s own methods, e.g. "majority:8,short_m:8:m=3,majority:total_tokens=600"', arm
+    "method",
+    'methods of the server\'s `scaling`, e.g. "majority:8,short_m:8:m=3,majority:total_tokens=600"',
+    arm,
 )

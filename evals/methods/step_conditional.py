@@ -44,5 +44,5 @@ def _promise(steps: int) -> Promise:
 
 STEP_CONDITIONAL = Method("think-steps", 'the prompt says "Think for up to N steps."', arm)
 STEP_CONDITIONAL_FORCED = Method(
-    "think-steps-forced", "the same, and thinking counts down and is closed behind N steps", forced
+    "think-steps-forced", "the same, with steps counted down and thinking closed after N of them", forced
 )

@@ -32,5 +32,5 @@ def forced(value: str) -> Arm:
 
 TOKEN_CONDITIONAL = Method("think-tokens", 'the prompt says "Think for up to N tokens."', arm)
 TOKEN_CONDITIONAL_FORCED = Method(
-    "think-tokens-forced", "the same, and thinking is closed after N tokens", forced
+    "think-tokens-forced", "the same, with thinking closed after N tokens", forced
 )

@@ -28,4 +28,4 @@ def arm(value: str) -> Arm:
     )
 
 
-WAITS = Method("waits", 'ends of thinking replaced by the nudge, e.g. 0,1,2,4 or "2:Hmm"', arm)
+WAITS = Method("waits", 'number of suppressed ends of thinking, e.g. 0,1,2,4 or "2:Hmm"', arm)

@@ -36,7 +36,7 @@ def read_runs(out: Path) -> list[CellRun]:
     """
     stored = manifest.read(out)
     if stored is None:
-        raise ReportError(f"{out}: no manifest.json, so no results of a sweep")
+        raise ReportError(f"{out}: not a folder of results: it has no manifest.json")
     runs = [_run(out, name, cell) for name, cell in stored["cells"].items() if _file(out, name)]
     if not runs:
         raise ReportError(f"{out}: no finished cell yet")

@@ -39,7 +39,7 @@ class Gym:
             TaskError: A data file was given.
         """
         if load.data:
-            raise TaskError(f"{PREFIX}{self.name}: makes its own problems, --data is not for it")
+            raise TaskError(f"{PREFIX}{self.name}: generates its own problems: --data does not apply")
         size = DEFAULT_PROBLEMS if load.limit is None else load.limit
         data = self._library.create_dataset(self.name, seed=load.seed, size=size)
         return [
@@ -70,7 +70,7 @@ def reasoning_gym_task(name: str) -> Task:
     from reasoning_gym.factory import DATASETS
 
     if name in UNSOUND:
-        raise TaskError(f"{PREFIX}{name} is left out: {UNSOUND[name]}")
+        raise TaskError(f"{PREFIX}{name} is excluded: {UNSOUND[name]}")
     if name not in DATASETS:
         raise TaskError(f"unknown task {PREFIX}{name}; `s1-eval tasks` lists those that reasoning-gym has")
     gym = Gym(name)

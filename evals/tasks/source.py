@@ -138,7 +138,7 @@ def _hub_rows(task: str, hub: Hub) -> Iterator[tuple[Place, Row]]:
         # datasets and huggingface_hub raise OSError (no network, gated) and ValueError (no such config).
         cause = str(error).strip().split("\n")[0]
         raise TaskError(
-            f"{task}: the hub's {hub} cannot be had ({cause}); "
+            f"{task}: the hub's {hub} is not available ({cause}); "
             f"give network (and `hf auth login` for a gated set), or --data FILE with the same columns"
         ) from error
     for number, row in enumerate(rows, 1):

@@ -25,7 +25,7 @@ async def control(request: Request) -> Response:
     except (ValueError, RecursionError) as error:
         return error_response(PATH, 400, f"the request body is not valid JSON: {error}")
     if not isinstance(body, dict):
-        return error_response(PATH, 400, "the request body is no JSON object")
+        return error_response(PATH, 400, "the request body is not a JSON object")
     for name in body:
         if name not in ("id", "action", "model"):  # llama.cpp's router reads the model
             return error_response(PATH, 400, f"{name!r} is not a field of a control request", name)

@@ -34,7 +34,9 @@ class KeyLimits:
         """
         if call.has_beams and (self.is_limited or self.defaults.ceiling is not None):
             whose = f"the key {self.key_name}" if self.is_limited else "this server"
-            raise BudgetError("use_beam_search", f"{whose} has a limit on thinking: it takes no beam search")
+            raise BudgetError(
+                "use_beam_search", f"{whose} has a limit on thinking tokens, which beam search cannot keep"
+            )
 
     @property
     def is_spent(self) -> bool:

@@ -59,10 +59,12 @@ def read_request(
         refuse_budget(asked, read)
     if body.get("use_beam_search") and read.asked:
         raise BudgetError(
-            "use_beam_search", "beam search has no single line of thinking: it takes no thinking_budget"
+            "use_beam_search", "beam search has no single sequence of thinking: it takes no thinking_budget"
         )
     if read.detail and path != CHAT_PATH:
-        raise BudgetError("thinking_budget.detail", f"thinking_budget.detail is given on {CHAT_PATH} only.")
+        raise BudgetError(
+            "thinking_budget.detail", f"thinking_budget.detail is available on {CHAT_PATH} only."
+        )
     forwarded: dict[str, Any] = dict(read.body)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False

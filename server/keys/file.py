@@ -33,16 +33,18 @@ def read_keys(path: str) -> tuple[Key, ...]:
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(f"{path}: {error}") from error
     if not keys:
-        raise argparse.ArgumentTypeError(f"{path}: there is no key in it")
+        raise argparse.ArgumentTypeError(f"{path}: it holds no key")
     return keys
 
 
 def _read_key(name: str, table: object) -> Key:
     if not _NAME.fullmatch(name):
-        raise ValueError(f"[{name!r}] is no name for a key: letters, digits, spaces and . _ @ + - only")
+        raise ValueError(
+            f"[{name!r}] is not a valid name of a key: letters, digits, spaces and . _ @ + - only"
+        )
     try:
         if not isinstance(table, Mapping):
-            raise ValueError("is a field outside of a table: [a name] goes before it")
+            raise ValueError("is outside a table: put it under a [name]")
         for each in table:
             if each not in FIELDS:
                 raise ValueError(f"{each} is none of {', '.join(FIELDS)}")

@@ -89,7 +89,7 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> ScalingRequest | None
     asked, by_budget = body.get(FIELD), _asked_by_budget(body.get(BUDGET_FIELD))
     if asked is not None and by_budget is not None:
         name = by_budget["method"]
-        raise BudgetError(FIELD, f"{FIELD} and {BUDGET_FIELD} ({name}) are two methods: give one.")
+        raise BudgetError(FIELD, f"{FIELD} and {BUDGET_FIELD} ({name}) select two methods: give one of them.")
     asked_in = FIELD if by_budget is None else BUDGET_FIELD
     asked = by_budget if asked is None else asked
     if asked is None:
@@ -107,7 +107,7 @@ def read_scaling(body: Body, defaults: ScalingDefaults) -> ScalingRequest | None
         if value is not None and value > defaults.max_samples:
             raise BudgetError(
                 f"{FIELD}.{key}",
-                f"{FIELD}.{key} ({value}) is above the server's ceiling, --max-scaling-samples"
+                f"{FIELD}.{key} ({value}) is above the server's maximum, --max-scaling-samples"
                 f" ({defaults.max_samples}).",
             )
     if method.needs_thinking and not defaults.knows_family:
@@ -167,7 +167,7 @@ def _validated(model: type[Model], given: Body, place: str) -> Model:
         name = ".".join(str(part) for part in (place, *first["loc"]) if part != "")
         if first["type"] == "extra_forbidden":
             known = ", ".join(model.model_fields) or "no other field"
-            raise BudgetError(name, f"{name} is no field of this method: it takes {known}.") from error
+            raise BudgetError(name, f"{name} is not a field of this method, which takes {known}.") from error
         raise BudgetError(name, f"{name}: {first['msg'].removeprefix('Value error, ')}.") from error
 
 
@@ -198,17 +198,17 @@ def _refuse_conflicts(
     if body.get("n") not in (None, 1):
         refuse("n", f"it gives one answer; how many samples it draws is {FIELD}.n")
     if body.get("use_beam_search"):
-        refuse("use_beam_search", "beam search has no single line of thinking")
+        refuse("use_beam_search", "beam search has no single sequence of thinking")
     if options := others.stream_options:
         if not others.stream:
             raise BudgetError("stream_options", "stream_options: only with stream.")
         if options.get("continuous_usage_stats"):
-            refuse("stream_options.continuous_usage_stats", "what it costs is known when it is over")
+            refuse("stream_options.continuous_usage_stats", "usage is known only at the end")
     temperature = others.temperature
     if method.draws and (default_temperature if temperature is None else temperature) == 0:
         refuse("temperature", "at temperature 0 its samples would all be the same")
     if method.compares and body.get("tools") and body.get("tool_choice") != "none":
-        refuse("tools", "it compares answers, and a tool call is none")
+        refuse("tools", "it compares answers, and a tool call is not an answer")
     if method.in_pieces:
         for field, why in UNBROKEN_FIELDS.items():
             if body.get(field):
@@ -241,7 +241,7 @@ def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
             raise BudgetError(name, f"{name} cannot be combined with {FIELD} ({asked.name}): {_PIECES}.")
 
 
-_COUNTS = "it asks for thinking in pieces, and this counts over the whole of it"
+_COUNTS = "it generates thinking in segments, and this field applies to the whole of it"
 _PIECES = "it asks for thinking in pieces"
 UNBROKEN_FIELDS = {
     "tools": _PIECES,

@@ -146,8 +146,8 @@ MISTAKES = [
     (["--recipe", "nano", "--generate", "poems"], "--generate poems: there is nano"),
     (["--recipe", "nano", "--reference", "aime24"], "--reference aime24: write NAME=PATH"),
     (["--recipe", "nano", "--length", "/no/tokenizer"], "--length /no/tokenizer: no such tokenizer"),
-    (["--recipe", "nano", "--pool", "mine"], "mine: this run makes its pool"),
-    (["--generate", "nano", "--source", "math=a.json"], "math=a.json: this run makes its pool"),
+    (["--recipe", "nano", "--pool", "mine"], "mine: this run generates its pool"),
+    (["--generate", "nano", "--source", "math=a.json"], "math=a.json: this run generates its pool"),
     (["--recipe", "nano", "--selection", "best"], "--selection best: there is paper, notebook"),
 ]
 

@@ -143,7 +143,7 @@ def test_a_pool_folder_holds_a_file_or_a_folder_for_each_source(tmp_path: Path) 
 
 def test_a_file_of_no_known_source_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "recipes_of_my_aunt.json").write_text("[]")
-    with pytest.raises(CurationError, match="'recipes_of_my_aunt' is no source; sources are math, "):
+    with pytest.raises(CurationError, match="'recipes_of_my_aunt' is not a source; the sources are math, "):
         find_files(tmp_path, [])
 
 

@@ -18,6 +18,7 @@ DOCKERFILE = ROOT / "docker" / "Dockerfile.cpu"
 HEALTHY_WITHIN_S = 600
 
 pytestmark = [
+    pytest.mark.engine,
     pytest.mark.slow,
     pytest.mark.timeout(5400),
     pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("apt-get"), reason="needs root on a Debian"),

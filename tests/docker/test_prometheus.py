@@ -155,16 +155,19 @@ def _until(condition: Callable[[], Any], seconds: float = 60) -> None:
     [*panel_queries(), *rule_queries("record"), *rule_queries("alert")],
     ids=lambda query: query.where,
 )
+@pytest.mark.engine
 def test_query_parses_and_returns_data_or_is_quiet_for_a_reason(pair: Pair, query: Query) -> None:
     values = pair.values(query.filled_in)
     assert bool(values) != (query.where in QUIET), values
 
 
+@pytest.mark.engine
 def test_every_recording_rule_records(pair: Pair) -> None:
     for rule in rule_queries("record"):
         assert pair.values(rule.where), rule.where
 
 
+@pytest.mark.engine
 def test_rules_evaluate_without_an_error(pair: Pair) -> None:
     rules = [rule for group in pair.get("rules")["groups"] for rule in group["rules"]]
     assert {rule["name"] for rule in rules} == {
@@ -173,22 +176,26 @@ def test_rules_evaluate_without_an_error(pair: Pair) -> None:
     assert {(rule["health"], rule.get("lastError")) for rule in rules} == {("ok", None)}
 
 
+@pytest.mark.engine
 def test_dashboards_list_of_models_is_what_is_served(pair: Pair) -> None:
     assert pair.get("label/model/values", **{"match[]": "s1_requests_total"}) == ["s1-nano"]
 
 
+@pytest.mark.engine
 def test_shares_are_shares(pair: Pair) -> None:
     for rule in rule_queries("record"):
         if rule.where.endswith(":share_rate5m"):
             assert all(0 <= value <= 1 for value in pair.values(rule.where)), rule.where
 
 
+@pytest.mark.engine
 def test_promtool_finds_nothing_wrong_with_our_names(pair: Pair) -> None:
     text = httpx.get(f"{pair.server.url}/metrics").text
     ours = [line for line in text.splitlines() if "s1_" in line and "_created" not in line]
     promtool("check", "metrics", text="\n".join(ours) + "\n")
 
 
+@pytest.mark.engine
 def test_server_that_is_stopped_raises_the_alert(pair: Pair) -> None:
     """Last: it stops the server."""
     pair.server.stop()

@@ -83,7 +83,8 @@ def test_every_metric_has_a_row_with_its_type_and_labels() -> None:
     told = {name: (kind, labels) for name, kind, labels in rows}
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "none"
-        assert told.pop(metric.name, None) == (metric.type, labels), f"{PAGE}: {metric.name}"
+        row = f"| `{metric.name}` | {metric.type} | {labels} |"
+        assert told.pop(metric.name, None) == (metric.type, labels), f"{PAGE}, Metrics and logs: no row {row}"
     assert told == {}, f"{PAGE}, Metrics and logs: rows for metrics that do not exist"
 
 

@@ -113,7 +113,7 @@ def test_file_that_is_not_there_is_no_traceback(flag: str, capsys: pytest.Captur
     ("default", "family", "said"),
     [
         (ThinkingBudget(nudge=("</think>",)), "think", "end-of-thinking mark"),
-        (ThinkingBudget(suppress=("zzzzzz",)), "think", "not one token"),
+        (ThinkingBudget(suppress=("zzzzzz",)), "think", "not a single token"),
         (ThinkingBudget(max_steps=3), "think", "don't count steps"),
         (ThinkingBudget(max_tokens=3), None, "no known family"),
     ],
@@ -143,8 +143,8 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
         (["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 2}'], "speculative"),
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
         (["--api-keys-file", "/no/such/file"], "/no/such/file"),
-        (["--open-endpoints", "none"], "there are no keys"),
-        (["--served-model-name", "mine", "mine:think=5"], "'mine:think=5' cannot be a model's name"),
+        (["--open-endpoints", "none"], "no API keys are set"),
+        (["--served-model-name", "mine", "mine:think=5"], "'mine:think=5' cannot be a served model's name"),
         (["--lora-modules", '{"name": "own:max=5", "path": "/no"}'], "'own:max=5' cannot be"),
         (["--shutdown-timeout", "-5"], "--shutdown-timeout: -5 is negative"),
     ],
@@ -159,6 +159,7 @@ def test_wrong_flag_ends_the_command_before_the_engine_loads(
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("flag", "value", "said"),
     [
@@ -179,6 +180,7 @@ def test_wrong_flag_is_one_line_on_the_terminal(flag: str, value: str, said: str
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.engine
 def test_help_keeps_our_flags_apart_from_vllms() -> None:
     text = subprocess.run(
         [sys.executable, "-m", "server", "--help=s1-server"],

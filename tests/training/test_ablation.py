@@ -159,10 +159,10 @@ def test_the_manifest_says_what_each_set_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        (["--set", "one"], "--set: 'one' is no NAME=FILE"),
+        (["--set", "one"], "--set: 'one' is not of the form NAME=FILE"),
         (["--set", "one=/nowhere.jsonl"], "--set one: /nowhere.jsonl: no such file"),
-        (["--set", "one=F", "--set", "one=F"], "--set: a name stands twice"),
-        (["--set", "one=F", "--seeds", "a"], "--seeds: 'a' is no list of numbers"),
+        (["--set", "one=F", "--set", "one=F"], "--set: a name is given twice"),
+        (["--set", "one=F", "--seeds", "a"], "--seeds: 'a' is not a list of numbers"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_its_flag(
@@ -174,6 +174,7 @@ def test_what_cannot_be_done_is_refused_by_its_flag(
     assert complaint in capsys.readouterr().err
 
 
+@pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_two_small_sets_through_training_server_and_evals_and_not_twice(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_sample_that_is_too_long_stops_the_run_and_is_named(tmp_path: Path) ->
         read(path, longest - 1)
     assert str(caught.value) == (
         f"--data: 1 of 12 samples are longer than --max-tokens {longest - 1:,}; the longest, {path}:12,"
-        f" has {longest:,} tokens: raise it, or say --over-long drop or cut"
+        f" has {longest:,} tokens: raise it, or set --over-long to drop or cut"
     )
 
 

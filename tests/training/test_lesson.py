@@ -96,7 +96,7 @@ def test_a_tokenizer_without_the_familys_marks_is_refused_with_the_families_it_c
     ("template", "complaint"),
     [
         ("", "its tokenizer has no chat template"),
-        (CHATML.replace("<|im_end|>", ""), "has no end mark behind an answer"),
+        (CHATML.replace("<|im_end|>", ""), "has no end mark after an answer"),
         (CHATML.replace("assistant\\n'", "assistant\\n<think>\\n</think>'"), "closes thinking in the prompt"),
     ],
 )

@@ -20,7 +20,7 @@ from training.base import load_tokenizer
 from training.lesson import Lesson, Writer
 from training.recipes import NANO
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @contextmanager

@@ -379,13 +379,13 @@ def test_a_model_that_cannot_be_fetched_says_both_ways(
     [
         (["--batch", "0"], "--batch: 0 is below 1"),
         (["--learning-rate", "0"], "--learning-rate: 0.0 is not above 0"),
-        (["--warm-up", "5"], "--warm-up: 5.0 is no share of the steps"),
+        (["--warm-up", "5"], "--warm-up: 5.0 is not a fraction of the steps (0 to below 1)"),
         (
             ["--micro-batch", "5"],
             "--batch: 16 samples a step do not divide over 1 devices with --micro-batch 5",
         ),
         (["--devices", "8"], "--devices, --device and --device-gib describe another machine"),
-        (["--plan", "--devices", "8"], "--device-gib: say how much memory"),
+        (["--plan", "--devices", "8"], "--device-gib: the memory of"),
         (["--family", "magistral"], "--family magistral: the tokenizer of"),
         (["--plan", "--device-gib", "0.1"], "this needs about"),
     ],
@@ -406,4 +406,4 @@ def test_what_cannot_be_done_is_refused_by_its_flag(
 def test_without_an_out_there_is_no_run(base: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = [one for one in flags(base, data, Path("x")) if one not in ("--out", "x")]
     assert main(told) == 1
-    assert "--out: say where the model goes" in capsys.readouterr().err
+    assert "--out: the output folder is required" in capsys.readouterr().err

@@ -62,20 +62,28 @@ class Ablation:
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the ablation's flags to `parser`."""
-    parser.add_argument("--base", type=Path, required=True, help="of `s1-train nano --stage base`")
+    parser.add_argument("--base", type=Path, required=True, help="checkpoint of `s1-train nano --stage base`")
     parser.add_argument(
         "--set",
         dest="sets",
         action="append",
         required=True,
         metavar="NAME=TRAIN.JSONL",
-        help="once a set; the first is what the others are compared with",
+        help="a training set; repeat the flag; the others are compared with the first",
     )
-    parser.add_argument("--out", type=Path, required=True, help="an unfinished ablation goes on")
-    parser.add_argument("--seeds", default="1,2,3")
-    parser.add_argument("--steps", type=int, default=315, help="of fine-tuning, the same for every set")
-    parser.add_argument("--waits", default="1,2,4", help="scored beside the natural stop")
-    parser.add_argument("--problems", type=int, default=1000, help="held-out ones")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of results; an interrupted ablation is resumed"
+    )
+    parser.add_argument("--seeds", default="1,2,3", help="seeds of each set's training (default: 1,2,3)")
+    parser.add_argument(
+        "--steps", type=int, default=315, help="steps of fine-tuning, the same for every set (default: 315)"
+    )
+    parser.add_argument(
+        "--waits", default="1,2,4", help="numbers of Waits to score beside the natural stop (default: 1,2,4)"
+    )
+    parser.add_argument(
+        "--problems", type=int, default=1000, help="number of held-out problems (default: 1000)"
+    )
     parser.add_argument("--threads", type=int, default=2)
 
 
@@ -87,7 +95,7 @@ def ablation_of(given: argparse.Namespace) -> Ablation:
     """
     sets = dict(_named(one) for one in given.sets)
     if len(sets) < len(given.sets):
-        raise TrainingError("--set: a name stands twice")
+        raise TrainingError("--set: a name is given twice")
     for name in ("model.safetensors", "tokenizer.json"):
         if not (given.base / name).is_file():
             raise TrainingError(f"--base {given.base}: not an s1-nano: no {name} in it")
@@ -109,7 +117,7 @@ def ablation_of(given: argparse.Namespace) -> Ablation:
 def _named(text: str) -> tuple[str, Path]:
     name, _, path = text.partition("=")
     if not path or not name.replace("_", "").isalnum():
-        raise TrainingError(f"--set: {text!r} is no NAME=FILE")
+        raise TrainingError(f"--set: {text!r} is not of the form NAME=FILE")
     return name, Path(path)
 
 
@@ -117,4 +125,4 @@ def _numbers(flag: str, text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(one) for one in text.split(",")))
     except ValueError as error:
-        raise TrainingError(f"{flag}: {text!r} is no list of numbers") from error
+        raise TrainingError(f"{flag}: {text!r} is not a list of numbers") from error

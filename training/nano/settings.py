@@ -26,7 +26,9 @@ class NanoSettings:
 
     def __post_init__(self) -> None:
         if self.stage == "base" and (self.base or self.data or self.steps):
-            raise TrainingError("--stage base ends before fine-tuning: --base, --data, --steps have no part")
+            raise TrainingError(
+                "--stage base ends before fine-tuning: --base, --data and --steps do not apply"
+            )
         if self.steps is not None and self.steps < 1:
             raise TrainingError(f"--steps: {self.steps} is below 1")
         for flag, path, needed in (

@@ -29,7 +29,7 @@ def split_model(model: object) -> tuple[object, dict[str, object]]:
     for part in found[2].split(","):
         key, value = _pair(part)
         if key in values:
-            raise BudgetError(f"model:{key}", f"The model's suffix has {key} twice.")
+            raise BudgetError(f"model:{key}", f"The suffix of the model's name sets {key} twice.")
         values[key] = int(value) if key not in _STRINGS and _INTEGER.fullmatch(value) else value
     return found[1], values
 

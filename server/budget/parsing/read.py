@@ -235,7 +235,7 @@ def _grace(
     if tokens == 0:
         return tokens
     if maximum is None or maximum == UNLIMITED:
-        raise BudgetError(name, f"{name} needs a maximum of thinking tokens to land before.")
+        raise BudgetError(name, f"{name} needs a maximum number of thinking tokens.")
     if wanted.value is not None and tokens > maximum == wanted.value:
         raise BudgetError(name, f"{name} ({tokens}) is above {wanted.name} ({maximum}).")
     return tokens

@@ -71,7 +71,7 @@ def tokens_or_unlimited(field: str, raw: object) -> int:
         BudgetError: It is anything else, or out of range.
     """
     if raw == "auto":
-        raise BudgetError(field, f'{field} must be an integer: "auto" is asked for as thinking_budget only.')
+        raise BudgetError(field, f'{field} must be an integer: only thinking_budget itself can be "auto".')
     return _tokens_or_unlimited(field, raw)
 
 

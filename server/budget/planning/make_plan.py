@@ -109,8 +109,8 @@ def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: 
         if budget.end_message and context.has_structure:
             raise BudgetError(
                 "thinking_budget.end_message",
-                "end_message cannot stand in front of a structured answer (response_format, a forced tool"
-                ' call): leave it out, or set it to ""',
+                "end_message cannot precede a structured answer (response_format, a forced tool"
+                ' call): omit it, or set it to ""',
             )
         return encode(budget.end_message) if budget.end_message else ()
     if context.has_structure or context.has_tools:
@@ -148,9 +148,9 @@ def _counting(
         refuse(f"models of the family {tokens.family.name} don't count steps")
     start = encode(mark.format(steps=budget.max_steps))
     if not tokens.end_is_distinct or start[:1] != tokens.end[:1]:
-        refuse("this model's tokenizer has no token of its own for the mark of a step")
+        refuse("this model's tokenizer has no single token for the step mark")
     if budget.num_waits or budget.min_tokens or budget.alpha_tokens is not None:
-        refuse("max_steps goes with none of num_waits, min_tokens and alpha_tokens")
+        refuse("max_steps cannot be combined with num_waits, min_tokens or alpha_tokens")
     if tokens.opening_of(context.prompt) is Opening.OPEN:
         refuse("max_steps needs a prompt that has not opened thinking yet")
     return replace(tokens, start=start, end_is_distinct=False)

@@ -109,10 +109,10 @@ def _no_wait(budget: ThinkingBudget, vocabulary: Vocabulary, marks: Container[in
     found = {word: vocabulary.saying_in_any_case(word) for word in budget.suppress}
     missing = [word for word, tokens in found.items() if not tokens]
     if missing and (budget.suppress != NOWAIT_WORDS or len(missing) == len(NOWAIT_WORDS)):
-        _refuse("suppress", f"{missing[0]!r} is not one token in this model's vocabulary")
+        _refuse("suppress", f"{missing[0]!r} is not a single token of this model's vocabulary")
     suppressed = sorted({token for tokens in found.values() for token in tokens})
     if any(token in marks for token in suppressed):
-        _refuse("suppress", "without these words this model could not end its thinking")
+        _refuse("suppress", "these words are part of the end-of-thinking mark: thinking could never end")
     return {"suppressed": tuple(suppressed)}
 
 
@@ -131,7 +131,10 @@ def _alpha_one(budget: ThinkingBudget, nudges: Sequence[str], vocabulary: Vocabu
     slow_words = [token for word in words for token in vocabulary.saying(word)]
     if not slow_words:
         said = ", ".join(words) or "no word"
-        _refuse("alpha_tokens", f"no nudge ({said}) begins with a word of one token in this vocabulary")
+        _refuse(
+            "alpha_tokens",
+            f"no nudge ({said}) begins with a word that is a single token of this model's vocabulary",
+        )
     return {
         "alpha_tokens": budget.alpha_tokens,
         "paragraph_ends": vocabulary.paragraph_ends,

@@ -89,7 +89,9 @@ def refuse_unreachable(given: Namespace) -> None:
     names = given.served_model_name or [given.model]
     for name in (*names, *(lora.name for lora in given.lora_modules or ())):
         if SUFFIX.fullmatch(name):
-            raise ValueError(f"{name!r} cannot be a model's name: its end reads as a thinking budget")
+            raise ValueError(
+                f"{name!r} cannot be a served model's name: its suffix would be parsed as a thinking budget"
+            )
     if given.shutdown_timeout < 0:
         raise ValueError(f"--shutdown-timeout: {given.shutdown_timeout} is negative")
 

@@ -64,9 +64,9 @@ class EndpointScorer:
         try:
             scores = await _KINDS[self._settings.kind](self, texts)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise ScorerError(f"the scorer {self.name!r} answers no score: {error}") from error
+            raise ScorerError(f"the scorer {self.name!r} returned no score: {error}") from error
         if len(scores) != len(texts) or not all(isfinite(score) for score in scores):
-            raise ScorerError(f"the scorer {self.name!r} answers no score: {scores} for {len(texts)} texts")
+            raise ScorerError(f"the scorer {self.name!r} returned no score: {scores} for {len(texts)} texts")
         return scores
 
     async def _scores(self, texts: Sequence[str]) -> list[float]:
@@ -109,7 +109,9 @@ class EndpointScorer:
                 timeout=settings.timeout_s,
             )
         except httpx.HTTPError as error:
-            raise ScorerError(f"the scorer {self.name!r} is down ({type(error).__name__})") from error
+            raise ScorerError(
+                f"the scorer {self.name!r} cannot be reached ({type(error).__name__})"
+            ) from error
         if response.status_code != 200:
             raise ScorerError(f"the scorer {self.name!r} refuses {path} with status {response.status_code}")
         answer: Body = response.json()

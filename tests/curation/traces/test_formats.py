@@ -133,5 +133,5 @@ def test_a_row_of_another_format_is_an_error_with_its_place(tmp_path: Path) -> N
     path.write_text('{"question": "x"}\n')
     with pytest.raises(CurationError, match=r"t\.jsonl:1: not of the format s1k: no gemini_thinking"):
         list(Brought((("s1k", path),))([]))
-    with pytest.raises(CurationError, match="'word' is no format of traces"):
+    with pytest.raises(CurationError, match="'word' is not a format of traces"):
         list(Brought((("word", path),))([]))

@@ -285,7 +285,7 @@ def test_trimmed_results_give_the_same_report(out: Path, tmp_path: Path) -> None
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ReportError, match="no results of a sweep"):
+    with pytest.raises(ReportError, match="not a folder of results"):
         report(tmp_path)
 
 

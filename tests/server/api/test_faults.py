@@ -137,6 +137,7 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         process.process.kill()
 
 
+@pytest.mark.engine
 def test_unknown_family_is_served_and_refuses_a_budget(doomed: ServerProcess) -> None:
     served = httpx.post(doomed.url + CHAT, json=body(max_tokens=20), timeout=60)
     assert served.status_code == 200
@@ -146,6 +147,7 @@ def test_unknown_family_is_served_and_refuses_a_budget(doomed: ServerProcess) ->
     assert "--family" in refused.json()["error"]["message"]
 
 
+@pytest.mark.engine
 @pytest.mark.parametrize(
     "method", [{"method": "majority", "n": 3}, {"method": "best_of_n", "n": 3, "scorer": "likelihood"}]
 )
@@ -159,6 +161,7 @@ def test_samples_of_an_unknown_family_are_drawn_where_no_budget_is_asked_for(
     assert httpx.post(doomed.url + CHAT, json=total, timeout=60).status_code == 400
 
 
+@pytest.mark.engine
 def test_engine_that_dies_ends_the_server_non_zero(doomed: ServerProcess) -> None:
     (engine,) = _children(doomed.process.pid)
     os.kill(engine, signal.SIGKILL)

@@ -17,6 +17,8 @@ from server.budget.parsing.defaults import BudgetDefaults
 from server.engine.client.call import Call
 from tests.conftest import ServerProcess
 
+pytestmark = pytest.mark.engine
+
 CHAT = "/v1/chat/completions"
 FIRST, SECOND = "sk-first-7f3a", "sk-second-91bc"
 BODY: dict[str, Any] = {

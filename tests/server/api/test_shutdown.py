@@ -62,6 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             each.process.wait()
 
 
+@pytest.mark.engine
 def test_sigterm_lets_requests_finish_takes_no_new_ones_and_a_second_one_ends_it(start: Start) -> None:
     process = start(240)
     url = process.url
@@ -115,6 +116,7 @@ def _check_refusals(url: str) -> None:
     assert httpx.get(f"{url}/metrics").status_code == 200
 
 
+@pytest.mark.engine
 def test_at_the_limit_what_still_runs_is_told_and_the_exit_is_zero(start: Start) -> None:
     process = start(1)
     with httpx.stream("POST", process.url + CHAT, json={**LONG, "stream": True}, timeout=60) as response:
@@ -126,6 +128,7 @@ def test_at_the_limit_what_still_runs_is_told_and_the_exit_is_zero(start: Start)
     assert process.process.wait(timeout=30) == 0
 
 
+@pytest.mark.engine
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signal_while_the_engine_loads_ends_it_at_once(tmp_path: Path, number: signal.Signals) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from tests.conftest import ServerProcess
 
+pytestmark = pytest.mark.engine
+
 CHAT = "/v1/chat/completions"
 STEPS_ON = {"1": 12.0, "2": -100.0}
 """A bias: steps and the answer begin soon (<|im_start|>), and no turn ends (<|im_end|>)."""

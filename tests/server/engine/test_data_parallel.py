@@ -14,7 +14,7 @@ from tests.conftest import ServerProcess
 CHAT = "/v1/chat/completions"
 BUDGETS: list[dict[str, int]] = [{"max_tokens": 20}, {"min_tokens": 150}, {"num_waits": 2}, {"max_tokens": 0}]
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from server.reasoning.families import FAMILIES
 from server.reasoning.nano.problems import problems
 from server.settings import EMBEDDED_MODEL_PATH
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 FLAGS = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", "64"]
 FLAGS += ["--kv-cache-memory-bytes", str(1 << 30)]

@@ -10,6 +10,8 @@ import pytest
 from server.reasoning.nano.problems import problems
 from tests.conftest import ServerProcess
 
+pytestmark = pytest.mark.engine
+
 # In float32 a token's logits do not depend on whether it was computed in a prefill or one by one.
 FLAGS = ["--dtype", "float32", "--max-model-len", "512", "--block-size", "32"]
 FLAGS += ["--kv-cache-memory-bytes", str(24 << 20)]

@@ -51,7 +51,7 @@ def test_key_shows_nothing_of_its_secret(tmp_path: Path) -> None:
     [
         ("[a]\nkey = \nx = 1", "line 2"),
         ("", "no key"),
-        ('key = "x"', "[key] is a field outside of a table"),
+        ('key = "x"', "[key] is outside a table"),
         ('[a]\nkey = "x"\n[a]', "line 3"),
         ("[a]", "[a] needs either key or sha256"),
         (f'[a]\nkey = "x"\nsha256 = "{"0" * 64}"', "[a] needs either key or sha256"),
@@ -66,7 +66,7 @@ def test_key_shows_nothing_of_its_secret(tmp_path: Path) -> None:
         ('[a]\nkey = "x"\nquota_tokens = 0\nquota_window_s = 9', "[a] quota_tokens must be"),
         ('[a]\nkey = "x"\nquota_tokens = 5\nquota_window_s = 0.5', "[a] quota_window_s must be"),
         ('[a]\nkey = "x"\n[b]\nkey = "x"', "a and b are the same key"),
-        ('["\\n"]\nkey = "x"', "no name for a key"),
+        ('["\\n"]\nkey = "x"', "not a valid name of a key"),
     ],
 )
 def test_mistake_is_named_with_its_place_and_no_secret(tmp_path: Path, text: str, said: str) -> None:

@@ -20,7 +20,7 @@ from tests.conftest import ServerProcess
 from tests.server.observability.collector import Collector
 from tests.server.observability.mix import CEILING, CHAT, Json, Mix, Outcome
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 REPORTED = ("max_tokens", "min_tokens", "num_waits", "waits_used", "forced_tokens", "end")
 SECRET = "xyzzy, the prompt's own text"

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 from server.settings import EMBEDDED_MODEL_PATH
 from tests.conftest import ServerProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 def test_lora_has_series_of_its_own(tmp_path: Path) -> None:

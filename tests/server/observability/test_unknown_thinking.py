@@ -14,6 +14,8 @@ import pytest
 
 from tests.conftest import ServerProcess
 
+pytestmark = pytest.mark.engine
+
 COMPLETIONS = "/v1/completions"
 LINE = re.compile(r"^INFO:     ended (.*)$", re.MULTILINE)
 

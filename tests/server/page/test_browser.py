@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from tests.conftest import ServerProcess
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engine, pytest.mark.slow, pytest.mark.timeout(600)]
 
 QUESTION = "Find the smallest x with x mod 11 = 3 and x mod 20 = 1."
 HOSTILE = "<img src=x onerror=\"document.title='owned'\">"

@@ -86,7 +86,7 @@ def test_a_mistake_is_told_with_its_field(said: Any, field: str) -> None:
 
 
 def test_an_unknown_field_is_told_what_is_known() -> None:
-    assert "it takes n, total_tokens" in str(refused({"scaling": {"method": "majority", "N": 4}}))
+    assert "which takes n, total_tokens" in str(refused({"scaling": {"method": "majority", "N": 4}}))
 
 
 def test_n_above_the_ceiling_is_refused_and_the_ceiling_is_named() -> None:

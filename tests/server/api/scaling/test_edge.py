@@ -261,13 +261,13 @@ def test_a_scorer_that_is_down_is_a_502_that_names_it(server_url: str) -> None:
             assert response.status_code == 502
             error = response.json()["error"]
             assert error["param"] == "scaling.scorer"
-            assert "'score' is down" in error["message"]
+            assert "'score' cannot be reached" in error["message"]
 
 
 def test_a_scorer_that_talks_nonsense_is_a_502(server_url: str, scorer: FakeScorer) -> None:
     scorer.answer = (200, b'{"data": "nice"}')
     error = ask(server_url, {"method": "best_of_n", "n": 2, "scorer": "score"}, 502)["error"]
-    assert "answers no score" in error["message"]
+    assert "returned no score" in error["message"]
 
 
 def test_where_there_are_several_scorers_one_must_be_named(server_url: str) -> None:

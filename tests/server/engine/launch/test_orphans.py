@@ -14,7 +14,7 @@ from tests.conftest import MORTAL, ServerProcess
 
 GONE_WITHIN_S = 60.0
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("engines", [1, 2])

@@ -98,7 +98,7 @@ async def test_nonsense_is_an_error_and_no_score(
     kind: str, answer: bytes, scorers: Scorers, fake: FakeScorer
 ) -> None:
     fake.answer = (200, answer)
-    with pytest.raises(ScorerError, match=f"the scorer '{kind}' answers no score"):
+    with pytest.raises(ScorerError, match=f"the scorer '{kind}' returned no score"):
         await scorers.scorer(kind, QUESTION).score(candidates("four"))
 
 
@@ -111,7 +111,9 @@ async def test_a_refusal_is_an_error(scorers: Scorers, fake: FakeScorer) -> None
 async def test_a_scorer_that_is_down_is_an_error_that_does_not_tell_its_address() -> None:
     settings = ScorerSettings(kind="score", url="http://127.0.0.1:9")
     async with Scorers({"rm": settings}) as scorers:
-        with pytest.raises(ScorerError, match=r"the scorer 'rm' is down \(ConnectError\)") as caught:
+        with pytest.raises(
+            ScorerError, match=r"the scorer 'rm' cannot be reached \(ConnectError\)"
+        ) as caught:
             await scorers.scorer("rm", QUESTION).score(candidates("four"))
     assert "127.0.0.1" not in str(caught.value)
 

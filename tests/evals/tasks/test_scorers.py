@@ -12,7 +12,7 @@ from evals.tasks.task import Score
 from server.reasoning.grading.pool import GradingPool, Verdict
 from server.reasoning.records import Problem
 
-FIXTURE = Path(__file__).parent / "fixtures" / "math500_graded.jsonl"
+FIXTURE = Path(__file__).parents[1] / "fixtures" / "math500_graded.jsonl"
 # Rows on which we and Qwen2.5-Math's grader differ, each read; evals/GRADING.md says why.
 THEIRS_IS_WRONG = {
     ("Qwen2.5-14B-Instruct", 184),  # an open and a closed interval are not equal; theirs says they are
