@@ -18,6 +18,7 @@ from server.budget.parsing.defaults import EFFORTS
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
+from server.limits import RequestLimits
 from server.reasoning.families import FAMILIES
 from server.scaling.request import DEFAULT_MAX_SAMPLES
 from server.scaling.scorers.endpoint import ScorerSettings
@@ -29,6 +30,7 @@ NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")
 ENDPOINTS = ("health", "metrics")
+LIMITS = RequestLimits()
 
 
 def _budget(text: str) -> ThinkingBudget:
@@ -121,6 +123,10 @@ def _flag(parse: Any, metavar: str, text: str) -> dict[str, Any]:
     return {"parse": parse, "metavar": metavar, "help": text}
 
 
+def _limit(text: str, default: int) -> dict[str, Any]:
+    return _flag(_count, "N", f"{text} (default: {default})")
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """The settings `s1-serve` adds to vLLM's own flags.
@@ -177,6 +183,26 @@ class Settings:
             f"maximum number of samples of a request under `scaling` (default: {DEFAULT_MAX_SAMPLES})",
         ),
     )
+    max_choices: int = field(
+        default=LIMITS.max_choices,
+        metadata=_limit("no request asks for more choices, n times its prompts", LIMITS.max_choices),
+    )
+    max_body_bytes: int = field(
+        default=LIMITS.max_body_bytes,
+        metadata=_limit("no request's body has more bytes", LIMITS.max_body_bytes),
+    )
+    max_body_keys: int = field(
+        default=LIMITS.max_body_keys,
+        metadata=_limit("no JSON body has more keys, objects and lists", LIMITS.max_body_keys),
+    )
+    max_body_values: int = field(
+        default=LIMITS.max_body_values,
+        metadata=_limit("no JSON body has more values, token ids included", LIMITS.max_body_values),
+    )
+    max_body_depth: int = field(
+        default=LIMITS.max_body_depth,
+        metadata=_limit("no JSON body is nested deeper", LIMITS.max_body_depth),
+    )
     scorers: Mapping[str, ScorerSettings] = field(
         default_factory=dict,
         metadata=_flag(
@@ -225,6 +251,17 @@ class Settings:
             default=self.default_thinking_budget,
             ceiling=self.max_thinking_budget,
             efforts=self.effort_tokens,
+        )
+
+    @property
+    def request_limits(self) -> RequestLimits:
+        """What a request is held to before its budget is looked at."""
+        return RequestLimits(
+            max_body_bytes=self.max_body_bytes,
+            max_body_keys=self.max_body_keys,
+            max_body_values=self.max_body_values,
+            max_body_depth=self.max_body_depth,
+            max_choices=self.max_choices,
         )
 
     @classmethod

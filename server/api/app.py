@@ -22,11 +22,15 @@ from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddlew
 
 from server.api import control
 from server.api.authentication import KeyMiddleware
+from server.api.body_limits import BodyLimitMiddleware
+from server.api.cut_tool_calls import read_cut_calls
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.rate_limits import limits_by_key
+from server.api.routes import close_routes
 from server.api.scaling.edge import ScalingResources
 from server.api.shutdown import Drain, DrainMiddleware
+from server.api.vllm_logs import hush_logs
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.lifetime import run_engine
 from server.keys.key import Key
@@ -68,6 +72,7 @@ async def serve(
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
+        close_routes(app)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
         defaults = replace(settings.budget_defaults, template_efforts=engine.template_efforts)
@@ -81,10 +86,14 @@ async def serve(
             telemetry=telemetry,
             limits_by_key=allowed,
             scaling=_scaling_resources(engine, settings, graders, scorers),
+            is_engine_dead=lambda: engine.errored,
         )
-        guard = Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints) if keys else None
-        _stack(app, budgets, guard, Middleware(DrainMiddleware, drain=drain))
+        guard = [Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints)] if keys else []
+        limit = Middleware(BodyLimitMiddleware, limits=settings.request_limits)
+        _stack(app, [Middleware(DrainMiddleware, drain=drain), *guard, limit], budgets)
         await init_app_state(engine, app.state, arguments, tasks)
+        read_cut_calls(app.state)
+        hush_logs()
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
         await asyncio.sleep(0)  # serve_http installs its signal handlers; ours replace them
         drain.listen(app.state.server)
@@ -106,10 +115,10 @@ def _scaling_resources(
     return ScalingResources(defaults, engine.planner.marks, judge, scorers, engine.in_flight.answering)
 
 
-def _stack(app: FastAPI, budgets: Middleware, guard: Middleware | None, drain: Middleware) -> None:
-    """Insert our middleware: drain first, keys instead of vLLM's authentication, budgets last."""
+def _stack(app: FastAPI, outer: Sequence[Middleware], budgets: Middleware) -> None:
+    """Put our middleware around vLLM's (but for its keys, which ours replace), budgets innermost."""
     vllms = [each for each in app.user_middleware if each.cls is not AuthenticationMiddleware]
-    app.user_middleware = [drain, *([guard] if guard else []), *vllms, budgets]
+    app.user_middleware = [*outer, *vllms, budgets]
     _forget_http_metrics(app)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already, without ours
 

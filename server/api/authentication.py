@@ -33,7 +33,8 @@ class KeyMiddleware:
             await self.app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        key = find_key(self._keys, _presented(Headers(scope=scope)))
+        presented = _presented(Headers(scope=scope))
+        key = next((found for each in presented if (found := find_key(self._keys, each))), None)
         if key is None and path not in self._open and not path.startswith(PAGE_FILES):
             await self._refuse(path, scope, receive, send)
             return
@@ -55,7 +56,8 @@ def key_of(scope: Scope) -> Key | None:
     return key
 
 
-def _presented(headers: Headers) -> str:
-    """The secret from OpenAI's or Anthropic's header."""
+def _presented(headers: Headers) -> list[str]:
+    """OpenAI's header and Anthropic's: a client of the one may send the other, empty or with a word in it."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
-    return secret.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+    bearer = secret.strip() if scheme.lower() == "bearer" else ""
+    return [each for each in (bearer, headers.get("x-api-key", "")) if each]

@@ -10,21 +10,41 @@ ANTHROPIC_PATH = "/v1/messages"
 _TYPES = {
     400: ("BadRequestError", "invalid_request_error"),
     401: ("AuthenticationError", "authentication_error"),
+    403: ("PermissionDeniedError", "permission_error"),
+    404: ("NotFoundError", "not_found_error"),
+    413: ("PayloadTooLargeError", "request_too_large"),
+    422: ("UnprocessableEntityError", "invalid_request_error"),
     429: ("RateLimitError", "rate_limit_error"),
+    500: ("InternalServerError", "api_error"),
+    501: ("NotImplementedError", "api_error"),
     502: ("BadGatewayError", "api_error"),
     503: ("ServiceUnavailableError", "overloaded_error"),
 }
 
 
+class RequestError(ValueError):
+    """A client's mistake that is no budget's. `field` names what the client wrote, where it is one field."""
+
+    def __init__(self, field: str | None, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+def error_type(path: str, status: int) -> str:
+    """The one type of a status, as the clients of `path` know it."""
+    nearest = status if status in _TYPES else 400 if status < 500 else 500
+    return _TYPES[nearest][path.startswith(ANTHROPIC_PATH)]
+
+
 def error_response(
     path: str, status: int, message: str, param: str | None = None, headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
-    """The error response for a request to `path`; `param` names the field at fault."""
-    openai_type, anthropic_type = _TYPES[status]
+    """The response to a request of `path`; `param` names the field at fault."""
+    kind = error_type(path, status)
     if path.startswith(ANTHROPIC_PATH):
-        envelope = {"type": "error", "error": {"type": anthropic_type, "message": message}}
+        envelope: dict[str, Any] = {"type": "error", "error": {"type": kind, "message": message}}
     else:
-        envelope = {"error": {"message": message, "type": openai_type, "param": param, "code": status}}
+        envelope = {"error": {"message": message, "type": kind, "param": param, "code": status}}
     return _PlainJSON(envelope, status, headers)
 
 

@@ -3,15 +3,15 @@
 Plain ASGI, so that vLLM's route still sees a client disconnect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.api.authentication import key_of
 from server.api.body import Replay, read_body
-from server.api.errors import error_response
+from server.api.errors import RequestError, error_response
 from server.api.rate_limits import KeyLimits
-from server.api.requests import PATHS, default_call, read_request
+from server.api.requests import COUNTING_PATHS, PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField
 from server.api.scaling.edge import ScalingEdge, ScalingResources
 from server.api.sse import ResponseCompleter
@@ -35,11 +35,14 @@ class ThinkingMiddleware:
         telemetry: Telemetry,
         limits_by_key: Mapping[str | None, KeyLimits],
         scaling: ScalingResources,
+        is_engine_dead: Callable[[], bool],
     ) -> None:
         self.app = app
+        self._is_engine_dead = is_engine_dead
         self._telemetry = telemetry
         self._limits = limits_by_key
         self._scaling = scaling
+        self._max_choices = settings.max_choices
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
 
@@ -47,7 +50,9 @@ class ThinkingMiddleware:
         """Apply budgets to POST requests; everything else passes unchanged."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and scope["method"] == "GET" and path == MODELS_PATH:
-            await self.app(scope, receive, ResponseCompleter(send, Completion(Call(), self._reasoning)))
+            await self.app(
+                scope, receive, ResponseCompleter(send, Completion(Call(), self._reasoning), path, Call())
+            )
             return
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
@@ -59,52 +64,61 @@ class ThinkingMiddleware:
             await self._read(path, scope, receive, send, limits)
         else:
             call = default_call(limits.defaults)
-            _bind(scope, call, limits)
-            await self._serve(scope, receive, send, call)
+            self._bind(scope, call, limits)
+            await self._serve(scope, receive, ResponseCompleter(send, None, path, call), call)
 
     async def _read(self, path: str, scope: Scope, receive: Receive, send: Send, limits: KeyLimits) -> None:
         raw, disconnect = await read_body(receive)
         if disconnect is not None:
             return
         try:
-            request = read_request(path, raw, limits.defaults, self._scaling.defaults)
+            request = read_request(
+                path, raw, limits.defaults, self._scaling.defaults, self._max_choices, self._reasoning.family
+            )
             if request is not None:
                 limits.check(request.call)
-        except BudgetError as error:
-            if error.field:  # no field: the body is not valid JSON
+        except (BudgetError, RequestError) as error:
+            if isinstance(error, BudgetError):
                 self._telemetry.refuse(path, error.field)
-            await error_response(path, 400, str(error), error.field or None)(scope, receive, send)
+            await error_response(path, 400, str(error), error.field)(scope, receive, send)
             return
         if request is None:
             await self.app(scope, Replay(raw, receive), send)
             return
-        if limits.is_spent and request.call.budget.max_tokens != 0:
+        if limits.is_spent and path not in COUNTING_PATHS and request.call.budget.max_tokens != 0:
             await limits.refusal(path)(scope, receive, send)
             return
         scope["headers"] = [
             (name, str(len(request.body)).encode() if name == b"content-length" else value)
             for name, value in scope["headers"]
         ]
-        _bind(scope, request.call, limits)
+        self._bind(scope, request.call, limits)
         receive = Replay(request.body, receive)
         if request.scaled is not None:
-            await self._scale(scope, receive, send, request.call, request.scaled)
+            completer = ResponseCompleter(send, None, path, request.call)
+            try:
+                await self._scale(scope, receive, completer, request.call, request.scaled)
+            except Exception as error:  # noqa: BLE001 - as in _serve
+                await completer.fail(error)
             return
-        completer = ResponseCompleter(send, Completion(request.call, self._reasoning))
+        completion = Completion(request.call, self._reasoning, hides_thinking=request.hides_thinking)
+        completer = ResponseCompleter(send, completion, path, request.call)
         await self._serve(scope, receive, completer, request.call)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, call: Call) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, completer: ResponseCompleter, call: Call) -> None:
         token = CALL.set(call)
         try:
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, completer)
+        except Exception as error:  # noqa: BLE001 - the process's edge: whatever it was, the client is told
+            await completer.fail(error)
         finally:
             CALL.reset(token)
             if call.refused is not None:
                 self._telemetry.refuse(scope["path"], call.refused)
 
-
-def _bind(scope: Scope, call: Call, limits: KeyLimits) -> None:
-    """Attach the call to its request's key, quota and ASGI state."""
-    call.key_name, call.meter = limits.key_name, limits.meter
-    call.asked = call.asked or limits.is_limited
-    call.state = scope.setdefault("state", {})
+    def _bind(self, scope: Scope, call: Call, limits: KeyLimits) -> None:
+        """To the request that it came with, and to whom it is charged."""
+        call.key_name, call.meter = limits.key_name, limits.meter
+        call.asked = call.asked or limits.is_limited
+        call.state = scope.setdefault("state", {})
+        call.has_engine = self._is_engine_dead()  # then nothing is the request's fault

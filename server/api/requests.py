@@ -2,18 +2,25 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from server.api.errors import ANTHROPIC_PATH, RequestError
+from server.api.histories import RESPONSES_PATH, put_in_order
+from server.api.refusals import refuse_before_budget
+from server.api.resumption import continues_final_message, take_thought
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, read_budget
+from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
+from server.reasoning.families import Family
 from server.scaling.request import ScalingDefaults, ScalingRequest, budget_body, read_scaling, refuse_budget
 
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
 )
-PATHS = CHAT_PATHS | {"/v1/completions", "/invocations"}
+COUNTING_PATHS = frozenset({"/v1/messages/count_tokens"})
+"""Read as the request that they count, but nothing is thought."""
+PATHS = CHAT_PATHS | COUNTING_PATHS | {"/v1/completions", "/invocations"}
 CHAT_PATH = "/v1/chat/completions"
 HIDING_PATHS = frozenset({"/v1/chat/completions", "/v1/responses"})
 """The endpoints on which vLLM reads `include_reasoning`."""
@@ -34,23 +41,31 @@ class ThinkingRequest:
     body: bytes
     call: Call
     scaled: ScaledRequest | None = None
+    hides_thinking: bool = False
+    """In a response of Anthropic's; on the other endpoints vLLM does."""
 
 
 def read_request(
-    path: str, raw: bytes, defaults: BudgetDefaults, scaling: ScalingDefaults
+    path: str,
+    raw: bytes,
+    defaults: BudgetDefaults,
+    scaling: ScalingDefaults,
+    max_choices: int,
+    family: Family | None,
 ) -> ThinkingRequest | None:
     """The parsed request; None if the body is not a JSON object (vLLM has its own error for that).
 
     Raises:
-        BudgetError: A thinking field is wrong; or, with an empty field name, the body is not JSON at all
-            (vLLM would answer some of these with status 500).
+        BudgetError: A thinking field is wrong.
+        RequestError: Something else is: the body is not JSON at all (vLLM would answer some of these with
+            status 500), a number or the number of choices is too large.
     """
-    try:
-        body = json.loads(raw)
-    except (ValueError, RecursionError) as error:
-        raise BudgetError("", f"the request body is not valid JSON: {error}") from error
-    if not isinstance(body, dict):
+    body = _object(raw)
+    if body is None:
         return None
+    refuse_before_budget(path, body, max_choices)
+    if path == RESPONSES_PATH:
+        put_in_order(body)
     asked = read_scaling(body, scaling)
     if asked is not None and path != CHAT_PATH:
         raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
@@ -68,21 +83,39 @@ def read_request(
     forwarded: dict[str, Any] = dict(read.body)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
-    switched_off = read.thinking_enabled is False
-    call = Call(
+    resumed = None
+    if family is not None and asked is None:  # samples are asked for with the conversation as it is
+        resumed = take_thought(path, forwarded, family)
+    call = replace(
+        _call(path, body, read, defaults),
+        continues_answer=continues_final_message(path, forwarded),
+        resumed=resumed,
+    )
+    scaled = None if asked is None else ScaledRequest(asked, forwarded)
+    hides = path == ANTHROPIC_PATH and read.include_thinking is False
+    return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled, hides)
+
+
+def _object(raw: bytes) -> dict[str, Any] | None:
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(None, f"the request body is not valid JSON: {error}") from error
+    return body if isinstance(body, dict) else None
+
+
+def _call(path: str, body: Mapping[str, Any], read: ReadBudget, defaults: BudgetDefaults) -> Call:
+    is_set = read.clamped_from is not None or defaults.default != ThinkingBudget()
+    return Call(
         budget=read.budget,
-        asked=read.asked
-        or switched_off
-        or read.clamped_from is not None
-        or defaults.default != ThinkingBudget(),
+        asked=read.asked or read.thinking_enabled is False or is_set,
         is_clamped=read.clamped_from is not None and read.source != DEFAULT_SOURCE,
         has_tools=_offers_tools(body),
+        insists=read.insists,
         detail=read.detail,
         has_beams=bool(body.get("use_beam_search")),
         is_chat=path in CHAT_PATHS or "messages" in body,
     )
-    scaled = None if asked is None else ScaledRequest(asked, forwarded)
-    return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled)
 
 
 def default_call(defaults: BudgetDefaults) -> Call:

@@ -80,10 +80,18 @@ def _is_mixed(choice: Json) -> bool:
 
 
 class Completion:
-    """Completes the response to one call, whole or event by event."""
+    """Completes the response to one call, whole or event by event.
 
-    def __init__(self, call: Call, field: ReasoningField) -> None:
+    Args:
+        call: The call, with its reports.
+        field: Where thinking stands in a message.
+        hides_thinking: Whether the text of thinking is left out of Anthropic's blocks, which vLLM cannot do;
+            the blocks stay, with their signatures.
+    """
+
+    def __init__(self, call: Call, field: ReasoningField, *, hides_thinking: bool = False) -> None:
         self._call = call
+        self._hides_thinking = hides_thinking
         # Forced spans are offsets into the thinking text, so it needs a field of its own.
         self._field = replace(field, name="both") if call.detail and field.name == "inline" else field
         self._thinking: set[int] = set()
@@ -101,10 +109,19 @@ class Completion:
             self._add_usage(body)
         elif body.get("object") == "response" or body.get("type") == "message":
             self._report_only_choice(body)
+            if self._hides_thinking:
+                for block in body["content"]:
+                    if block.get("type") == "thinking":
+                        block["thinking"] = ""
         elif body.get("object") == "list":
             for model in body.get("data", []):
                 model["thinking_family"] = self._field.family.name if self._field.family else None
         return body
+
+    def drops(self, event: Json) -> bool:
+        """Whether the event is not to be sent at all."""
+        delta = event.get("delta")
+        return self._hides_thinking and isinstance(delta, dict) and delta.get("type") == "thinking_delta"
 
     def event(self, event: Json) -> Json:
         """Complete one server-sent event of any endpoint's stream."""
@@ -119,9 +136,6 @@ class Completion:
             self._report_only_choice(event["response"])
         elif event.get("type") == "message_delta":
             self._report_only_choice(event)
-        elif event.get("type") == "error" and self._call.cut_off is not None:
-            # vLLM's Anthropic stream cannot parse the error event of the chat stream underneath.
-            event["error"] = {"type": "overloaded_error", "message": self._call.cut_off}
         return event
 
     def _put_delta(self, choice: Json, delta: Json) -> None:

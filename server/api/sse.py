@@ -1,4 +1,7 @@
-"""Completes responses on their way out: a JSON body as a whole, a stream of server-sent events one by one."""
+"""A response on its way out, completed: a JSON body as a whole, a stream of server-sent events one by one.
+
+A stream begins when its first token has come: what fails before is told as if there were no stream.
+"""
 
 import json
 from typing import Any
@@ -6,60 +9,131 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
+from server.api.failures import Failure, failure_in
 from server.api.responses import Completion, split_delta
+from server.engine.client.call import Call
 
 EVENT_END = b"\n\n"
+_OF_THE_BODY = (b"content-length", b"content-type")
 
 
 class ResponseCompleter:
-    """An ASGI `send` that completes a JSON body as a whole and a stream event by event."""
+    """Passes the response to a request of `path` on. `completion` None: as it is, but for its errors."""
 
-    def __init__(self, send: Send, completion: Completion) -> None:
+    def __init__(self, send: Send, completion: Completion | None, path: str, call: Call) -> None:
         self._send = send
         self._completion = completion
+        self._path = path
+        self._call = call
         self._start: Message = {}
         self._is_stream = False
+        self._has_started = False
+        self._is_over = False
         self._buffer = b""
+        self._events_sent = 0
 
     async def __call__(self, message: Message) -> None:
-        """Buffer, complete and send one ASGI message."""
+        """Pass one ASGI message on."""
+        if self._is_over:
+            return
         if message["type"] == "http.response.start":
             self._start = message
             content_type = MutableHeaders(raw=message["headers"]).get("content-type", "")
             self._is_stream = content_type.startswith("text/event-stream")
-            if self._is_stream:
-                await self._send(message)
             return
         if message["type"] != "http.response.body":
             await self._send(message)
             return
         self._buffer += message.get("body", b"")
         more = message.get("more_body", False)
-        if self._is_stream:
-            await self._send({**message, "body": self._events(flush=not more)})
-        elif not more:
-            await self._send_whole()
+        if not self._is_stream:
+            if not more:
+                await self._send_whole()
+        elif self._has_started or self._completion is None or self._call.has_output or not more:
+            await self._send_events(message, more=more)
+        elif (failure := self._first_failure()) is not None:
+            await self._end_with(failure)
+
+    async def fail(self, error: Exception) -> None:
+        """The response ends with what vLLM raised. Raises it again where there is no way left to say it."""
+        failure = Failure.of(error, self._call)
+        if not self._has_started:
+            await self._end_with(failure)
+        elif self._is_stream and not self._is_over:
+            event = failure.event(self._path, self._events_sent)
+            name = b"event: error\n" if "type" in event else b""
+            self._is_over = True
+            await self._send(
+                {"type": "http.response.body", "body": name + b"data: " + dump(event) + EVENT_END}
+            )
+        else:
+            raise error
+
+    async def _end_with(self, failure: Failure) -> None:
+        self._is_over = self._has_started = True
+        response = failure.response(self._path)
+        theirs = [each for each in self._start.get("headers", ()) if each[0].lower() not in _OF_THE_BODY]
+        headers = [*theirs, *response.raw_headers]
+        await self._send({"type": "http.response.start", "status": failure.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": response.body})
+
+    def _first_failure(self) -> Failure | None:
+        """What stands in the place of the first token."""
+        for event in self._buffer.split(EVENT_END)[:-1]:
+            for line in event.split(b"\n"):
+                if line.startswith(b"data: ") and (parsed := _object(line[6:])) is not None:
+                    failure = failure_in(parsed, None)
+                    if failure is not None:
+                        return failure.blamed(self._call)
+        return None
+
+    async def _send_events(self, message: Message, *, more: bool) -> None:
+        if not self._has_started:
+            if (failure := self._first_failure()) is not None:
+                await self._end_with(failure)
+                return
+            self._has_started = True
+            await self._send(self._start)
+        await self._send({**message, "body": self._events(flush=not more)})
 
     def _events(self, *, flush: bool) -> bytes:
         *events, self._buffer = self._buffer.split(EVENT_END)
-        out = b"".join(self._event(event) + EVENT_END for event in events)
+        out = b"".join(done + EVENT_END for event in events if (done := self._event(event)))
         if flush:
             out, self._buffer = out + self._buffer, b""
         return out
 
     def _event(self, event: bytes) -> bytes:
-        """Complete one event; the line that begins with `data: ` holds the JSON."""
-        return b"\n".join(
-            EVENT_END.join(b"data: " + dump(self._completion.event(part)) for part in split_delta(parsed))
-            if line.startswith(b"data: ") and (parsed := _object(line[6:])) is not None
-            else line
-            for line in event.split(b"\n")
-        )
+        """An event is lines; the one that begins with `data: ` holds the JSON. Empty: it is not sent."""
+        if self._completion is None:
+            return event
+        lines = []
+        for line in event.split(b"\n"):
+            if not line.startswith(b"data: ") or (parsed := _object(line[6:])) is None:
+                lines.append(line)
+                continue
+            if self._completion.drops(parsed):
+                return b""
+            self._events_sent += 1
+            parts = [self._told(part, self._completion) for part in split_delta(parsed)]
+            lines.append(EVENT_END.join(b"data: " + dump(part) for part in parts))
+        return b"\n".join(lines)
+
+    def _told(self, event: dict[str, Any], completion: Completion) -> dict[str, Any]:
+        failure = failure_in(event, None)
+        if failure is None:
+            return completion.event(event)
+        return failure.blamed(self._call).event(self._path, self._events_sent - 1)
 
     async def _send_whole(self) -> None:
-        body = self._buffer
-        if (parsed := _object(body)) is not None:
+        body, status = self._buffer, self._start["status"]
+        parsed = _object(body)
+        if parsed is not None and status >= 400 and (failure := failure_in(parsed, status)) is not None:
+            await self._end_with(failure.blamed(self._call))
+            return
+        if parsed is not None and self._completion is not None:
             body = dump(self._completion.whole(parsed))
+        self._has_started = self._is_over = True
         MutableHeaders(raw=self._start["headers"])["content-length"] = str(len(body))
         await self._send(self._start)
         await self._send({"type": "http.response.body", "body": body})

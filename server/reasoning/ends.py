@@ -22,6 +22,8 @@ class End(StrEnum):
         return member
 
     NATURAL = "natural"
+    END_OF_SEQUENCE = "end_of_sequence"
+    """The model ended its whole turn inside thinking: the delimiter was put there, and the answer follows."""
     MAX_TOKENS = "max_tokens", True, True
     CONTEXT = "context", True, True
     """Only the reserved tokens were left in the context window or max_completion_tokens."""

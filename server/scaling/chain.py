@@ -69,8 +69,9 @@ class ChainBuilder:
         return self._grown(chain, await self._source.ask(ask))
 
     def may_wait(self, chain: Chain) -> bool:
-        """Whether thinking has ended naturally and the budget has a nudge left to replace that end."""
-        return chain.end == End.NATURAL.value and chain.waits < (self._source.budget.num_waits or 0)
+        """Whether thinking has ended by itself, and a Wait is left to replace the end."""
+        by_itself = chain.end in (End.NATURAL.value, End.END_OF_SEQUENCE.value)
+        return by_itself and chain.waits < (self._source.budget.num_waits or 0)
 
     def opened(self, chain: Chain) -> Chain:
         """The chain without its end-of-thinking tokens."""

@@ -34,6 +34,7 @@ from server.budget.parsing.spellings import (
 )
 from server.budget.parsing.unknown_fields import refuse_unknown
 from server.budget.parsing.values import quoted, shown
+from server.budget.parsing.without_meaning import refuse_foreign
 
 __all__ = ["BudgetDefaults", "ReadBudget", "describe_spellings", "read_budget"]
 
@@ -60,6 +61,8 @@ class ReadBudget:
     """Whether the response is to hold the thinking; None: not said."""
     detail: bool
     """Whether the report is to be a detailed one."""
+    insists: str | None
+    """The spelling by which the client asked for more thinking than the model's own; None: it did not."""
     body: dict[str, object]
     """The request for vLLM, new; what is inside may be shared with the client's."""
 
@@ -70,6 +73,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
     Raises:
         BudgetError: A client's mistake; it names the field.
     """
+    refuse_foreign(body)
     refuse_unknown(body)
     model, suffix = split_model(body.get("model"))
     asked = _Asked.read({**body, "model": suffix})
@@ -98,6 +102,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         thinking_enabled=False if asked.off else _value(asked.enabled, None),
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
+        insists=asked.insists,
         body=forward(
             body,
             model,
@@ -163,6 +168,12 @@ class _Asked:
         """Whether a maximum above 0 (or none, by word), a minimum or Waits ask for it."""
         numbers = (self.maximum, self.minimum, self.waits)
         return self.off is None and any(said is not None and said.value != 0 for said in numbers)
+
+    @property
+    def insists(self) -> str | None:
+        """By which spelling more is to be thought than the model would."""
+        more = (self.minimum, self.waits, self.steps, self.alpha)
+        return next((said.name for said in more if said is not None and said.value), None)
 
     @property
     def anything(self) -> bool:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 from server.budget.budget import BudgetError
 from server.budget.parsing.values import (
     Reader,
+    display,
     end_message,
     grace,
     inverted_switch,
@@ -88,6 +89,8 @@ MAXIMUM = Quantity(
         Spelling("nvext.max_thinking_tokens", tokens_or_unlimited, "NVIDIA NIM"),
         Spelling("custom_params.thinking_budget", tokens_or_unlimited, "SGLang"),
         Spelling("logits_processors_args.thinking_budget", tokens_or_unlimited, "FastDeploy"),
+        Spelling("extra_args.thinking_token_budget", tokens_or_unlimited, "vLLM's sampling parameters"),
+        Spelling("options.think_budget", tokens_or_unlimited, "Ollama"),
         Spelling("model:think", tokens_or_unlimited, "suffix of the model's name"),
         Spelling("model:max", tokens_or_unlimited, "suffix of the model's name"),
     ),
@@ -204,6 +207,7 @@ SHOWN = Quantity(
     (
         Spelling("include_reasoning", switch, "vLLM, OpenRouter", forwarded=True),
         Spelling("reasoning.exclude", inverted_switch, "OpenRouter, true to leave it out"),
+        Spelling("thinking.display", display, "Anthropic, omitted to leave it out", forwarded=True),
         Spelling("google.thinking_config.include_thoughts", switch, "Gemini"),
         Spelling("extra_body.google.thinking_config.include_thoughts", switch, "Gemini"),
     ),

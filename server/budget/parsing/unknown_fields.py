@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from server.budget.budget import BudgetError
 from server.budget.parsing.spellings import OURS, SPELLINGS
+from server.budget.parsing.without_meaning import FOREIGN_NAMES
 
 CLOSED = OURS | {"google.thinking_config", "extra_body.google.thinking_config"}
 """Objects that hold a budget and nothing else: any key that is not in the table is refused.
@@ -19,7 +20,8 @@ not ours to know: `thinking.display` and `reasoning.summary` pass; a key that lo
 """
 _NAMES = frozenset(row.name for row in SPELLINGS)
 _OBJECTS = {".".join(row.path[:end]) for row in SPELLINGS for end in range(1, len(row.path))} - {"model"}
-_READ_FOR_MISTAKES = _OBJECTS | {"vllm_xargs"}
+_READ_FOR_MISTAKES = _OBJECTS | {"vllm_xargs", "extra_body", "sampling_params"}
+_KNOWN = _NAMES | _READ_FOR_MISTAKES | FOREIGN_NAMES
 _ABOUT_THINKING = re.compile("think|thought|reason", re.IGNORECASE)
 _WORTH_COMPARING = re.compile("think|thought|reason|budget|effort", re.IGNORECASE)
 _AMOUNTS = frozenset({"config", "limit", "max", "min", "token", "tokens", "wait", "waits"})
@@ -27,7 +29,13 @@ _ONLY_OURS = frozenset(
     {"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens", "grace_tokens", "on_loop"}
     | {"alpha_tokens", "max_steps", "suppress", "waits"}
 )
+_NEVER_SUGGESTED = frozenset({"extra_args", "options"})
+"""Other programs' objects, read where a client sends them."""
 _KEY_CHARS = 100
+_COMPARED = 16
+"""So many unknown keys that speak of thinking are compared with the table; a request with more is refused."""
+_LOOKED_AT = 256
+"""So many in objects that can hold a budget are looked at closely; a request with more is refused, too."""
 
 
 def _keys_by_place() -> dict[str, list[str]]:
@@ -50,26 +58,41 @@ def refuse_unknown(body: Mapping[str, object]) -> None:
     Raises:
         BudgetError: It names the field, and the spelling that was probably meant.
     """
+    compared = looked_at = 0
     for place, key in _unread(body, ""):
-        near = _nearest(place, key)
+        speaks_of_it = _WORTH_COMPARING.search(key) is not None
+        if not speaks_of_it and not place and key not in _ONLY_OURS and not _is_flat(key):
+            continue  # most fields of most requests, and all of those that come by the thousand
+        looked_at += 1
+        compared += speaks_of_it
+        if compared > _COMPARED or looked_at > _LOOKED_AT:
+            raise BudgetError(
+                _dotted(place, _plain(key)),
+                f"the request has too many fields about thinking that are none of the budget's,"
+                f" {_plain(key)} among them.",
+            )
+        near = _nearest(place, key) if speaks_of_it else None
         if near or place in CLOSED or _looks_like_budget(place, key):
-            name = _dotted(place, json.dumps(key[:_KEY_CHARS])[1:-1])
+            name = _dotted(place, _plain(key))
             near = near or _nearest_anywhere(place, key)
             hint = f" Did you mean {near}?" if near else ""
             raise BudgetError(name, f"{name} is not a field of the thinking budget.{hint}")
 
 
+def _is_flat(key: str) -> bool:
+    """Whether it is written as a path."""
+    return "." in key or ":" in key
+
+
 def _nearest(place: str, key: str) -> str | None:
     """The spelling in the same object of which the key is a slip of the pen: thinking_bugdet."""
-    if not _WORTH_COMPARING.search(key):
-        return None
     near = difflib.get_close_matches(key[:_KEY_CHARS], _KEYS.get(place, ()), n=1, cutoff=0.88)
     return _dotted(place, near[0]) if near else None
 
 
 def _nearest_anywhere(place: str, key: str) -> str | None:
     """The spelling to suggest for a field that is refused: the same key in its place, or one like it."""
-    places = [place] if place in CLOSED else list(_KEYS)
+    places = [place] if place in CLOSED else [each for each in _KEYS if each not in _NEVER_SUGGESTED]
     known = [each for within in places for each in _KEYS[within]]
     near = difflib.get_close_matches(key[:_KEY_CHARS], known, n=1)
     return next((_dotted(within, near[0]) for within in places if near and near[0] in _KEYS[within]), None)
@@ -79,10 +102,10 @@ def _unread(inside: Mapping[str, object], place: str) -> Iterator[tuple[str, str
     """The (place, key) of every field that no row reads, as deep as the table goes."""
     for key, value in inside.items():
         name = _dotted(place, key)
-        written_flat = "." in key or ":" in key
+        written_flat = _is_flat(key)
         if isinstance(value, Mapping) and name in _READ_FOR_MISTAKES and not written_flat:
             yield from _unread(value, name)
-        elif written_flat or name not in _NAMES | _READ_FOR_MISTAKES:
+        elif written_flat or name not in _KNOWN:
             yield place, key
 
 
@@ -92,6 +115,10 @@ def _looks_like_budget(place: str, key: str) -> bool:
     amount_of_thinking = _ABOUT_THINKING.search(name) and not words.isdisjoint(_AMOUNTS)
     misplaced = name in _NAMES or key in _ONLY_OURS or (place == "extra_body" and key in _KEYS[""])
     return bool(amount_of_thinking) or "budget" in key.lower() or misplaced
+
+
+def _plain(key: str) -> str:
+    return json.dumps(key[:_KEY_CHARS])[1:-1]
 
 
 def _dotted(place: str, key: str) -> str:

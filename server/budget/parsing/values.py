@@ -46,9 +46,14 @@ def shown(value: object) -> str:
 
 
 def integer(lowest: int, highest: int, hint: str = "") -> Reader[int]:
-    """A reader of whole numbers from `lowest` to `highest`; true, 3.0 and "3" are none."""
+    """A reader of whole numbers from `lowest` to `highest`; true and "3" are none.
+
+    3.0 is one: JavaScript has no other numbers, and some clients write them so.
+    """
 
     def read(field: str, raw: object) -> int:
+        if isinstance(raw, float) and raw.is_integer():
+            raw = int(raw)
         if isinstance(raw, bool) or not isinstance(raw, int):
             raise BudgetError(field, f"{field} must be an integer{hint}, not {shown(raw)}.")
         if not lowest <= raw <= highest:
@@ -156,6 +161,20 @@ def switch(field: str, raw: object) -> bool:
 def inverted_switch(field: str, raw: object) -> bool:
     """A switch whose true means no."""
     return not switch(field, raw)
+
+
+DISPLAYS = {"summarized": True, "omitted": False}
+
+
+def display(field: str, raw: object) -> bool:
+    """Anthropic's word for whether thinking is shown; a summary is the thinking itself here.
+
+    Raises:
+        BudgetError: It is none of them.
+    """
+    if not isinstance(raw, str) or raw not in DISPLAYS:
+        raise BudgetError(field, f"{field} must be one of {', '.join(DISPLAYS)}, not {shown(raw)}.")
+    return DISPLAYS[raw]
 
 
 def word(what: str = "an effort word") -> Reader[str]:

@@ -28,6 +28,10 @@ class PlanContext:
     """False: a raw completion, whose prompt is all there is to say whether it thinks."""
     seed: int = 0
     """The request's, for what is drawn."""
+    continues_answer: bool = False
+    """The prompt ends inside the answer, whose thinking is over, wherever that went."""
+    insists: str | None = None
+    """The field by which the client asked for more thinking than the model's own; None: it did not."""
 
 
 def make_plan(
@@ -47,16 +51,19 @@ def make_plan(
         vocabulary: The tokenizer's tables, for budgets that name words.
 
     Raises:
-        BudgetError: The budget cannot be kept: a reserve that does not fit, a closing message that would
-            break a JSON answer or a tool call, a word that this tokenizer has no token for.
+        BudgetError: The budget cannot be kept: a reserve or a cue that does not fit, a closing message that
+            holds a mark or would break a JSON answer or a tool call, a word that this tokenizer has no token
+            for, more thinking after a prompt that has closed it.
     """
     if budget.max_steps is not None:
         tokens = _counting(budget, tokens, encode, context)
     room = context.max_model_len - len(context.prompt)
     if context.max_completion_tokens is not None:
         room = min(room, context.max_completion_tokens)
+    opening = _opening(budget, tokens, context)
+    is_over = opening is Opening.CLOSED
     plan = Plan(
-        opening=_opening(budget, tokens, context),
+        opening=opening,
         start=tokens.start,
         end=tokens.end,
         end_is_distinct=tokens.end_is_distinct,
@@ -70,11 +77,12 @@ def make_plan(
         line_break=encode("\n") if tokens.line_breaks else (),
         nudges=_nudges(budget, tokens, encode),
         max_tokens=UNLIMITED if budget.max_tokens is None else budget.max_tokens,
-        min_tokens=budget.min_tokens or 0,
-        num_waits=budget.num_waits or 0,
+        min_tokens=0 if is_over else budget.min_tokens or 0,
+        num_waits=0 if is_over else budget.num_waits or 0,
         room=room,
         steering=replace(_steering(budget, tokens, encode, vocabulary), seed=context.seed),
     )
+    plan = _with_room_for_cue(budget, plan)
     reserve = _reserve(budget, plan)
     return replace(
         plan, answer_reserve_tokens=reserve, close_at=max(0, room - reserve - _closing_length(plan))
@@ -83,6 +91,12 @@ def make_plan(
 
 def _opening(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext) -> Opening:
     found = tokens.opening_of(context.prompt)
+    if found is Opening.AWAIT and context.continues_answer:
+        found = Opening.CLOSED
+    if found is Opening.CLOSED and context.insists:
+        raise BudgetError(
+            context.insists, f"{context.insists} asks for thinking, which the prompt has closed already"
+        )
     if found is not Opening.AWAIT:
         return found
     # Thinking that must happen, or must be seen to be skipped, is opened rather than hoped for.
@@ -112,10 +126,43 @@ def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: 
                 "end_message cannot precede a structured answer (response_format, a forced tool"
                 ' call): omit it, or set it to ""',
             )
-        return encode(budget.end_message) if budget.end_message else ()
+        cue = encode(budget.end_message) if budget.end_message else ()
+        if _holds_mark(budget.end_message, cue, tokens):
+            raise BudgetError(
+                "thinking_budget.end_message",
+                "end_message must not contain a mark of thinking, of a tool call, or of the end of a turn",
+            )
+        return cue
     if context.has_structure or context.has_tools:
         return ()
     return encode(tokens.family.cue)
+
+
+def _holds_mark(text: str, ids: TokenIds, tokens: FamilyTokens) -> bool:
+    """As text, or as tokens: the one can be the other's in pieces."""
+    family = tokens.family
+    marks = (family.start, family.end, *family.end_of_turn, *family.tool_call)
+    single = {*tokens.end_of_turn, *tokens.tool_call}
+    if tokens.end_is_distinct:
+        single |= {tokens.start[0], tokens.end[0]}
+    return any(mark in text for mark in marks) or not single.isdisjoint(ids)
+
+
+def _with_room_for_cue(budget: ThinkingBudget, plan: Plan) -> Plan:
+    """The plan, without the family's cue where no token of an answer would fit after it.
+
+    Raises:
+        BudgetError: No token fits after the request's own cue.
+    """
+    if plan.opening is Opening.CLOSED or _closing_length(plan) < plan.room or not plan.cue:
+        return plan
+    if budget.end_message is None:
+        return replace(plan, cue=())
+    raise BudgetError(
+        "thinking_budget.end_message",
+        f"end_message is {len(plan.cue)} tokens, but the prompt and max_completion_tokens leave"
+        f" {max(0, plan.room)} for thinking, its end and the answer",
+    )
 
 
 def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tuple[TokenIds, ...]:

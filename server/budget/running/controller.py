@@ -72,6 +72,7 @@ class Controller:
         "_last",
         "_marks",
         "_matched",
+        "_matched_start",
         "_reason",
         "_script",
         "_then",
@@ -108,6 +109,8 @@ class Controller:
         """What made the script due, until its first token has come."""
         self._matched = 0
         """How many tokens of a mark that takes several stand at the end of the output."""
+        self._matched_start = 0
+        """In the answer: how many of a start mark, which must not be said whole there."""
         self._last = NONE
         self._marks: TokenIds = ()
         """Never sampled again, once thinking has closed in this message."""
@@ -148,7 +151,14 @@ class Controller:
             return self._thinking_action()
         if self.phase is Phase.ANSWER:
             return Action(forbidden=self._forbidden()) if self._marks else FREE
-        return FREE
+        return self._opening_action()
+
+    def _opening_action(self) -> Action:
+        """Before thinking a delimiter would stand in the answer, behind no thinking."""
+        plan = self.plan
+        if not plan.end_is_special or plan.end[0] == plan.start[0]:
+            return FREE
+        return Action(forbidden=plan.end[:1])
 
     def steady_until(self) -> int:
         """The first output position whose action may differ from this one, if no watched token is sampled."""
@@ -179,6 +189,7 @@ class Controller:
             self._await_next_block(token)
         elif self.phase is Phase.ANSWER:
             self._match_end(token)
+            self._matched_start = _match(self.plan.start, self._matched_start, token)
         elif sampled_end == NONE and self.state.is_at_mark and token != self.plan.end[1]:
             self._begin_step(at)
         elif sampled_end == NONE:
@@ -286,6 +297,8 @@ class Controller:
     def _end_of(self, sampled_end: int) -> End:
         if sampled_end == LANDED:
             return End.MAX_TOKENS
+        if sampled_end in self.plan.end_of_turn:
+            return End.END_OF_SEQUENCE
         return End.ALPHA if sampled_end in self.plan.steering.slow_words else End.NATURAL
 
     def _close(self, reason: End) -> None:
@@ -335,22 +348,20 @@ class Controller:
             self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
 
     def _forbidden(self) -> TokenIds:
-        if self.plan.reopens:
+        plan = self.plan
+        if plan.reopens:
             is_over = self.end is not None and (self.end.is_forced or self.state.is_spent)
             return self._marks if is_over and self._matched == 1 else ()
-        if self.plan.end_is_special:
+        if plan.end_is_special:
             return self._marks
-        return self._marks if self._matched == len(self.plan.end) - 1 else ()
+        last_of_end = plan.end[-1:] if self._matched == len(plan.end) - 1 else ()
+        return (*last_of_end, *(plan.start[-1:] if self._matched_start == len(plan.start) - 1 else ()))
 
     def _match_end(self, token: int) -> None:
         """Follow a delimiter of several ordinary tokens through the output."""
         if self.plan.end_is_distinct:
             return
-        end = self.plan.end
-        if self._matched == len(end) or token != end[self._matched]:
-            self._matched = int(token == end[0])
-        else:
-            self._matched += 1
+        self._matched = _match(self.plan.end, self._matched, token)
 
     def _await_next_block(self, token: int) -> None:
         """In the answer: thinking opens again where the whole start mark comes."""
@@ -368,7 +379,11 @@ class Controller:
             self.phase = Phase.THINKING
         elif self.position >= OPENS_WITHIN + len(start) - 1:
             self.end = End.NATURAL
-            self._matched = 0
-            self.phase = Phase.ANSWER
-            if self.plan.reopens:
-                self._begin_answer()
+            self._begin_answer()
+
+
+def _match(mark: TokenIds, matched: int, token: int) -> int:
+    """How many of a mark's tokens stand behind `token`, `matched` of them before it."""
+    if matched == len(mark) or token != mark[matched]:
+        return int(token == mark[0])
+    return matched + 1

@@ -30,6 +30,12 @@ class Call:
     """Beam search: many engine requests of one token each, which have no single sequence of thinking."""
     is_chat: bool = False
     """Whether thinking and answer are split in the response (not on /v1/completions)."""
+    continues_answer: bool = False
+    """Whether the prompt ends inside the answer (`continue_final_message`)."""
+    resumed: str | None = None
+    """A thought that was cut, and is to go on behind the prompt."""
+    insists: str | None = None
+    """The field by which the client asked for more thinking than the model's own."""
     detail: bool = False
     """Whether reports have forced spans, and the chunks of a stream have the report so far."""
     segment: Segment | None = None
@@ -48,6 +54,10 @@ class Call:
     """The name of the API key that it came with."""
     meter: Meter | None = None
     """That key's, where it has a quota."""
+    has_engine: bool = False
+    """Whether the engine has, or had, any part of it: what fails before failed on the request."""
+    has_output: bool = False
+    """Whether a token has come."""
     cut_off: str | None = None
     """In words for its client, why the server ended it."""
     state: Mapping[str, Any] = field(default_factory=dict)

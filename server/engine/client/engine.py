@@ -91,8 +91,12 @@ class ThinkingLLM(AsyncLLM):
         if self._is_cut_off:
             raise ServerStoppingError
         call, planner = CALL.get() or Call(), self.planner
+        call.has_engine = call.has_engine or self.errored
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
+            call.has_engine = call.has_output = True
             return super().generate(prompt, sampling_params, request_id, **kwargs)
+        if call.resumed is not None:
+            prompt = planner.resume(call, call.resumed, prompt)
         if call.segment is not None:
             prompt, sampling_params = planner.continue_segment(call, call.segment, prompt, sampling_params)
         first_choice = call.prompts * sampling_params.n
@@ -122,6 +126,8 @@ class ThinkingLLM(AsyncLLM):
             return
         choice = generation.admit(request, self.output_processor.request_states[request.request_id])
         await self._send(request)
+        for each in filter(None, (generation.call, generation.call.parent)):
+            each.has_engine = True
         await self.in_flight.end_if_due(generation, choice)
 
     async def _stream(
@@ -132,6 +138,7 @@ class ThinkingLLM(AsyncLLM):
             with self.in_flight.running(ticket, generation):
                 async with aclosing(stream):
                     async for output in stream:
+                        generation.call.has_output = True
                         await generation.report(output)
                         yield output
             fate = End.ERROR  # whatever has not finished by now never will

@@ -17,6 +17,7 @@ from server.budget.plan import UNGOVERNED, FamilyTokens, Habit, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.engine.client.accounting import GenerationInfo
 from server.engine.client.call import Call
+from server.engine.client.resumption import resume
 from server.engine.client.segment import Segment
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.engine.worker.processor import PLAN_KEY
@@ -110,6 +111,8 @@ class Planner:
             is_chat=call.is_chat,
             asked=call.asked,
             seed=getrandbits(32) if params.seed is None else params.seed,
+            continues_answer=call.continues_answer,
+            insists=call.insists,
         )
         try:
             plan = make_plan(call.budget, self.family, self._encode_of_budget, context, self._vocabulary)
@@ -141,6 +144,19 @@ class Planner:
         """Whether this model opens thinking by itself, by its chat template."""
         if self.family is not None:
             self.family = replace(self.family, habit=habit)
+
+    def resume(self, call: Call, thought: str, prompt: Any) -> Any:
+        """The prompt with a cut thought open after it; as it is on a model of no known family.
+
+        Raises:
+            VLLMValidationError: Thinking cannot be open there (a 400).
+        """
+        if self.family is None:
+            return prompt
+        try:
+            return resume(prompt, thought, self.family, self._encode)
+        except ValueError as error:
+            refuse(call, "continue_final_message", str(error))
 
     def continue_segment(
         self, call: Call, segment: Segment, prompt: Any, params: SamplingParams

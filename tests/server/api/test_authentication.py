@@ -46,3 +46,36 @@ async def test_open_endpoints_need_no_key_and_all_others_do(
         assert {status for status in answers.values() if status != 200} == {401}
         assert (await ask.get("/metrics", headers={"x-api-key": "sk-a"})).text == "alice"
         assert (await ask.options("/v1/models")).status_code == 200  # a browser's preflight has no key
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "sk-a"},
+        {"authorization": "Bearer sk-a"},
+        {"authorization": "Bearer", "x-api-key": "sk-a"},
+        {"authorization": "Bearer ", "x-api-key": "sk-a"},
+        {"authorization": "Bearer none", "x-api-key": "sk-a"},
+        {"authorization": "Basic c2s6YQ==", "x-api-key": "sk-a"},
+        {"authorization": "bearer sk-a", "x-api-key": ""},
+        {"authorization": "Bearer sk-a", "x-api-key": "dummy"},
+    ],
+)
+async def test_valid_key_in_either_header_counts_whatever_the_other_holds(headers: dict[str, str]) -> None:
+    async with client(()) as ask:
+        assert (await ask.get("/v1/models", headers=headers)).text == "alice"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer"},
+        {"x-api-key": ""},
+        {"authorization": "sk-a"},
+        {"x-api-key": "Bearer sk-a"},
+    ],
+)
+async def test_no_key_and_a_key_in_no_form_are_a_401(headers: dict[str, str]) -> None:
+    async with client(()) as ask:
+        assert (await ask.get("/v1/models", headers=headers)).status_code == 401

@@ -38,8 +38,8 @@ def obvious(
             if len(out) >= plan.room:
                 return out[: plan.room]
             if len(out) >= 8 + len(plan.start) - 1:
-                return _answer(plan, out, sample, frozenset())
-            out.append(sample(out, frozenset()))
+                return _answer(plan, out, sample, may_not)
+            out.append(sample(out, frozenset({plan.end[0]} - {plan.start[0]})))
             if out[-1] in plan.end_of_turn:
                 return out
     began, waits, left = len(out), 0, plan.steering.max_steps

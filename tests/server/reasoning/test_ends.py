@@ -6,7 +6,7 @@ from server.reasoning.ends import End
 
 WITH_CUE = {"max_tokens", "context", "requested", "quota", "loop"}
 WITHOUT_CUE = {"max_steps", "alpha"}
-NOT_FORCED = {"natural", "length", "stop", "error"}
+NOT_FORCED = {"natural", "end_of_sequence", "length", "stop", "error"}
 
 
 @pytest.mark.parametrize("end", End)

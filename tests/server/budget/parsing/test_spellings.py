@@ -60,6 +60,8 @@ MAXIMA = [
     "nvext.max_thinking_tokens",
     "custom_params.thinking_budget",
     "logits_processors_args.thinking_budget",
+    "extra_args.thinking_token_budget",
+    "options.think_budget",
     "model:think",
     "model:max",
 ]
@@ -123,11 +125,12 @@ GRACE_ROWS: list[tuple[str, object, int]] = [
     ("model:grace", 40, 40),
     ("model:grace", "auto", TENTH),
 ]
-SHOWN_ROWS = [
-    ("include_reasoning", False),
-    ("reasoning.exclude", True),
-    ("google.thinking_config.include_thoughts", False),
-    ("extra_body.google.thinking_config.include_thoughts", False),
+SHOWN_ROWS: list[tuple[str, object, object]] = [
+    ("include_reasoning", False, True),
+    ("reasoning.exclude", True, False),
+    ("google.thinking_config.include_thoughts", False, True),
+    ("extra_body.google.thinking_config.include_thoughts", False, True),
+    ("thinking.display", "omitted", "summarized"),
 ]
 DETAIL_ROW = "thinking_budget.detail"
 
@@ -173,11 +176,17 @@ def test_steering_of_the_server_holds_where_the_client_said_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "value"), SHOWN_ROWS)
-def test_hiding_the_thinking_is_read_and_is_no_budget(name: str, value: bool) -> None:
-    got = read(written(name, value))
+@pytest.mark.parametrize("name", MAXIMA)
+def test_whole_float_is_the_number_that_it_is(name: str) -> None:
+    if not name.startswith("model:"):
+        assert read(written(name, 64.0)).budget.max_tokens == 64
+
+
+@pytest.mark.parametrize(("name", "hidden", "open_"), SHOWN_ROWS)
+def test_hiding_the_thinking_is_read_and_is_no_budget(name: str, hidden: object, open_: object) -> None:
+    got = read(written(name, hidden))
     assert got.include_thinking is False
-    assert read(written(name, not value)).include_thinking is True
+    assert read(written(name, open_)).include_thinking is True
     assert (got.asked, got.budget) == (False, ThinkingBudget())
 
 
@@ -301,7 +310,21 @@ def test_the_description_has_each_spelling_once_with_a_meaning() -> None:
     assert "on or off" in dict(described)["think"]
 
 
-WRONG_INTEGERS: list[object] = [True, False, 3.0, "3", -2, 2**31, 10**30, [3], {}, "auto"]
+WRONG_INTEGERS: list[object] = [
+    True,
+    False,
+    3.5,
+    float("inf"),
+    float("nan"),
+    1e300,
+    "3",
+    -2,
+    2**31,
+    10**30,
+    [3],
+    {},
+    "auto",
+]
 INTEGER_FIELDS = [row.name for quantity in QUANTITIES[:3] for row in quantity.spellings] + [
     "thinking_budget.answer_reserve_tokens"
 ]

@@ -1,6 +1,8 @@
 """What no spelling reads: refused when it looks like a budget, passed on when it is somebody else's."""
 
+import difflib
 import json
+from collections.abc import Sequence
 
 import pytest
 
@@ -67,13 +69,14 @@ def test_fields_of_others_pass_through_unread() -> None:
         "max_tokens": 5,
         "min_tokens": 1,
         "stop": ["."],
-        "reasoning": {"summary": "auto", "context": "all_turns"},
-        "thinking": {"type": "disabled", "display": "omitted"},
+        "reasoning": {"summary": "auto", "context": "auto"},
+        "thinking": {"type": "disabled", "signature": "x"},
         "chat_template_kwargs": {"thinking_mode": "x", "preserve_thinking": True, "thinking": False},
         "nvext": {"annotations": ["x"]},
         "reasoning_format": "none",
         "vllm_xargs": {"seed": 5},
         "metadata": {"budget": 5},
+        "options": {"temperature": 0},
     }
     switches = {"enable_thinking": False, "thinking": False}
     assert read_budget(body, BudgetDefaults()).body == {
@@ -91,3 +94,26 @@ def test_an_error_can_always_be_sent() -> None:
     for body in bodies:
         error = refused(body)
         assert json.loads(json.dumps([error.field, str(error)], ensure_ascii=False).encode("utf-8"))
+
+
+@pytest.mark.parametrize("key", ["reason{}", "my_thinking_{}", "effort{}x"])
+def test_many_fields_about_thinking_are_refused_after_a_few_comparisons(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared = 0
+    compare = difflib.get_close_matches
+
+    def counting(word: str, possibilities: Sequence[str], n: int = 3, cutoff: float = 0.6) -> list[str]:
+        nonlocal compared
+        compared += 1
+        return compare(word, possibilities, n, cutoff)
+
+    monkeypatch.setattr(difflib, "get_close_matches", counting)
+    error = refused({key.format(at): 1 for at in range(10_000)})
+    assert error.field.startswith(key.partition("{")[0])
+    assert compared < 50
+
+
+def test_unknown_fields_about_other_things_are_none_of_ours_however_many() -> None:
+    body: Json = {f"field{at}": 1 for at in range(5000)}
+    assert read_budget(body, BudgetDefaults()).body == body

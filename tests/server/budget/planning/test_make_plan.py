@@ -206,3 +206,57 @@ def test_a_grammar_waits_for_no_mark_that_may_never_come(
     around = {"prompt": [1], "asked": asked, "is_chat": is_chat}
     assert planned(budget, tokens, **around, has_structure=True).opening is opening
     assert planned(budget, tokens, **around).opening is Opening.AWAIT
+
+
+MARKED = {
+    "so </think>": (5, CLOSE),
+    "<think>": (OPEN,),
+    "a <|im_end|>": (5,),
+    "<tool_call>{": (93, 5),
+    "odd": (5, TURN_END),
+}
+
+
+@pytest.mark.parametrize("message", MARKED)
+def test_cue_with_a_mark_in_it_is_refused_as_text_and_as_tokens(
+    message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for text, ids in MARKED.items():
+        monkeypatch.setitem(TEXTS, text, ids)
+    with pytest.raises(BudgetError) as caught:
+        planned(ThinkingBudget(end_message=message))
+    assert caught.value.field == "thinking_budget.end_message"
+
+
+def test_cue_behind_which_no_answer_fits_is_refused_and_the_familys_own_is_left_out() -> None:
+    assert planned(ThinkingBudget(end_message="3 left"), max_completion_tokens=4).cue == (81, 82)
+    with pytest.raises(BudgetError, match="end_message is 2 tokens"):
+        planned(ThinkingBudget(end_message="3 left"), max_completion_tokens=3)
+    short = planned(max_completion_tokens=4)
+    assert (short.cue, short.answer_reserve_tokens, short.close_at) == ((), 1, 2)
+    assert planned(max_completion_tokens=5).cue == CUE
+
+
+def test_cue_needs_no_room_where_thinking_is_over() -> None:
+    budget = ThinkingBudget(end_message="3 left")
+    assert planned(budget, prompt=[OPEN, CLOSE], max_completion_tokens=2).opening is Opening.CLOSED
+
+
+@pytest.mark.parametrize("budget", [ThinkingBudget(num_waits=2), ThinkingBudget(min_tokens=30)])
+def test_more_thinking_behind_a_closed_one_is_refused_to_a_client_and_not_claimed_for_a_server(
+    budget: ThinkingBudget,
+) -> None:
+    field = "thinking_token_budget"
+    with pytest.raises(BudgetError) as caught:
+        planned(budget, prompt=[OPEN, CLOSE], insists=field)
+    assert caught.value.field == field
+    defaults = planned(budget, prompt=[OPEN, CLOSE])
+    assert (defaults.num_waits, defaults.min_tokens) == (0, 0)
+
+
+def test_prompt_that_ends_inside_an_answer_is_not_opened_again() -> None:
+    assert planned(prompt=[TURN_END, 5]).opening is Opening.AWAIT
+    assert planned(ThinkingBudget(max_tokens=0), prompt=[TURN_END, 5]).opening is Opening.FORCE
+    for budget in (NOTHING_ASKED, ThinkingBudget(max_tokens=0), ThinkingBudget(max_tokens=9)):
+        assert planned(budget, prompt=[TURN_END, 5], continues_answer=True).opening is Opening.CLOSED
+    assert planned(prompt=[TURN_END, OPEN, 5], continues_answer=True).opening is Opening.OPEN

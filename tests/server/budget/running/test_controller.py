@@ -1,6 +1,7 @@
 """The rules of budget forcing, each by its name, and all of them at once against the obvious way."""
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -102,7 +103,7 @@ def test_minimum_uses_up_the_waits() -> None:
 def test_end_of_turn_inside_thinking_is_an_end() -> None:
     out, controller = drive(plan(), says([1, STOP, 2]))
     assert out == [1, END, 2, STOP]
-    assert (controller.end, controller.forced) == (End.NATURAL, {1: ForcedKind.END})
+    assert (controller.end, controller.forced) == (End.END_OF_SEQUENCE, {1: ForcedKind.END})
 
 
 def test_end_of_turn_inside_thinking_is_replaced_by_a_wait() -> None:
@@ -188,7 +189,7 @@ def test_awaited_opening_counts_from_the_mark() -> None:
 
 def test_model_that_does_not_think_is_left_alone() -> None:
     out, controller = drive(plan(opening=Opening.AWAIT, max_tokens=2), says([1] * 12 + [END, START]))
-    assert out == [*[1] * 12, END, START, STOP]
+    assert out == [*[1] * 12, 0, 0, STOP]  # nor can it open thinking later, where nobody would count it
     assert (controller.phase, controller.tokens, controller.end) == (Phase.ANSWER, 0, End.NATURAL)
 
 
@@ -288,3 +289,21 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
 def test_plan_survives_the_wire(the_plan: Plan) -> None:
     wire = msgspec.msgpack.decode(msgspec.msgpack.encode(the_plan.to_wire()))
     assert Plan.from_wire(wire) == the_plan
+
+
+@pytest.mark.parametrize("opening", [Opening.OPEN, Opening.CLOSED, Opening.AWAIT, Opening.FORCE])
+@pytest.mark.parametrize("start", [(START,), (START, 4), (4, START)])
+def test_answer_cannot_open_thinking_again_whatever_its_mark_is_made_of(
+    opening: Opening, start: tuple[int, ...]
+) -> None:
+    one = plan(opening=opening, start=start, end=(5, END), end_is_distinct=False, max_tokens=2, room=60)
+    out, controller = drive(one, says([1] * 16 + [*start, 1, 1, *start, 1]))
+    assert controller.phase is Phase.ANSWER
+    answer = out[len(start) :] if opening is Opening.FORCE else out
+    assert not any(tuple(answer[at : at + len(start)]) == start for at in range(len(answer)))
+
+
+def test_delimiter_does_not_come_before_thinking_was_opened() -> None:
+    out, controller = drive(plan(opening=Opening.AWAIT), says([1, END, 1, START, 2, END, 3]))
+    assert out == [1, 0, 1, START, 2, END, 3, STOP]
+    assert controller.tokens == 1

@@ -3,6 +3,7 @@
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
+from server.reasoning.ends import End
 from tests.server.budget.plans import CUE, END, NUDGE, plan
 
 
@@ -34,3 +35,11 @@ def test_answer_is_the_models_own_only_behind_a_forced_cue() -> None:
 def test_answer_is_the_models_own_right_behind_a_natural_end() -> None:
     assert fed(1, END).is_free
     assert not fed(1).is_free
+
+
+def test_end_of_turn_that_became_the_delimiter_has_an_end_of_its_own() -> None:
+    tracker = fed(1, END, 2)
+    assert ThinkingReport.of(tracker, ForcedRecord({1: ForcedKind.END}, end=End.END_OF_SEQUENCE)).end == (
+        "end_of_sequence"
+    )
+    assert ThinkingReport.of(tracker, ForcedRecord(end=End.NATURAL)).end == "natural"

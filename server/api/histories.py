@@ -1,0 +1,67 @@
+"""A conversation that a client sends back to /v1/responses, as vLLM can read it.
+
+vLLM reads the first part of each item only, and fails on one without parts, or with encrypted thinking;
+OpenAI's documentation allows all of these, and Codex sends them. No text is lost here: parts are joined.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Item = dict[str, Any]
+RESPONSES_PATH = "/v1/responses"
+_TEXT_KEYS = ("text", "refusal")
+
+
+def put_in_order(body: dict[str, Any]) -> None:
+    """The `input` of a request to /v1/responses, where it is a list of items; in place."""
+    items = body.get("input")
+    if isinstance(items, list):
+        found = [_item(each) if isinstance(each, dict) else each for each in items]
+        body["input"] = [each for each in found if each is not None]
+
+
+def _item(item: Item) -> Item | None:
+    """None: there is nothing in it."""
+    kind = item.get("type", "message")
+    if kind == "reasoning":
+        return _reasoning(item)
+    if kind == "message" and item.get("role") == "assistant":
+        return _answer(item)
+    return item
+
+
+def _reasoning(item: Item) -> Item | None:
+    """Its text, or else its summary. What is encrypted was encrypted by somebody else."""
+    text = _joined(item.get("content"), "\n") or _joined(item.get("summary"), "\n\n")
+    if not text:
+        return None
+    kept = {
+        key: value for key, value in item.items() if key in ("type", "id", "status") and value is not None
+    }
+    return {"id": "rs_0", **kept, "summary": [], "content": [{"type": "reasoning_text", "text": text}]}
+
+
+def _answer(item: Item) -> Item | None:
+    content = item.get("content")
+    if content is not None and not isinstance(content, str | list):
+        return item  # vLLM says what is wrong
+    text = content if isinstance(content, str) else _joined(content, "")
+    if not text:
+        return None
+    kept = {key: value for key, value in item.items() if value is not None}
+    part = {"type": "output_text", "text": text, "annotations": []}
+    return {"id": "msg_0", "status": "completed", **kept, "type": "message", "content": [part]}
+
+
+def _joined(parts: object, between: str) -> str:
+    if isinstance(parts, str):
+        return parts
+    if not isinstance(parts, Sequence):
+        return ""
+    return between.join(filter(None, (_text(each) for each in parts)))
+
+
+def _text(part: object) -> str:
+    if not isinstance(part, Mapping):
+        return ""
+    return next((text for key in _TEXT_KEYS if isinstance(text := part.get(key), str)), "")

@@ -1,0 +1,53 @@
+"""Fields of other APIs that say how to think and mean nothing here: refused by name, with the reason.
+
+A value that changes nothing passes: it is what the client's library says by itself.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from server.budget.budget import BudgetError
+from server.budget.parsing.values import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """`path` in the JSON; `harmless`: values that ask for nothing."""
+
+    path: tuple[str, ...]
+    why: str
+    harmless: tuple[object, ...] = ()
+
+
+FOREIGN = (
+    Foreign(
+        ("output_config", "task_budget"),
+        "no budget is kept over a whole task of many requests; thinking.budget_tokens is one request's",
+    ),
+    Foreign(
+        ("reasoning", "mode"),
+        "there is one mode; thinking_budget (num_waits, min_tokens) makes a model think longer",
+        ("standard",),
+    ),
+    Foreign(
+        ("reasoning", "context"),
+        "which earlier thinking a model sees again is decided by its chat template",
+        ("auto",),
+    ),
+)
+FOREIGN_NAMES = frozenset(".".join(each.path) for each in FOREIGN)
+
+
+def refuse_foreign(body: Mapping[str, object]) -> None:
+    """Refuse a field of the table with a value that would change something.
+
+    Raises:
+        BudgetError: It names the field.
+    """
+    for each in FOREIGN:
+        value: object = body
+        for key in each.path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None and value not in each.harmless:
+            name = ".".join(each.path)
+            raise BudgetError(name, f"{name} ({shown(value)}) is not supported: {each.why}.")
