@@ -56,7 +56,7 @@ class CutCalls(DelegatingParser):
     def _may_be_call(self, content: str, request: Any) -> bool:
         if self._tool_parser is None or not request.tools or request.tool_choice == "none":
             return False
-        return any(mark in content for mark in _MARKS)
+        return any(mark in content or _begins_at_end(mark, content) for mark in _MARKS)
 
     def _streamed(self, content: str, request: Any) -> tuple[str, list[FunctionCall]]:
         fresh = type(self)(self.model_tokenizer, request.tools)
@@ -73,6 +73,11 @@ class CutCalls(DelegatingParser):
             last = calls[max(calls)]
             last.arguments += fresh._tool_parser.get_remaining_unstreamed_args()
         return said, [calls[index] for index in sorted(calls)]
+
+
+def _begins_at_end(mark: str, text: str) -> bool:
+    """Whether the text was cut inside the mark."""
+    return any(text.endswith(mark[:length]) for length in range(1, len(mark)))
 
 
 def _add(calls: dict[int, FunctionCall], delta: Any) -> None:
