@@ -1,24 +1,16 @@
-"""Forcing inside the engine against stop-and-resubmit, on s1-nano: the same tokens, the same distribution.
-
-The reference is s1's own way in plain words: generate until the end of thinking, drop it, append the
-nudge, submit again. It runs on the same engine, past every part of ours.
-"""
+"""Forcing inside the engine against stop-and-resubmit, on s1-nano: the same tokens, the same distribution."""
 
 import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import pytest
 import pytest_asyncio
 from scipy.stats import chi2_contingency
-from vllm.inputs import TokensPrompt
-from vllm.sampling_params import RequestOutputKind, SamplingParams
-from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import ThinkingBudget
-from server.engine.client.call import CALL, Call
+from server.engine.bench.reference import Reference, chat, forced, p_value
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.arguments import budget_flags, make_parser, parse
 from server.engine.launch.lifetime import run_engine
@@ -41,102 +33,6 @@ async def engine() -> AsyncIterator[ThinkingLLM]:
         yield engine
 
 
-class Reference:
-    """Stop-and-resubmit on a bare AsyncLLM."""
-
-    def __init__(self, engine: ThinkingLLM, nudge: str = "Wait") -> None:
-        assert engine.family is not None
-        self.engine = engine
-        self.tokenizer = engine.renderer.tokenizer
-        (self.end,) = engine.family.end
-        self.eos = self.tokenizer.eos_token_id
-        self.nudge = self.tokenizer.encode(nudge, add_special_tokens=False)
-        self.cue = self.tokenizer.encode("\n\nFinal Answer:", add_special_tokens=False)
-        self._count = 0
-
-    async def once(self, ids: Sequence[int], **params: Any) -> list[int]:
-        self._count += 1
-        sampling = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=False, **params)
-        prompt = TokensPrompt(prompt_token_ids=list(ids))
-        stream = AsyncLLM.generate(self.engine, prompt, sampling, f"reference-{self._count}")
-        (output,) = [output async for output in stream]
-        return list(output.outputs[0].token_ids)
-
-    async def run(
-        self,
-        prompt: Sequence[int],
-        waits: int,
-        maximum: int,
-        answer: int,
-        seed: int | None = None,
-        **params: Any,
-    ) -> list[int]:
-        """Thinking and answer as one list of tokens, delimiter and cue included."""
-        thinking: list[int] = []
-        close = [self.end, *self.cue]
-        while len(thinking) < maximum:
-            round_seed = None if seed is None else seed * 1000 + len(thinking)
-            out = await self.once(
-                [*prompt, *thinking],
-                max_tokens=maximum - len(thinking),
-                stop_token_ids=[self.end],
-                seed=round_seed,
-                **params,
-            )
-            ended = out[-1] in (self.end, self.eos)
-            thinking += out[:-1] if ended else out
-            if not ended:
-                continue
-            if waits == 0:
-                close = [self.end]
-                break
-            waits -= 1
-            thinking += self.nudge
-        thinking = thinking[:maximum]
-        if answer == 0:
-            return [*thinking, *close] if len(close) == 1 else thinking
-        rest = await self.once([*prompt, *thinking, *close], max_tokens=answer, seed=seed, **params)
-        return [*thinking, *close, *rest]
-
-
-async def forced(
-    engine: ThinkingLLM, prompt: Sequence[int], budget: ThinkingBudget, name: str, **params: Any
-) -> tuple[list[int], Call]:
-    """The same through our own `generate`."""
-    call = Call(budget=budget, asked=True)
-    CALL.set(call)
-    sampling = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=False, **params)
-    stream = engine.generate(TokensPrompt(prompt_token_ids=list(prompt)), sampling, name)
-    (output,) = [output async for output in stream]
-    return list(output.outputs[0].token_ids), call
-
-
-def chat(engine: ThinkingLLM, question: str) -> list[int]:
-    """The prompt's tokens, as the server's chat template makes them."""
-    tokenizer = engine.renderer.tokenizer
-    text = tokenizer.apply_chat_template(
-        [{"role": "user", "content": question}], add_generation_prompt=True, tokenize=False
-    )
-    ids: list[int] = tokenizer.encode(text, add_special_tokens=False)
-    return ids
-
-
-async def _is_tie(
-    reference: Reference, prompt: Sequence[int], one: Sequence[int], other: Sequence[int]
-) -> bool:
-    """Whether two greedy outputs part at a place where the model itself can't tell: in bfloat16 two
-    logits are now and then equal but for rounding, and which one wins depends on the rest of the batch."""
-    at = next(i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b)
-    sampling = SamplingParams(max_tokens=1, temperature=0.0, logprobs=10, detokenize=False)
-    place = TokensPrompt(prompt_token_ids=[*prompt, *one[:at]])
-    stream = AsyncLLM.generate(reference.engine, place, sampling, f"tie-{at}-{random.random()}")
-    (output,) = [output async for output in stream]
-    found = output.outputs[0].logprobs[0]
-    return {one[at], other[at]} <= found.keys() and abs(
-        found[one[at]].logprob - found[other[at]].logprob
-    ) < 0.1
-
-
 @pytest.mark.parametrize(("waits", "maximum"), [(3, 200), (1, 40)])
 async def test_greedy_forcing_equals_stop_and_resubmit_token_for_token(
     engine: ThinkingLLM, waits: int, maximum: int
@@ -145,20 +41,19 @@ async def test_greedy_forcing_equals_stop_and_resubmit_token_for_token(
     reference = Reference(engine)
     budget = ThinkingBudget(max_tokens=maximum, num_waits=waits)
     expected = await asyncio.gather(
-        *(reference.run(prompt, waits, maximum, answer=24, temperature=0.0) for prompt in prompts)
+        *(reference.run(prompt, budget, answer=24, temperature=0.0) for prompt in prompts)
     )
     got = await asyncio.gather(
-        *(
-            forced(engine, prompt, budget, f"greedy-{waits}-{i}", temperature=0.0, max_tokens=maximum + 300)
-            for i, prompt in enumerate(prompts)
-        )
+        *(forced(engine, prompt, budget, temperature=0.0, max_tokens=maximum + 300) for prompt in prompts)
     )
     equal = 0
-    for prompt, (ours, _), theirs in zip(prompts, got, expected, strict=True):
-        if ours[: len(theirs)] == theirs:
+    for prompt, ((ours,), _), theirs in zip(prompts, got, expected, strict=True):
+        at = ours.differs_from(theirs)
+        assert ours.has_the_record_of(theirs, len(theirs.tokens) if at is None else at)
+        if at is None:
             equal += 1
         else:
-            assert await _is_tie(reference, prompt, ours, theirs)
+            assert await reference.is_tie(prompt, ours.tokens[:at], ours.tokens[at], theirs.tokens[at])
     assert equal >= 200
     worked = sum(
         report.waits_used + (report.end == "max_tokens")
@@ -225,31 +120,25 @@ async def test_sampled_forcing_has_the_distribution_of_stop_and_resubmit(
     )
 
     async def ours(i: int) -> tuple[int, ...]:
-        name = f"sampled-{params}-{seeded}-{i}"
-        out, _ = await forced(
-            engine, prompt, budget, name, max_tokens=16, seed=i if seeded else None, **params
-        )
-        return to_the_end(out)
+        seed = i if seeded else None
+        (out,), _ = await forced(engine, prompt, budget, max_tokens=16, seed=seed, **params)
+        return to_the_end(out.tokens)
 
     async def theirs(i: int) -> tuple[int, ...]:
-        out = await reference.run(prompt, 1, 16, answer=0, seed=10**6 + i if seeded else None, **params)
-        return to_the_end(out)
+        seed = 10**6 + i if seeded else None
+        return to_the_end((await reference.run(prompt, budget, answer=0, seed=seed, **params)).tokens)
 
     samples = 800
     got = Counter(await asyncio.gather(*(ours(i) for i in range(samples))))
     expected = Counter(await asyncio.gather(*(theirs(i) for i in range(samples))))
-    assert _p_value(got, expected) > 1e-4
+    assert p_value(got, expected) > 1e-4
 
 
-def _p_value(one: Counter[tuple[int, ...]], other: Counter[tuple[int, ...]]) -> float:
-    """Chi-square over the outcomes, the rare ones pooled so that each cell expects five or more."""
-    common = [outcome for outcome in one | other if one[outcome] + other[outcome] >= 20]
-    table = [[counts[outcome] for outcome in common] for counts in (one, other)]
-    for row, counts in zip(table, (one, other), strict=True):
-        row.append(sum(counts.values()) - sum(row))
-    if sum(row[-1] for row in table) == 0:
-        table = [row[:-1] for row in table]
-    return float(chi2_contingency(table).pvalue)
+def test_p_value_is_that_of_scipy() -> None:
+    one, other = Counter({(1,): 60, (2,): 30, (3,): 4}), Counter({(1,): 45, (2,): 48, (4,): 3})
+    pooled = [[60, 30, 4], [45, 48, 3]]
+    assert p_value(one, other) == pytest.approx(chi2_contingency(pooled).pvalue)
+    assert p_value(one, one) == 1.0
 
 
 async def test_seeded_sample_does_not_depend_on_its_neighbours(engine: ThinkingLLM) -> None:
@@ -258,14 +147,12 @@ async def test_seeded_sample_does_not_depend_on_its_neighbours(engine: ThinkingL
     long = (prompt * 60)[: engine.model_config.max_model_len - 64]
     budget = ThinkingBudget(max_tokens=40, num_waits=2)
 
-    async def sample(ids: Sequence[int], name: str) -> list[int]:
-        out, _ = await forced(engine, ids, budget, name, temperature=1.0, seed=4, max_tokens=48)
-        return out
+    async def sample(ids: Sequence[int]) -> list[int]:
+        (out,), _ = await forced(engine, ids, budget, temperature=1.0, seed=4, max_tokens=48)
+        return out.tokens
 
-    alone = [await sample(prompt, "alone"), await sample(long, "alone-long")]
-    crowd = [sample(long, f"crowd-{i}") for i in range(24)] + [
-        sample(prompt, f"crowd-short-{i}") for i in range(24)
-    ]
+    alone = [await sample(prompt), await sample(long)]
+    crowd = [sample(long) for _ in range(24)] + [sample(prompt) for _ in range(24)]
     together = await asyncio.gather(*crowd)
     assert together[24:] == [alone[0]] * 24
     assert together[:24] == [alone[1]] * 24

@@ -1,0 +1,83 @@
+"""In the engine's worker process: how long the budgets' own work takes, and what the worker is made of."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from statistics import fmean, median
+from typing import Any
+
+import torch
+
+from server.engine.worker.extension import BudgetWorkerExtension
+
+TIMED = ("update_state", "apply", "commit")
+"""Of the processor: as the batch changes, before sampling, after it."""
+
+
+class TimedExtension(BudgetWorkerExtension):
+    """The worker extension, with two questions more."""
+
+    _s1_times: defaultdict[str, list[float]]
+
+    def s1_time_steps(self) -> None:
+        """From now on each step's work is timed: on the host, what is launched on the device not included."""
+        self._s1_times = defaultdict(list)
+        processor = self._s1_processor()
+        for name in TIMED:
+            setattr(processor, name, _timed(getattr(processor, name), self._s1_times[name]))
+
+    def s1_step_times(self) -> dict[str, dict[str, float]]:
+        """Microseconds a step since the last time this was asked, by what was done."""
+        told = {name: _summary(seconds) for name, seconds in self._s1_times.items() if seconds}
+        for seconds in self._s1_times.values():
+            seconds.clear()
+        return told
+
+    def s1_describe(self) -> dict[str, Any]:
+        """Of which parts vLLM has made this worker."""
+        runner: Any = self.model_runner
+        config = runner.vllm_config
+        groups = [group for some in getattr(runner, "attn_groups", []) for group in some]
+        peak = torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+        return {
+            "runner": f"{type(runner).__module__}.{type(runner).__name__}",
+            "sampler": type(runner.sampler).__name__,
+            "attention": sorted({group.backend.get_name() for group in groups}),
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "dtype": str(config.model_config.dtype),
+            "async_scheduling": config.scheduler_config.async_scheduling,
+            "prefix_caching": config.cache_config.enable_prefix_caching,
+            "compilation": str(config.compilation_config.mode),
+            "graphs": str(config.compilation_config.cudagraph_mode),
+            "speculation": str(config.speculative_config.method) if config.speculative_config else None,
+            "vllm": _version_of_vllm(),
+            "torch": str(torch.__version__),
+            "peak_bytes": peak,
+        }
+
+
+def _version_of_vllm() -> str:
+    import vllm
+
+    return str(vllm.__version__)
+
+
+def _timed(call: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]:
+    def timed(*args: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call(*args)
+        finally:
+            seconds.append(time.perf_counter() - began)
+
+    return timed
+
+
+def _summary(seconds: list[float]) -> dict[str, float]:
+    micro = sorted(each * 1e6 for each in seconds)
+    return {
+        "steps": len(micro),
+        "median_us": round(median(micro), 1),
+        "mean_us": round(fmean(micro), 1),
+        "p99_us": round(micro[int(len(micro) * 0.99)], 1),
+    }
