@@ -13,7 +13,7 @@ from server.observability.record import ABORTED, NO_THINKING, ChoiceRecord
 from server.observability.telemetry import Telemetry
 from server.reasoning.ends import End
 
-RecordOf = Callable[[int], Awaitable[ForcedRecord]]
+RecordOf = Callable[[int], Awaitable[ForcedRecord | None]]
 """By the index of an admitted choice."""
 
 

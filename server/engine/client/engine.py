@@ -25,12 +25,14 @@ from server.budget.running.report import ForcedRecord
 from server.engine.client.accounting import Account, GenerationInfo
 from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
+from server.engine.client.seams import check_seams
 from server.engine.client.segment import Segment
 from server.engine.client.stopping import ServerStoppingError
 from server.engine.client.tracing import ThinkingTraceSpans
 from server.engine.client.worker_calls import LedgerFetcher, ThinkingEnder
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
-from server.engine.worker.processor import PLAN_KEY
+from server.engine.seams import SeamError
+from server.engine.worker.row_registry import PLAN_KEY
 from server.keys.meter import Meter
 from server.observability.record import NO_FAMILY
 from server.observability.telemetry import Telemetry
@@ -60,6 +62,7 @@ class ThinkingLLM(AsyncLLM):
         Raises RuntimeError when a worker cannot enforce budgets, ValueError when the tokenizer has no
         such marks.
         """
+        check_seams(self)
         tokenizer = self.renderer.tokenizer
         self._is_blank = lru_cache(maxsize=4096)(
             lambda token: tokenizer is not None and not tokenizer.decode([token]).strip()
@@ -87,11 +90,13 @@ class ThinkingLLM(AsyncLLM):
         failed = [said for said in await self._ask_workers("s1_install") if said != "installed"]
         if failed:
             raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
+        await self._check_bound()
         self._encode = Encoder(tokenizer)
         self._vocabulary = vocabulary_of(tokenizer)
         self._record_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_records"))
         self._peek_fetcher = LedgerFetcher(partial(self._ask_workers, "s1_peek_records"))
         self._ender = ThinkingEnder(self.engine_core)
+        await self._ender.check()
         self.family = family_tokens(family, tokenizer, self._end_of_turn)
         self._end_of_turn = self.family.end_of_turn
         special = set(tokenizer.all_special_ids)
@@ -100,6 +105,19 @@ class ThinkingLLM(AsyncLLM):
         self._marks_are_special = bool(special.intersection(marks)) or any(
             not tokenizer.decode([mark], skip_special_tokens=True) for mark in marks
         )
+
+    async def _check_bound(self) -> None:
+        """Raises SeamError where vLLM has started its engines some other way than bind_engines knows."""
+        config = self.vllm_config.parallel_config
+        # Ray starts its actors itself, and engines on other machines have no parent here.
+        is_local = "ray" not in (config.distributed_executor_backend, config.data_parallel_backend)
+        if is_local and config.nnodes == 1 and not all(await self._ask_workers("s1_is_bound")):
+            raise SeamError("this release of vLLM starts its engines past EngineCoreProc.run_engine_core")
+
+    @property
+    def runner(self) -> str:
+        """Which of vLLM's model runners it picked: "V1" or "V2"."""
+        return "V2" if self.vllm_config.use_v2_model_runner else "V1"
 
     @property
     def marks(self) -> Marks | None:
@@ -118,6 +136,9 @@ class ThinkingLLM(AsyncLLM):
         if self.is_cut_off:
             raise ServerStoppingError
         call = CALL.get() or Call()
+        for key in sampling_params.extra_args or {}:
+            if key.startswith("s1_"):
+                _refuse(call, f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             return super().generate(prompt, sampling_params, request_id, **kwargs)
         if call.segment is not None:
@@ -173,9 +194,8 @@ class ThinkingLLM(AsyncLLM):
         )
 
     def _plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:
-        for key in params.extra_args or {}:
-            if key.startswith("s1_"):
-                _refuse(call, f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
+        if not call.is_governed:
+            return None
         if self.family is None:
             if call.asked or call.detail:
                 _refuse(
@@ -332,14 +352,21 @@ class ThinkingLLM(AsyncLLM):
 
     async def _record(self, choice: CompletionOutput, generation: Generation) -> None:
         index = choice.index
+        if generation.account.info.is_planned and index not in generation.rows:
+            # Before its first token every sequence is admitted.
+            raise SeamError("this release of vLLM sends requests past AsyncMPClient.add_request_async")
         if choice.finished():
-            generation.finish(choice, await self._record_of(generation, index))
+            record = await self._record_of(generation, index)
+            if record is None and generation.trackers[index].position:
+                raise SeamError("this release of vLLM has run a request past its thinking budget")
+            generation.finish(choice, record or ForcedRecord())
         elif (detail := generation.details.get(index)) is not None:
             if detail.asks_record(choice.token_ids):
-                detail.record = await self._peek_fetcher.take(generation.rows[index])
+                found = await self._peek_fetcher.take(generation.rows[index])
+                detail.record = found or detail.record
             generation.call.progress[generation.first_choice + index] = detail.report()
 
-    async def _record_of(self, generation: Generation, index: int) -> ForcedRecord:
+    async def _record_of(self, generation: Generation, index: int) -> ForcedRecord | None:
         if index not in generation.rows:
             return ForcedRecord()
         if index not in generation.records:  # the workers give it once, and who asks may be cancelled

@@ -15,7 +15,7 @@ from server.engine.client.accounting import Account
 from server.engine.client.call import Call
 from server.engine.client.detail import Detail
 from server.engine.client.detokenizer import AnswerStopDetokenizer
-from server.engine.worker.processor import PLAN_KEY, ROW_KEY
+from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY
 from server.reasoning.ends import End
 
 
@@ -33,7 +33,7 @@ class Generation:
     """What ended its thinking before its time: a control request, or the quota of its key."""
     rows: dict[int, str] = field(default_factory=dict)
     """Empty where no budget holds."""
-    records: dict[int, asyncio.Future[ForcedRecord]] = field(default_factory=dict)
+    records: dict[int, asyncio.Future[ForcedRecord | None]] = field(default_factory=dict)
     """Those that were asked for."""
     trackers: dict[int, ThinkingTracker] = field(default_factory=dict)
     details: dict[int, Detail] = field(default_factory=dict)
