@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
-    is_healthy = asyncio.run(serve(arguments, settings, family, keys, listener))
+    is_healthy = asyncio.run(serve(arguments, settings, family, keys, listener, _announce))
     sys.exit(0 if is_healthy else 1)
 
 

@@ -7,8 +7,6 @@ from importlib.metadata import PackageNotFoundError, version
 def set_engine_environment() -> None:
     """Set them for this process and its children; variables the user has set are kept."""
     defaults = {
-        # The budget sampler is written against the V1 model runner.
-        "VLLM_USE_V2_MODEL_RUNNER": "0",
         "VLLM_NO_USAGE_STATS": "1",
         "VLLM_LOGGING_LEVEL": "WARNING",
     }

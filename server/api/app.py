@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,6 +34,7 @@ from server.api.shutdown import Drain, DrainMiddleware
 from server.api.vllm_logs import hush_logs
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.lifetime import run_engine
+from server.engine.seams import SeamError, require
 from server.keys.key import Key
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
@@ -58,10 +60,15 @@ async def serve(
     family: Family | None,
     keys: Sequence[Key],
     listener: socket.socket,
+    announce: Callable[..., None],
 ) -> bool:
     """Serve until a signal stops the server; without keys, everybody has access.
 
-    Returns whether the engine was still healthy at the end.
+    `announce` prints, by name, what is known only once the engine is up. Returns whether the engine was still
+    healthy at the end.
+
+    Raises:
+        SeamError: This release of vLLM installs its signal handlers later than ours.
     """
     log = RequestLog(settings.log_format, sys.stdout)
     telemetry = Telemetry(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
@@ -69,6 +76,7 @@ async def serve(
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
     scorers = Scorers(settings.scorers)
     async with graders, scorers, run_engine(arguments, family, telemetry) as engine:
+        announce(runner=f"vLLM's {engine.runner} model runner")
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
@@ -95,7 +103,11 @@ async def serve(
         read_cut_calls(app.state)
         hush_logs()
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
+        others = signal.getsignal(signal.SIGTERM)
         await asyncio.sleep(0)  # serve_http installs its signal handlers; ours replace them
+        require(app.state, "server")
+        if signal.getsignal(signal.SIGTERM) is others:
+            raise SeamError("this release of vLLM has not installed its signal handlers yet")
         drain.listen(app.state.server)
         shutdown = await serving
         is_healthy = not engine.errored

@@ -63,7 +63,7 @@ class ThinkingMiddleware:
         if path in PATHS:
             await self._read(path, scope, receive, send, limits)
         else:
-            call = default_call(limits.defaults)
+            call = default_call(path, limits.defaults)
             self._bind(scope, call, limits)
             await self._serve(scope, receive, ResponseCompleter(send, None, path, call), call)
 

@@ -22,6 +22,8 @@ COUNTING_PATHS = frozenset({"/v1/messages/count_tokens"})
 """Read as the request that they count, but nothing is thought."""
 PATHS = CHAT_PATHS | COUNTING_PATHS | {"/v1/completions", "/invocations"}
 CHAT_PATH = "/v1/chat/completions"
+UNGOVERNED_PATHS = frozenset({"/generative_scoring", "/v1/decisions", "/v1/systemone"})
+"""What vLLM answers from the logprobs of one token, which must be the model's own."""
 HIDING_PATHS = frozenset({"/v1/chat/completions", "/v1/responses"})
 """The endpoints on which vLLM reads `include_reasoning`."""
 
@@ -118,8 +120,10 @@ def _call(path: str, body: Mapping[str, Any], read: ReadBudget, defaults: Budget
     )
 
 
-def default_call(defaults: BudgetDefaults) -> Call:
+def default_call(path: str, defaults: BudgetDefaults) -> Call:
     """The call for other endpoints, whose requests may generate but set no budget."""
+    if path in UNGOVERNED_PATHS:
+        return Call(is_governed=False)
     read = read_budget({}, defaults)
     is_set = read.clamped_from is not None or defaults.default != ThinkingBudget()
     return Call(budget=read.budget, asked=is_set)

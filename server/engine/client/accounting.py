@@ -58,7 +58,7 @@ class Account:
         return self._tell_cut(cut, fate) if cut else None
 
     async def _tell_cut(self, cut: Sequence[Choice], fate: str) -> None:
-        records: Sequence[ForcedRecord | BaseException] = [ForcedRecord()] * len(cut)
+        records: Sequence[ForcedRecord | BaseException | None] = [ForcedRecord()] * len(cut)
         try:
             records = await asyncio.gather(*(it.forced_record() for it in cut), return_exceptions=True)
         finally:

@@ -25,6 +25,8 @@ class Call:
     """Whether the client, or the server's default, set any budget."""
     is_clamped: bool = False
     """Whether the server's ceiling cut the client's maximum."""
+    is_governed: bool = True
+    """Whether a plan is made for it: not where a token is asked for that is no text."""
     has_tools: bool = False
     has_beams: bool = False
     """Beam search: many engine requests of one token each, which have no single sequence of thinking."""

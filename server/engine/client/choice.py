@@ -96,7 +96,7 @@ class Choice:
         """Who waits for the record beside telemetry."""
         self._records = records
         self._meter = meter
-        self._asked: asyncio.Future[ForcedRecord] | None = None
+        self._asked: asyncio.Future[ForcedRecord | None] | None = None
 
     def take(self, token: int) -> bool:
         """Take in the next output token: count it, charge its key, time it.
@@ -120,13 +120,13 @@ class Choice:
         if detail is None:
             return None
         if self.row_id is not None and detail.asks_record(tokens):
-            detail.record = await self._records.so_far.take(self.row_id)
+            detail.record = await self._records.so_far.take(self.row_id) or detail.record
         return detail.report()
 
-    async def forced_record(self) -> ForcedRecord:
-        """The forced record of the sequence, which has ended. May be awaited again.
+    async def forced_record(self) -> ForcedRecord | None:
+        """The forced record of the sequence, which has ended; None where no worker knows it.
 
-        It raises what the engine client raises when the engine is dead.
+        It may be awaited again. It raises what the engine client raises when the engine is dead.
         """
         if self.row_id is None:
             return ForcedRecord()

@@ -21,9 +21,11 @@ from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
 from server.engine.client.in_flight import TICKET_KEY, InFlight
 from server.engine.client.planner import Planner
+from server.engine.client.seams import check_seams
 from server.engine.client.stopping import ServerStoppingError
 from server.engine.client.tracing import ThinkingTraceSpans
 from server.engine.client.worker_calls import ForcedRecordFetcher, ForcedRecords, ThinkingEnder
+from server.engine.seams import SeamError
 from server.observability.record import ABORTED
 from server.observability.telemetry import Telemetry
 from server.reasoning.ends import End
@@ -36,7 +38,8 @@ class ThinkingLLM(AsyncLLM):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """As AsyncLLM."""
         super().__init__(*args, **kwargs)
-        self.in_flight = InFlight(ThinkingEnder(self.engine_core))
+        self._ender = ThinkingEnder(self.engine_core)
+        self.in_flight = InFlight(self._ender)
         self._records = ForcedRecords(
             ended=ForcedRecordFetcher(partial(self._ask_workers, "s1_records")),
             so_far=ForcedRecordFetcher(partial(self._ask_workers, "s1_peek_records")),
@@ -52,8 +55,10 @@ class ThinkingLLM(AsyncLLM):
 
         Raises:
             RuntimeError: A worker cannot enforce budgets.
+            SeamError: This release of vLLM lacks a part that the server leans on.
             ValueError: The tokenizer has no token for a mark of the family.
         """
+        check_seams(self)
         tokenizer = self.renderer.tokenizer
         self.planner = Planner(self.model_config, tokenizer, family, keeps_prompts=telemetry.keeps_prompts)
         self.template_efforts = efforts_of(tokenizer, chat_template)
@@ -62,6 +67,8 @@ class ThinkingLLM(AsyncLLM):
             failed = [said for said in await self._ask_workers("s1_install") if said != "installed"]
             if failed:
                 raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
+            await self._check_bound()
+            await self._ender.check()
         self._is_blank = lru_cache(maxsize=4096)(
             lambda token: tokenizer is not None and not tokenizer.decode([token]).strip()
         )
@@ -73,6 +80,23 @@ class ThinkingLLM(AsyncLLM):
         if self.output_processor.tracing_enabled:
             ThinkingTraceSpans(self.output_processor)
         telemetry.serve(self.planner.model, self.planner.family_name)
+
+    async def _check_bound(self) -> None:
+        """Check that the engines end with this process.
+
+        Raises:
+            SeamError: vLLM has started its engines some other way than bind_engines knows.
+        """
+        config = self.vllm_config.parallel_config
+        # Ray starts its actors itself, and engines on other machines have no parent here.
+        is_local = "ray" not in (config.distributed_executor_backend, config.data_parallel_backend)
+        if is_local and config.nnodes == 1 and not all(await self._ask_workers("s1_is_bound")):
+            raise SeamError("this release of vLLM starts its engines past EngineCoreProc.run_engine_core")
+
+    @property
+    def runner(self) -> str:
+        """Which of vLLM's model runners it picked: "V1" or "V2"."""
+        return "V2" if self.vllm_config.use_v2_model_runner else "V1"
 
     @property
     def family(self) -> FamilyTokens | None:
@@ -91,6 +115,7 @@ class ThinkingLLM(AsyncLLM):
         if self._is_cut_off:
             raise ServerStoppingError
         call, planner = CALL.get() or Call(), self.planner
+        planner.check_names(sampling_params, call)
         call.has_engine = call.has_engine or self.errored
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             call.has_engine = call.has_output = True

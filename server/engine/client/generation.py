@@ -8,13 +8,15 @@ from vllm.outputs import RequestOutput
 from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.output_processor import RequestState
 
+from server.budget.running.report import ForcedRecord
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.accounting import Account
 from server.engine.client.call import Call
 from server.engine.client.choice import Choice
 from server.engine.client.detokenizer import AnswerStopDetokenizer
 from server.engine.client.worker_calls import ForcedRecords
-from server.engine.worker.processor import PLAN_KEY, ROW_KEY
+from server.engine.seams import SeamError
+from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY
 from server.observability.clock import ChoiceClock
 from server.reasoning.ends import End
 
@@ -66,12 +68,17 @@ class Generation:
         """Report on the choices of one output, in the call where a budget holds.
 
         It raises what the engine client raises when the engine is dead.
+
+        Raises:
+            SeamError: This release of vLLM has run a choice past `admit`, or past its budget.
         """
         segment = self.call.segment
         if segment is not None:
             segment.cached_tokens = output.num_cached_tokens or 0
         for completion in output.outputs:
-            choice = self.choices[completion.index]
+            choice = self.choices.get(completion.index)
+            if choice is None:  # every sequence is admitted before its first token
+                raise SeamError("this release of vLLM sends requests past AsyncMPClient.add_request_async")
             place = self.first_choice + choice.index
             if not completion.finished():
                 report = await choice.report_so_far(completion.token_ids)
@@ -79,6 +86,9 @@ class Generation:
                     self.call.progress[place] = report
                 continue
             record = await choice.forced_record()
+            if record is None and choice.tracker.position:
+                raise SeamError("this release of vLLM has run a request past its thinking budget")
+            record = record or ForcedRecord()
             report = choice.finish(completion.finish_reason, record)
             if segment is not None:
                 segment.finish(completion, record)

@@ -20,7 +20,7 @@ from server.engine.client.call import Call
 from server.engine.client.resumption import resume
 from server.engine.client.segment import Segment
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
-from server.engine.worker.processor import PLAN_KEY
+from server.engine.worker.row_registry import PLAN_KEY
 from server.observability.record import NO_FAMILY
 from server.reasoning.families import Family
 from server.scaling.marks import Marks
@@ -86,11 +86,17 @@ class Planner:
             return None
         return Marks(self.family, self._encode, partial(self._tokenizer.decode, skip_special_tokens=False))
 
-    def plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:
-        """The plan of one prompt; None where no budget can hold, and none was asked for."""
+    @staticmethod
+    def check_names(params: SamplingParams, call: Call) -> None:
+        """Refuse a client's extra argument with a name of the server's own."""
         for key in params.extra_args or {}:
             if key.startswith("s1_"):
                 refuse(call, f"vllm_xargs.{key}", "names that begin with s1_ are the server's own")
+
+    def plan(self, prompt: Any, params: SamplingParams, call: Call) -> Plan | None:
+        """The plan of one prompt; None where no budget can hold, and none was asked for."""
+        if not call.is_governed:
+            return None
         if self.family is None:
             if call.asked or call.detail:
                 message = "this model has no known thinking marks: start the server with --family"

@@ -16,8 +16,12 @@ from server.budget.budget import NEVER
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.budget.running.tracker import ThinkingTracker
+from server.engine.seams import SeamError
 from server.engine.worker.extension import WireRecord
 from server.reasoning.ends import End
+
+ANSWER_WITHIN_S = 60.0
+"""How long an engine has for its first answer, at start."""
 
 Fetch = Callable[[list[str]], Awaitable[list[dict[str, WireRecord]]]]
 """Row ids to what each worker knows of them."""
@@ -31,17 +35,17 @@ class ForcedRecordFetcher:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        self._waiting: dict[str, asyncio.Future[ForcedRecord]] = {}
+        self._waiting: dict[str, asyncio.Future[ForcedRecord | None]] = {}
         self._task: asyncio.Task[None] | None = None
 
-    async def take(self, row_id: str) -> ForcedRecord:
-        """The forced record of a row; an empty one where no worker knows the row.
+    async def take(self, row_id: str) -> ForcedRecord | None:
+        """The forced record of a row; None where no worker knows the row.
 
         It raises what the engine client raises when the engine is dead.
         """
         return await asyncio.shield(self._ask(row_id))
 
-    def _ask(self, row_id: str) -> asyncio.Future[ForcedRecord]:
+    def _ask(self, row_id: str) -> asyncio.Future[ForcedRecord | None]:
         future = self._waiting.get(row_id)
         if future is None:
             future = self._waiting[row_id] = asyncio.get_running_loop().create_future()
@@ -60,7 +64,7 @@ class ForcedRecordFetcher:
                 continue
             known = {row_id: wire for answer in answers for row_id, wire in answer.items()}
             for row_id, future in asked.items():
-                future.set_result(_read(known[row_id]) if row_id in known else ForcedRecord())
+                future.set_result(_read(known[row_id]) if row_id in known else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,21 @@ class ThinkingEnder:
 
     def __init__(self, core: Any) -> None:
         self._core = core
+
+    async def check(self) -> None:
+        """Ask each engine to end nothing, once, at start.
+
+        Raises:
+            SeamError: Calls and answers travel otherwise in this release of vLLM.
+        """
+        for engine in self._core.core_engines:
+            heard: list[Positions] = []
+            try:
+                await asyncio.wait_for(self._ask(engine, [], heard.append), ANSWER_WITHIN_S)
+            except TimeoutError:
+                heard.clear()
+            if not heard:
+                raise SeamError("this release of vLLM does not set AsyncMPClient.utility_results")
 
     async def end(self, trackers: Mapping[str, ThinkingTracker], why: End) -> None:
         """Close the thinking of these rows at the next token that is sampled.

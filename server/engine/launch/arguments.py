@@ -4,7 +4,10 @@ import argparse
 from argparse import Namespace
 from collections.abc import Sequence
 
-from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+try:
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
+except ModuleNotFoundError:  # since vLLM 0.33
+    from vllm.entrypoints.common.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
@@ -12,9 +15,19 @@ from server.budget.parsing.model_suffix import SUFFIX
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import Family
 
-PROCESSOR = "server.engine.worker.processor:BudgetProcessor"
 EXTENSION = "server.engine.worker.extension.BudgetWorkerExtension"
 PARSER_MODULE = "server.engine.reasoning_parser"
+CONFLICTS = {
+    "--worker-extension-cls": "thinking budgets use it themselves",
+    "--speculative-config": "thinking budgets do not hold under speculative decoding yet",
+    "--enable-elastic-ep": "an engine that joins later would know no thinking budget",
+    "--enable-batch-sharded-sampling": "thinking budgets want each worker to sample the whole batch",
+    "--enable-trace-replay": "a replayed token cannot be replaced by a thinking budget's",
+    "--return-sampling-mask": "a forced token is in no sampling mask",
+    "--reasoning-effort-map": "--effort-tokens says what an effort means here, and thinks that long",
+    "--watermark-config": "a forced token has no watermark",
+}
+"""What cannot be combined with thinking budgets, and why."""
 SHUTDOWN_TIMEOUT_S = 20
 """The time that orchestrators wait before they kill (30 s), less the time of the shutdown itself."""
 
@@ -36,17 +49,10 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
     Raises:
         ValueError: The user's flags exclude budgets; it names the flag.
     """
-    if given.worker_extension_cls:
-        raise ValueError(
-            "--worker-extension-cls: thinking budgets use it themselves (--family none switches them off)"
-        )
-    if given.speculative_config:
-        raise ValueError(
-            "--speculative-config: vLLM cannot combine speculative decoding with a logits processor, which"
-            " thinking budgets are (--family none switches them off)"
-        )
+    for flag, why in CONFLICTS.items():
+        if getattr(given, flag[2:].replace("-", "_"), None):
+            raise ValueError(f"{flag}: {why} (--family none switches thinking budgets off)")
     flags = ["--worker-extension-cls", EXTENSION]
-    flags += ["--logits-processors", *(str(each) for each in given.logits_processors or ()), PROCESSOR]
     if not given.reasoning_parser:
         parser = family.vllm_parser or parser_name(family)
         flags += ["--reasoning-parser", parser, "--reasoning-parser-plugin", PARSER_MODULE]

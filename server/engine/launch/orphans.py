@@ -15,6 +15,8 @@ from vllm.v1.engine.coordinator import DPCoordinatorProc
 from vllm.v1.engine.core import EngineCoreProc
 
 LOOK_EVERY_S = 1.0
+BOUND = "_S1_ENGINE_IS_BOUND"
+"""In the environment of an engine that ends with this process, and of its workers."""
 _run_engine_core = EngineCoreProc.run_engine_core
 _run_coordinator = DPCoordinatorProc.run_coordinator
 
@@ -41,6 +43,7 @@ def run_coordinator(*args: Any, **kwargs: Any) -> None:
 
 
 def _bind_this_process() -> None:
+    os.environ[BOUND] = "1"
     threading.Thread(target=_die_with_parent, name="s1_orphan", daemon=True).start()
 
 

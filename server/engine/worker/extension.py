@@ -1,12 +1,12 @@
 """What the server asks of each engine worker over vLLM's collective_rpc: to be set up, to end a row's
 thinking, and the forced record."""
 
+import os
 from typing import Any
 
 from server.budget.running.report import ForcedRecord
-from server.engine.worker.budget_sampler import BudgetSampler
-from server.engine.worker.cpu_generators import take_back_discarded_draws
-from server.engine.worker.processor import BudgetProcessor
+from server.engine.launch.orphans import BOUND
+from server.engine.worker.row_registry import RowRegistry
 
 WireRecord = tuple[dict[int, str], list[int], str | None]
 
@@ -15,40 +15,40 @@ class BudgetWorkerExtension:
     """Mixed into vLLM's worker (`worker_extension_cls`); the names must not collide with the worker's."""
 
     model_runner: Any
+    use_v2_model_runner: bool
+    _s1_rows: RowRegistry | None
 
     def s1_install(self) -> str:
-        """Put the budget's sampler in. Returns what was done, for the start-up check."""
-        runner = self.model_runner
-        if self._s1_processor() is None:
-            return f"{type(runner).__name__} has no BudgetProcessor"
-        if not isinstance(runner.sampler, BudgetSampler):
-            runner.sampler = BudgetSampler(
-                logprobs_mode=runner.sampler.logprobs_mode, use_fp64_gumbel=runner.sampler.use_fp64_gumbel
-            )
-            take_back_discarded_draws(runner)
+        """Put budgets into the model runner. Returns what was done, for the start-up check."""
+        # Each adapter loads the modules of its own runner only.
+        if self.use_v2_model_runner:
+            from server.engine.worker.v2_runner import install
+        else:
+            from server.engine.worker.v1_runner import install
+        try:
+            self._s1_rows = install(self.model_runner)
+        except RuntimeError as error:
+            return f"{type(self.model_runner).__name__}: {error}"
         return "installed"
+
+    def s1_is_bound(self) -> bool:
+        """Whether this worker's engine ends with the server."""
+        return BOUND in os.environ
 
     def s1_end_thinking(self, row_ids: list[str]) -> dict[str, int]:
         """Close these rows' thinking at the next token that is sampled; its output position, by row."""
-        processor = self._s1_processor()
-        return {row_id: processor.end_thinking(row_id) for row_id in row_ids} if processor else {}
+        rows = self._s1_rows
+        return {row_id: rows.end_thinking(row_id) for row_id in row_ids} if rows else {}
 
     def s1_records(self, row_ids: list[str]) -> dict[str, WireRecord]:
         """The forced records of ended requests that this worker sampled; each is given once."""
-        processor = self._s1_processor()
-        return _wire({row_id: processor.take_record(row_id) for row_id in row_ids} if processor else {})
+        rows = self._s1_rows
+        return _wire({row_id: rows.take_record(row_id) for row_id in row_ids} if rows else {})
 
     def s1_peek_records(self, row_ids: list[str]) -> dict[str, WireRecord]:
         """The forced records so far of requests that this worker samples."""
-        processor = self._s1_processor()
-        return _wire({row_id: processor.peek_record(row_id) for row_id in row_ids} if processor else {})
-
-    def _s1_processor(self) -> BudgetProcessor | None:
-        batch = getattr(self.model_runner, "input_batch", None)
-        for processor in batch.logitsprocs.all if batch is not None else ():
-            if isinstance(processor, BudgetProcessor):
-                return processor
-        return None
+        rows = self._s1_rows
+        return _wire({row_id: rows.peek_record(row_id) for row_id in row_ids} if rows else {})
 
 
 def _wire(found: dict[str, ForcedRecord | None]) -> dict[str, WireRecord]:

@@ -10,8 +10,8 @@ import torch
 
 from server.engine.worker.extension import BudgetWorkerExtension
 
-TIMED = ("update_state", "apply", "commit")
-"""Of the processor: as the batch changes, before sampling, after it."""
+TIMED = ("seat", "prepare", "commit")
+"""Of the enforcer: as the batch changes, before sampling, after it."""
 
 
 class TimedExtension(BudgetWorkerExtension):
@@ -22,9 +22,10 @@ class TimedExtension(BudgetWorkerExtension):
     def s1_time_steps(self) -> None:
         """From now on each step's work is timed: on the host, what is launched on the device not included."""
         self._s1_times = defaultdict(list)
-        processor = self._s1_processor()
+        sampler = self.model_runner.sampler
+        enforcer = sampler.budgets.enforcer if self.use_v2_model_runner else sampler.enforcer
         for name in TIMED:
-            setattr(processor, name, _timed(getattr(processor, name), self._s1_times[name]))
+            setattr(enforcer, name, _timed(getattr(enforcer, name), self._s1_times[name]))
 
     def s1_step_times(self) -> dict[str, dict[str, float]]:
         """Microseconds a step since the last time this was asked, by what was done."""

@@ -10,7 +10,7 @@ from vllm.sampling_params import SamplingParams
 from server.budget.plan import UNGOVERNED, Plan
 from server.budget.steering import Steering
 from server.engine.client.call import Call
-from server.engine.worker.processor import PLAN_KEY, ROW_KEY
+from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY
 from tests.server.budget.plans import END, STOP, plan
 from tests.server.engine.client.running import Case
 

@@ -16,7 +16,7 @@ from server.budget.running.step import Step
 from server.engine.client.call import Call
 from server.engine.client.planner import Planner
 from server.engine.client.segment import Segment
-from server.engine.worker.processor import PLAN_KEY
+from server.engine.worker.row_registry import PLAN_KEY
 from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH
 

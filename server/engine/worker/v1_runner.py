@@ -1,0 +1,106 @@
+"""The adapter to vLLM's V1 model runner: a logits processor that follows the batch's rows, and the sampler,
+the one point where a sampled token can be replaced before its logprob is gathered and before anyone sees it.
+"""
+
+from typing import Any
+
+import torch
+from vllm.v1.outputs import SamplerOutput
+from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
+from vllm.v1.sample.metadata import SamplingMetadata
+from vllm.v1.sample.sampler import Sampler
+
+from server.engine.seams import SeamError, require
+from server.engine.worker.cpu_generators import take_back_discarded_draws
+from server.engine.worker.enforcer import Enforcer
+from server.engine.worker.row import BatchRow
+from server.engine.worker.row_registry import RowRegistry
+
+
+class BudgetProcessor(LogitsProcessor):
+    """Maps batch index to row, through adds, moves and removals."""
+
+    def __init__(self, runner: Any) -> None:
+        self.enforcer = Enforcer(runner.device)
+        self.registry = RowRegistry(self.enforcer.settle)
+        self._runner = runner
+        self._rows: dict[int, BatchRow] = {}
+
+    def is_argmax_invariant(self) -> bool:
+        """It forbids and forces tokens, greedy sampling included."""
+        return False
+
+    def update_state(self, batch_update: BatchUpdate | None) -> None:
+        """Follow the batch's rows: removed, added, moved, in this order (vLLM's contract)."""
+        if batch_update is None:
+            return
+        self.enforcer.settle()
+        rows = self._rows
+        for index in batch_update.removed:
+            if (left := rows.pop(index, None)) is not None:
+                left.leave()
+        for index, params, _, output in batch_update.added:
+            row = self.registry.admit(params, output)
+            if row is None:
+                rows.pop(index, None)
+            else:
+                rows[index] = row
+        for source, target, direction in batch_update.moved:
+            moved, replaced = rows.pop(source, None), rows.pop(target, None)
+            if moved is not None:
+                rows[target] = moved
+            if replaced is not None and direction is MoveDirectionality.SWAP:
+                rows[source] = replaced
+        self._check_outputs()
+        self.enforcer.seat(rows)
+
+    def _check_outputs(self) -> None:
+        """The lists that the rows follow are the runner's own, which grow; copies would freeze the rows."""
+        outputs = self._runner.input_batch.req_output_token_ids
+        if any(row.output is not outputs[index] for index, row in self._rows.items()):
+            raise SeamError("this release of vLLM shares no InputBatch.req_output_token_ids")
+
+    def apply(self, logits: torch.Tensor) -> torch.Tensor:
+        """Before sampling. [rows, vocab]"""
+        return self.enforcer.prepare(logits)
+
+
+class BudgetSampler(Sampler):
+    """vLLM's sampler, with the budget's word after it."""
+
+    enforcer: Enforcer
+
+    def sample(
+        self, logits: torch.Tensor, sampling_metadata: SamplingMetadata, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """[rows, vocab] -> the token of each row [rows], and the base class's logprobs."""
+        sampled, logprobs = super().sample(logits, sampling_metadata, *args, **kwargs)
+        return self.enforcer.commit(sampled), logprobs
+
+    def forward(self, *args: Any, **kwargs: Any) -> SamplerOutput:
+        """As the base class, which has a way past `sample` on some devices."""
+        output = super().forward(*args, **kwargs)
+        self.enforcer.check_committed()
+        return output
+
+
+def install(runner: Any) -> RowRegistry:
+    """Put budgets into a V1 model runner that is up. Raises RuntimeError where they cannot be enforced.
+
+    Not by `--logits-processors`, which wants another class on each runner, and none with speculation.
+    """
+    require(runner, "sampler", "input_batch", "discard_request_mask", "_sample", "_bookkeeping_sync")
+    sampler, batch = runner.sampler, runner.input_batch
+    require(batch, "logitsprocs", "logitsprocs_need_output_token_ids", "req_output_token_ids", "generators")
+    require(batch.logitsprocs, "non_argmax_invariant")
+    require(Sampler, "sample", "forward")
+    if type(sampler) is not Sampler:
+        raise RuntimeError(f"its sampler is a {type(sampler).__name__}")
+    processor = BudgetProcessor(runner)
+    batch.logitsprocs.non_argmax_invariant.append(processor)
+    batch.logitsprocs_need_output_token_ids = True  # under async scheduling the lists are not filled else
+    # The class alone: whatever the sampler was made with stays.
+    sampler.__class__ = BudgetSampler
+    sampler.enforcer = processor.enforcer
+    take_back_discarded_draws(runner)
+    return processor.registry

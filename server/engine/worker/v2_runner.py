@@ -1,0 +1,124 @@
+"""The adapter to vLLM's V2 model runner: a logits processor that knows which row has which slot, and the
+sampler. Tokens stay on the device there: each step's are read back before the next step's are sampled.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from vllm.sampling_params import SamplingParams
+from vllm.v1.worker.gpu.input_batch import InputBatch
+from vllm.v1.worker.gpu.sample.logits_processor.interface import LogitsContext, LogitsProcessor
+from vllm.v1.worker.gpu.sample.output import SamplerOutput
+from vllm.v1.worker.gpu.sample.sampler import Sampler
+
+from server.engine.seams import require
+from server.engine.worker.enforcer import Enforcer
+from server.engine.worker.readback import Readback
+from server.engine.worker.row import BatchRow
+from server.engine.worker.row_registry import RowRegistry
+
+
+class BudgetSlots(LogitsProcessor):
+    """Maps slot to row. `req_states`: the runner's lengths, by slot."""
+
+    def __init__(self, req_states: Any) -> None:
+        self.enforcer = Enforcer(req_states.device)
+        self.registry = RowRegistry(self.settle)
+        self._req_states = req_states
+        self._slots: dict[int, BatchRow] = {}
+        self._seated: dict[int, BatchRow] = {}
+        self._sampled: tuple[Readback, list[tuple[int, BatchRow]]] | None = None
+
+    def add_request(self, req_idx: int, sampling_params: SamplingParams) -> bool:
+        """A request gets a slot: for the first time, or after a preemption, with its output in the prompt."""
+        self.settle()
+        came = int(self._req_states.prefill_len.np[req_idx] - self._req_states.prompt_len.np[req_idx])
+        known = self.registry.known(sampling_params)
+        output = known.output if known is not None else []
+        del output[came:]  # sampled, and discarded with the preemption
+        row = self.registry.admit(sampling_params, output)
+        if row is None:
+            self._slots.pop(req_idx, None)
+            return False
+        if len(output) != came:
+            raise RuntimeError(f"a request comes back with {came} tokens, of which {len(output)} are known")
+        self._slots[req_idx] = row
+        return True
+
+    def apply(self, logits: torch.Tensor, ctx: LogitsContext) -> torch.Tensor:
+        """Before sampling. [rows, vocab]"""
+        self.settle()
+        rows = self.rows_of(ctx.idx_mapping_np.tolist())
+        if rows != self._seated:  # by identity: the order of a batch changes seldom
+            self._seated = rows
+            self.enforcer.seat(rows)
+        return self.enforcer.prepare(logits)
+
+    def rows_of(self, slots: Sequence[int]) -> dict[int, BatchRow]:
+        """Batch index to row, of those that have a plan."""
+        return {index: self._slots[slot] for index, slot in enumerate(slots) if slot in self._slots}
+
+    def sampled(self, output: SamplerOutput, slots: Sequence[int]) -> None:
+        """After sampling: these are the step's tokens, of the requests in these slots."""
+        if rows := self.rows_of(slots):
+            self.enforcer.check_committed()
+            # num_sampled is 0 where a prefill has only got a chunk further.
+            self._sampled = (Readback(output.sampled_token_ids, output.num_sampled), list(rows.items()))
+
+    def settle(self) -> None:
+        """Tell the rows what came in the last step."""
+        if self._sampled is not None:
+            (tokens, counts), rows = (each.tolist() for each in self._sampled[0].tensors()), self._sampled[1]
+            self._sampled = None
+            for index, row in rows:
+                row.output += tokens[index][: counts[index]]
+        self.enforcer.settle()
+
+
+class BudgetSampler(Sampler):
+    """vLLM's sampler, with the budget's word after it, before the tokens' logprobs are gathered."""
+
+    budgets: BudgetSlots
+
+    def sample(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """[rows, vocab] -> the token of each row [rows], and the logits that it was sampled from."""
+        sampled, processed_logits = super().sample(*args, **kwargs)
+        return self.budgets.enforcer.commit(sampled), processed_logits
+
+    def __call__(self, logits: torch.Tensor, input_batch: InputBatch) -> SamplerOutput:
+        """As the base class; the rows are told what came."""
+        output = super().__call__(logits, input_batch)
+        self.budgets.sampled(output, input_batch.idx_mapping_np.tolist())
+        return output
+
+
+def install(runner: Any) -> RowRegistry | None:
+    """Put budgets into a V2 model runner that is up; None on a stage of a pipeline that samples nothing.
+
+    Raises RuntimeError where they cannot be enforced.
+    """
+    require(runner, "sampler", "req_states", "batch_sharder")
+    require(runner.req_states, "device", "prefill_len", "prompt_len")
+    sampler = runner.sampler
+    if sampler is None:
+        return None
+    require(sampler, "logits_processors", "penalties_state", "trace_replay_state", "return_sampling_mask")
+    require(sampler, "sample", "needs_logits_processing")
+    if type(sampler) is not Sampler:
+        raise RuntimeError(f"its sampler is a {type(sampler).__name__} (watermarks, diffusion)")
+    unsupported = {
+        "batch-sharded sampling": runner.batch_sharder is not None,
+        "trace replay": sampler.trace_replay_state is not None,
+        "sampling masks": sampler.return_sampling_mask,
+    }
+    for name, is_on in unsupported.items():
+        if is_on:
+            raise RuntimeError(f"{name} is on")
+    budgets = BudgetSlots(runner.req_states)
+    # Before penalties, where the V1 runner has custom processors, too: what is likely, the model itself says.
+    processors = sampler.logits_processors
+    processors.insert(processors.index(sampler.penalties_state), budgets)
+    sampler.__class__ = BudgetSampler
+    sampler.budgets = budgets
+    return budgets.registry

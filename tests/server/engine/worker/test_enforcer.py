@@ -1,0 +1,166 @@
+"""Enforcement under random batch histories, on both runners: each request gets what it would get alone."""
+
+import sys
+from random import Random
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vllm.sampling_params import SamplingParams
+from vllm.v1.sample.logits_processor.interface import BatchUpdate
+
+from server.budget.plan import Opening, Plan
+from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.tracker import ThinkingTracker
+from server.budget.steering import Steering
+from server.engine.seams import SeamError
+from server.engine.worker.v1_runner import BudgetProcessor
+from server.reasoning.ends import End
+from tests.server.budget.driving import drive
+from tests.server.budget.obvious import obvious
+from tests.server.budget.plans import ANY_PLAN, END, VOCABULARY, plan
+from tests.server.engine.worker.batches import (
+    ON_ITS_WAY,
+    Engine,
+    Request,
+    V1Engine,
+    V2Engine,
+    model,
+    runner_of,
+)
+
+RUNNERS = pytest.mark.parametrize("runner", [V1Engine, V2Engine])
+
+
+class Adapter(BudgetProcessor):
+    """V1's, in a runner that has nothing else."""
+
+    def __init__(self) -> None:
+        super().__init__(runner_of([]))
+        self.outputs: list[list[int]] = self._runner.input_batch.req_output_token_ids
+
+    def add(self, params: SamplingParams, output: list[int]) -> None:
+        """One more request in the batch."""
+        self.outputs.append(output)
+        at = len(self.outputs) - 1
+        self.update_state(BatchUpdate(at + 1, [], [(at, params, None, output)], []))
+
+
+@RUNNERS
+@settings(max_examples=400, deadline=None)
+@given(
+    st.lists(st.one_of(ANY_PLAN, st.none()), min_size=1, max_size=9), st.integers(0, 1 << 30), st.booleans()
+)
+def test_every_request_gets_what_it_gets_alone(
+    runner: type[Engine], the_plans: list[Plan | None], seed: int, asynchronous: bool
+) -> None:
+    chance = Random(seed)
+    requests = [Request(number, each, chance.randrange(3)) for number, each in enumerate(the_plans)]
+    engine = runner(requests, chance, asynchronous)
+    engine.run()
+    for request in requests:
+        if request.plan is not None:
+            sample, is_likely = model(request.number, request.plan)
+            alone = obvious(request.plan, sample, request.requested_at, is_likely)
+            assert request.true_output == alone
+            _check_ledger(request, engine)
+
+
+def _check_ledger(request: Request, engine: Engine) -> None:
+    """Forced positions are the forced record's, whether it is asked for before or after the row has left."""
+    assert request.plan is not None
+    record = engine.records.get(request.number) or engine.registry.take_record(str(request.number))
+    assert record is not None
+    assert all(at < len(request.true_output) for at in record.forced)
+    sample, is_likely = model(request.number, request.plan)
+    _, controller = drive(request.plan, sample, request.requested_at, is_likely)
+    expected = ForcedRecord(controller.forced, tuple(controller.waits_at), controller.end)
+    assert (record.forced, record.waits_at) == (expected.forced, expected.waits_at)
+    for number, came, so_far in engine.peeked:
+        if number == request.number:
+            assert so_far.forced == {at: kind for at, kind in record.forced.items() if at < came}
+            assert so_far.waits_at == tuple(at for at in record.waits_at if at < came)
+    tracker = ThinkingTracker(request.plan)
+    tracker.requested_at = request.requested_at
+    for token in request.true_output:
+        tracker.feed(token)
+    assert len(record.waits_at) <= tracker.tokens
+    # A last token still on its way may have opened thinking: of the end it is the report that must be right.
+    assert ThinkingReport.of(tracker, record) == ThinkingReport.of(tracker, expected)
+    if tracker.end not in (None, End.NATURAL, End.STEPS):  # of these the forced record knows better
+        assert record.end is tracker.end
+
+
+def test_sampler_that_does_not_commit_is_noticed() -> None:
+    adapter = Adapter()
+    request = Request(0, plan(max_tokens=1), 0)
+    adapter.add(request.params, request.shared)
+    adapter.apply(torch.zeros(1, VOCABULARY))
+    with pytest.raises(RuntimeError, match="not enforced"):
+        adapter.enforcer.check_committed()
+    with pytest.raises(RuntimeError, match="not enforced"):
+        adapter.apply(torch.zeros(1, VOCABULARY))
+
+
+def test_output_list_that_the_runner_does_not_share_is_noticed() -> None:
+    adapter = Adapter()
+    request = Request(0, plan(), 0)
+    adapter.outputs.append(list(request.shared))
+    with pytest.raises(SeamError, match=r"InputBatch\.req_output_token_ids"):
+        adapter.update_state(BatchUpdate(1, [], [(0, request.params, None, request.shared)], []))
+
+
+def test_rows_without_a_plan_are_left_as_sampled() -> None:
+    adapter = Adapter()
+    governed = Request(0, plan(max_tokens=0), 0)
+    free = Request(1, None, 0)
+    adapter.add(governed.params, [])
+    adapter.add(free.params, [])
+    logits = torch.zeros(2, VOCABULARY)
+    assert torch.equal(adapter.apply(logits)[1], torch.zeros(VOCABULARY))
+    assert adapter.enforcer.commit(torch.tensor([5, 5])).tolist() == [END, 5]
+
+
+def test_delimiter_sampled_behind_its_first_token_stays_where_a_step_would_be_forced() -> None:
+    adapter = Adapter()
+    steering = Steering(max_steps=2, step_marks=((END, 14, 1),))
+    counting = plan(
+        opening=Opening.FORCE, start=(END, 14, 2), end=(END, 5), end_is_distinct=False, steering=steering
+    )
+    for number in range(2):
+        adapter.add(Request(number, counting, 0).params, [END, 14, 2, 3, END])
+    adapter.apply(torch.zeros(2, VOCABULARY))
+    assert adapter.enforcer.commit(torch.tensor([5, 4])).tolist() == [5, 14]
+
+
+def test_output_of_a_row_that_left_is_let_go() -> None:
+    adapter = Adapter()
+    request = Request(0, plan(), 0)
+    adapter.add(request.params, request.shared)
+    holders = sys.getrefcount(request.shared)
+    adapter.outputs.clear()
+    adapter.update_state(BatchUpdate(0, [0], [], []))
+    left = sys.getrefcount(request.shared)
+    assert left < holders
+
+
+def test_thinking_is_ended_at_the_very_next_token() -> None:
+    adapter = Adapter()
+    running, waiting = Request(0, plan(), 0), Request(1, plan(), 0)
+    adapter.add(running.params, running.shared)
+    running.shared += [1, 2, ON_ITS_WAY]
+    assert adapter.registry.end_thinking("0") == 3
+    assert adapter.registry.end_thinking("1") == 0
+    running.shared[-1] = 3
+    adapter.add(waiting.params, waiting.shared)
+    adapter.apply(torch.zeros(2, VOCABULARY))
+    assert adapter.enforcer.commit(torch.tensor([5, 5])).tolist() == [END, END]
+
+
+def test_ledger_is_given_once_and_unknown_rows_have_none() -> None:
+    adapter = Adapter()
+    request = Request(7, plan(max_tokens=0), 0)
+    adapter.add(request.params, request.shared)
+    assert adapter.registry.take_record("7") is not None
+    assert adapter.registry.take_record("7") is None
