@@ -34,6 +34,7 @@ from training.sft import config_of, rows_of, trainer_of
 WARM_UP = 2
 """Steps that do not count."""
 QWEN25_15B = {
+    "vocab_size": 151936,
     "hidden_size": 1536,
     "intermediate_size": 8960,
     "num_hidden_layers": 28,
@@ -41,6 +42,7 @@ QWEN25_15B = {
     "num_key_value_heads": 2,
 }
 REDUCED = {
+    "vocab_size": 2048,
     "hidden_size": 64,
     "intermediate_size": 128,
     "num_hidden_layers": 2,
@@ -69,7 +71,7 @@ SIZES = {
 def make_model(folder: Path, is_reduced: bool) -> None:
     """Random weights in bfloat16, made on the device if there is one."""
     shape = {**QWEN25_15B, **(REDUCED if is_reduced else {})}
-    config = Qwen2Config(vocab_size=151936, tie_word_embeddings=True, rope_theta=1e6, **shape)
+    config = Qwen2Config(tie_word_embeddings=True, rope_theta=1e6, **shape)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
     model.save_pretrained(folder)
