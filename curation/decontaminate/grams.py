@@ -53,18 +53,18 @@ def numbers_of(tokens: Iterable[str], count: int) -> Numbers:
 
 
 def grams_of(texts: Sequence[Sequence[str]], n: int) -> tuple[Numbers, Places, Places]:
-    """All n-grams of tokenised texts: (number, index of the text, index of the first word) for each."""
+    """All n-grams of tokenised texts: number, index of the text, index of the first word, each [grams]."""
     return grams_from(*numbered(texts), n)
 
 
 def numbered(texts: Sequence[Sequence[str]]) -> tuple[Numbers, Places]:
-    """A number for each word of all texts, and each text's count of words."""
+    """A number for each word of all texts, shape [words], and each text's count of words, shape [texts]."""
     lengths = np.fromiter((len(tokens) for tokens in texts), dtype=np.int64, count=len(texts))
     return numbers_of(chain.from_iterable(texts), int(lengths.sum())), lengths
 
 
 def grams_from(flat: Numbers, lengths: Places, n: int) -> tuple[Numbers, Places, Places]:
-    """The same as `grams_of`, from words that are numbered already."""
+    """The same as `grams_of`, each [grams], from words that are numbered already: [words] and [texts]."""
     counts = np.maximum(lengths - n + 1, 0)
     which = np.repeat(np.arange(len(lengths), dtype=np.int64), counts)
     starts, first = np.cumsum(lengths) - lengths, np.cumsum(counts) - counts

@@ -17,7 +17,7 @@ class Readback:
             self._arrived.record()
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """The copies, once they have arrived."""
+        """The copies, each in the shape it was given [as given], once they have arrived."""
         if self._arrived is not None:
             self._arrived.synchronize()
         return self._copies
