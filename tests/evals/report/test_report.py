@@ -280,7 +280,7 @@ def test_trimmed_results_give_the_same_report(out: Path, tmp_path: Path) -> None
         for r in read_runs(tmp_path / "kept")
         for row in r.rows
     )
-    with pytest.raises(TrimError, match="is there already"):
+    with pytest.raises(TrimError, match="already exists"):
         trim(out, tmp_path / "kept")
 
 

@@ -172,7 +172,7 @@ def test_turn_that_ends_inside_the_last_step_is_the_models_end() -> None:
     for token in out:
         tracker.feed(token)
     assert out == [END, 14, 1, 1, END, 5, 4, STOP]
-    assert ThinkingReport.of(tracker, ForcedRecord(end=controller.end)).end == "natural"
+    assert ThinkingReport.of(tracker, ForcedRecord(end=controller.end)).end == "end_of_sequence"
 
 
 def test_maximum_holds_inside_a_steps_mark() -> None:
