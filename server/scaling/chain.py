@@ -38,12 +38,16 @@ class ChainBuilder:
 
     def __init__(self, source: SampleSource) -> None:
         self._source = source
-        budget = source.budget
+        budget, limit = source.budget, source.max_completion_tokens
         self._max_tokens = UNLIMITED if budget.max_tokens is None else budget.max_tokens
         closing = len(source.marks.closed((), budget))
+        if budget.end_message is None and limit is not None and closing >= limit:
+            # As in one piece: no cue where no token of an answer would fit after it.
+            budget = replace(budget, end_message="")
+            closing = len(source.marks.closed((), budget))
+        self._end_message = budget.end_message
         reserve = budget.answer_reserve_tokens
         if reserve is None:
-            limit = source.max_completion_tokens
             reserve = DEFAULT_ANSWER_RESERVE_TOKENS
             reserve = reserve if limit is None else min(reserve, max(0, limit - closing) // 2)
         self.reserve = reserve + closing
@@ -164,7 +168,7 @@ class ChainBuilder:
         own = self._source.budget
         reserve = None if chain.tokens else own.answer_reserve_tokens
         return ThinkingBudget(
-            suppress=own.suppress, end_message=own.end_message, answer_reserve_tokens=reserve
+            suppress=own.suppress, end_message=self._end_message, answer_reserve_tokens=reserve
         )
 
     def _left(self, chain: Chain) -> int | None:

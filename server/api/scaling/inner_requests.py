@@ -123,6 +123,7 @@ class Samples:
             asked=self._call.asked or budget != self._call.budget,
             segment=segment,
             parent=self._call,
+            insists=None,  # that thinking goes on is the method's affair, not each piece's
             reports={},
             progress={},
         )

@@ -26,6 +26,8 @@ class PlanContext:
     """False: the client named no budget, and the server has no default one."""
     is_chat: bool = True
     """False: a raw completion, whose prompt is all there is to say whether it thinks."""
+    is_piece: bool = False
+    """It goes on with thinking that the server asked for before."""
     seed: int = 0
     """The request's, for what is drawn."""
     continues_answer: bool = False
@@ -82,7 +84,8 @@ def make_plan(
         room=room,
         steering=replace(_steering(budget, tokens, encode, vocabulary), seed=context.seed),
     )
-    plan = _with_room_for_cue(budget, plan)
+    if not context.is_piece:  # whether the whole of it has room was settled when it began
+        plan = _with_room_for_cue(budget, plan)
     reserve = _reserve(budget, plan)
     return replace(
         plan, answer_reserve_tokens=reserve, close_at=max(0, room - reserve - _closing_length(plan))

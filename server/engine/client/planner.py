@@ -119,6 +119,7 @@ class Planner:
             seed=getrandbits(32) if params.seed is None else params.seed,
             continues_answer=call.continues_answer,
             insists=call.insists,
+            is_piece=call.segment is not None and bool(call.segment.prefix),
         )
         try:
             plan = make_plan(call.budget, self.family, self._encode_of_budget, context, self._vocabulary)
