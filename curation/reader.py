@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from curation.errors import CurationError
-from curation.sources.source import Columns, Hub
+from curation.sources.source import Columns, HubDataset
 
 MAX_EXCERPT_BYTES = 2000
 CONVERTED = "refs/convert/parquet"
@@ -145,7 +145,7 @@ READERS: dict[str, Callable[[Path], Iterator[Raw]]] = {
 SUFFIXES = (*READERS, ".gz")
 
 
-def read_hub(hub: Hub) -> Iterator[Raw]:
+def read_hub(hub: HubDataset) -> Iterator[Raw]:
     """Yield the rows of a hub data set, streamed, so that it is not stored on disk twice.
 
     Raises:
@@ -165,7 +165,7 @@ def read_hub(hub: Hub) -> Iterator[Raw]:
         ) from error
 
 
-def _streamed(hub: Hub) -> Any:
+def _streamed(hub: HubDataset) -> Any:
     from datasets import load_dataset
 
     if hub.files:

@@ -29,12 +29,12 @@ from curation.run.pipeline import Recipe
 from curation.run.stage import Stage, filter_stage
 from curation.select.candidate import length_in
 from curation.select.stage import SELECTIONS, Select
-from curation.settings import Settings, named_paths
+from curation.settings import CurationSettings, named_paths
 from curation.traces.brought import Brought
-from curation.traces.teacher import Sampling, Teacher
+from curation.traces.teacher import Teacher, TeacherSampling
 
 
-def s1k(settings: Settings) -> Recipe:
+def s1k(settings: CurationSettings) -> Recipe:
     """The paper's recipe; only the pool, the teacher and the two solvers are open.
 
     Raises:
@@ -48,7 +48,7 @@ def s1k(settings: Settings) -> Recipe:
     return _recipe("s1k", completed, _all_stages(completed))
 
 
-def nano(settings: Settings) -> Recipe:
+def nano(settings: CurationSettings) -> Recipe:
     """The miniature: generated problems, their generator's teacher, decontamination by whole questions."""
     completed = replace(
         settings,
@@ -62,7 +62,7 @@ def nano(settings: Settings) -> Recipe:
     return _recipe("nano", completed, _all_stages(completed))
 
 
-def ablation(selection: str, settings: Settings) -> Recipe:
+def ablation(selection: str, settings: CurationSettings) -> Recipe:
     """Table 2 of the paper: the same pool, traces and quality rules, but a single selection rule."""
     length = settings.length or ("characters" if settings.generate else "Qwen/Qwen2.5-32B-Instruct")
     if selection in ("random", "diverse", "full"):
@@ -80,14 +80,14 @@ def ablation(selection: str, settings: Settings) -> Recipe:
     return _recipe(selection, completed, stages)
 
 
-RECIPES: dict[str, Callable[[Settings], Recipe]] = {
+RECIPES: dict[str, Callable[[CurationSettings], Recipe]] = {
     "s1k": s1k,
     "nano": nano,
     **{name: partial(ablation, name) for name in ("random", "diverse", "longest", "full")},
 }
 
 
-def _all_stages(settings: Settings) -> tuple[Stage, ...]:
+def _all_stages(settings: CurationSettings) -> tuple[Stage, ...]:
     return (
         *_decontaminated(settings),
         *_traced(settings),
@@ -98,7 +98,7 @@ def _all_stages(settings: Settings) -> tuple[Stage, ...]:
     )
 
 
-def _recipe(name: str, settings: Settings, stages: tuple[Stage, ...]) -> Recipe:
+def _recipe(name: str, settings: CurationSettings, stages: tuple[Stage, ...]) -> Recipe:
     names = [stage.name for stage in stages]
     if unknown := [one for one in settings.skip if one not in names]:
         raise CurationError(f"--skip {unknown[0]}: no stage of {name}, which has {', '.join(names)}")
@@ -107,7 +107,7 @@ def _recipe(name: str, settings: Settings, stages: tuple[Stage, ...]) -> Recipe:
     return Recipe(name, partial(_pool, settings), stages, export, settings.skip)
 
 
-def _pool(settings: Settings) -> Iterator[Outcome]:
+def _pool(settings: CurationSettings) -> Iterator[Outcome]:
     kind, _, tasks = settings.generate.partition(":")
     if kind == "nano":
         return nano_rows(settings.generated, settings.seed)
@@ -117,14 +117,14 @@ def _pool(settings: Settings) -> Iterator[Outcome]:
     return collect(PoolSpec(files, settings.hub, settings.seed))
 
 
-def _sources(settings: Settings) -> set[str]:
+def _sources(settings: CurationSettings) -> set[str]:
     """The names of the sources in the pool."""
     if settings.generate:
         return set()
     return {*settings.hub, *find_files(settings.pool, named_paths(settings.source, "--source"))}
 
 
-def _decontaminated(settings: Settings) -> tuple[Stage, ...]:
+def _decontaminated(settings: CurationSettings) -> tuple[Stage, ...]:
     files = named_paths(settings.reference, "--reference")
     made = settings.generate == "nano"
     names = {*settings.hub_reference, *(name for name, _ in files)}
@@ -146,11 +146,11 @@ def _decontaminated(settings: Settings) -> tuple[Stage, ...]:
     )
 
 
-def _traced(settings: Settings) -> tuple[Stage, ...]:
+def _traced(settings: CurationSettings) -> tuple[Stage, ...]:
     files = tuple(named_paths(settings.traces, "--traces"))
     brought = (Stage("brought_traces", Brought(files), by_row=True),) if files else ()
     if settings.teacher:
-        sampling = Sampling(thinking_budget=settings.teacher_budget)
+        sampling = TeacherSampling(thinking_budget=settings.teacher_budget)
         teacher = Teacher(place_from(settings.teacher), ask_settings(settings), sampling)
         return (*brought, Stage("traces", teacher, by_row=True))
     if settings.generate == "nano":
@@ -162,7 +162,7 @@ def _traced(settings: Settings) -> tuple[Stage, ...]:
     return brought
 
 
-def _good(settings: Settings) -> tuple[Stage, ...]:
+def _good(settings: CurationSettings) -> tuple[Stage, ...]:
     of_questions = (
         questions.no_reference,
         questions.drawn,
@@ -186,14 +186,14 @@ def _good(settings: Settings) -> tuple[Stage, ...]:
     )
 
 
-def _hard(settings: Settings) -> tuple[Stage, ...]:
+def _hard(settings: CurationSettings) -> tuple[Stage, ...]:
     files = tuple(_attempt_files(settings))
     places = tuple(place_from(text) for text in settings.solver)
     if not files and not places and "difficulty" not in settings.skip:
         raise CurationError("no solvers: give --solver MODEL@URL twice, --attempts, or --skip difficulty")
     # Nearly greedy with a large limit, as in the paper; nano has a shorter context and needs no limit.
     longest = settings.solver_max_tokens or (None if settings.generate == "nano" else 32_768)
-    sampling = Sampling(temperature=0.05, max_tokens=longest, seed=settings.seed)
+    sampling = TeacherSampling(temperature=0.05, max_tokens=longest, seed=settings.seed)
     brought = (Stage("brought_attempts", BroughtAttempts(files), by_row=True),) if files else ()
     asked = AskedAttempts(places, ask_settings(settings), sampling)
     made = places or "attempts" in settings.skip
@@ -204,7 +204,7 @@ def _hard(settings: Settings) -> tuple[Stage, ...]:
     )
 
 
-def _attempt_files(settings: Settings) -> Iterator[tuple[str, str, Path]]:
+def _attempt_files(settings: CurationSettings) -> Iterator[tuple[str, str, Path]]:
     for name, path in named_paths(settings.attempts, "--attempts"):
         model, mark, form = name.rpartition(":")
         if not mark:
@@ -212,7 +212,7 @@ def _attempt_files(settings: Settings) -> Iterator[tuple[str, str, Path]]:
         yield model, form, path
 
 
-def _labelled(settings: Settings) -> tuple[Stage, ...]:
+def _labelled(settings: CurationSettings) -> tuple[Stage, ...]:
     if settings.labeller:
         label = Stage("domains", Labeller(place_from(settings.labeller), ask_settings(settings)), by_row=True)
     elif settings.source_as_domain:
@@ -222,7 +222,7 @@ def _labelled(settings: Settings) -> tuple[Stage, ...]:
     return (label,)
 
 
-def _selected(settings: Settings) -> Stage:
+def _selected(settings: CurationSettings) -> Stage:
     if settings.selection not in SELECTIONS:
         raise CurationError(f"--selection {settings.selection}: there is {', '.join(SELECTIONS)}")
     # Fail now rather than at the end of a long run if the tokenizer cannot be loaded.
@@ -231,13 +231,13 @@ def _selected(settings: Settings) -> Stage:
     return Stage("select", choose)
 
 
-def ask_settings(settings: Settings) -> AskSettings:
+def ask_settings(settings: CurationSettings) -> AskSettings:
     """How this run asks its endpoints."""
     cache = settings.cache or settings.out / "replies.sqlite"
     return AskSettings(cache, settings.concurrency, settings.tries, settings.timeout_s, settings.api_key)
 
 
-def grading(settings: Settings) -> Grading:
+def grading(settings: CurationSettings) -> Grading:
     """How this run grades attempts and traces."""
     judge = place_from(settings.judge) if settings.judge else None
     return Grading(ask_settings(settings), judge, settings.processes)

@@ -20,7 +20,7 @@ def _about(help: str, decides: bool) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class CurationSettings:
     """Named as on the command line. Tuples are flags that may be given several times."""
 
     out: Path
@@ -119,7 +119,7 @@ def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None
             parser.add_argument(flag, type=_kind(one), default=argparse.SUPPRESS, help=text)
 
 
-def settings_from(given: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Settings:
+def settings_from(given: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> CurationSettings:
     """The settings: a flag takes precedence over the environment, and that over the default.
 
     Raises:
@@ -132,7 +132,7 @@ def settings_from(given: argparse.Namespace, environment: Mapping[str, str] = os
             values[one.name] = tuple(value) if _several(one) else value
         elif (text := environment.get(_variable(one.name))) is not None:
             values[one.name] = _parsed(one, text)
-    return Settings(**values)
+    return CurationSettings(**values)
 
 
 def named_paths(pairs: tuple[str, ...], flag: str) -> list[tuple[str, Path]]:
@@ -152,7 +152,7 @@ def _pair(text: str, flag: str) -> tuple[str, Path]:
 
 
 def _flags() -> list[Field[Any]]:
-    return [one for one in fields(Settings) if "help" in one.metadata]
+    return [one for one in fields(CurationSettings) if "help" in one.metadata]
 
 
 def _variable(name: str) -> str:

@@ -37,7 +37,7 @@ class RequestRefusedError(EndpointError):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class EvalRequest:
     """One request. `thinking_budget` None omits the field."""
 
     model: str
@@ -68,7 +68,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class EvalReply:
     """A parsed response; counts are tokens, None if the endpoint does not report them.
 
     `echo` is its `thinking` object, `scaling` its object of that name.
@@ -164,7 +164,7 @@ class Endpoint:
             )
         return response
 
-    async def complete(self, ask: Ask) -> Reply:
+    async def complete(self, ask: EvalRequest) -> EvalReply:
         """The reply to a request, with retries.
 
         Raises:
@@ -191,7 +191,7 @@ class Endpoint:
             f"the endpoint {self.base_url} is down: {self._tries} tries, the last: {last}"
         )
 
-    async def _whole(self, ask: Ask) -> Reply:
+    async def _whole(self, ask: EvalRequest) -> EvalReply:
         start = time.perf_counter()
         async with self._http() as http:
             response = await http.post(f"{self.base_url}/chat/completions", json=ask.body())
@@ -207,7 +207,7 @@ class Endpoint:
     def _malformed(self, body: str) -> EndpointError:
         return EndpointError(f"{self.base_url} does not answer as OpenAI does: {body[:200]!r}")
 
-    async def _streamed(self, ask: Ask) -> Reply:
+    async def _streamed(self, ask: EvalRequest) -> EvalReply:
         body = ask.body() | {"stream": True, "stream_options": {"include_usage": True}}
         start = time.perf_counter()
         parts = _Parts(start)
@@ -255,7 +255,7 @@ class _Parts:
             self._thinking.append(thinking)
             self._answer.append(answer)
 
-    def reply(self) -> Reply:
+    def reply(self) -> EvalReply:
         message = {"reasoning_content": "".join(self._thinking), "content": "".join(self._answer)}
         latency_s = time.perf_counter() - self._start
         return _reply(message, self.choice, self._body, latency_s, self._first_s, self._first_answer_s)
@@ -284,7 +284,7 @@ def _reply(
     latency_s: float,
     first_token_s: float | None = None,
     first_answer_token_s: float | None = None,
-) -> Reply:
+) -> EvalReply:
     usage = body.get("usage") or {}
     echo = choice.get("thinking")
     spent_tokens = thinking_tokens = (usage.get("completion_tokens_details") or {}).get("reasoning_tokens")
@@ -293,7 +293,7 @@ def _reply(
     written = usage.get("completion_tokens")
     scaling = body.get("scaling") if isinstance(body.get("scaling"), dict) else None
     is_one = written is not None and thinking_tokens is not None and scaling is None
-    return Reply(
+    return EvalReply(
         thinking=_thinking_of(message),
         answer=_text(message.get("content")),
         thinking_tokens=thinking_tokens,

@@ -15,7 +15,7 @@ from typing import IO, Self
 
 from evals.cell import Cell
 from evals.errors import EvalError
-from evals.row import Row, read_rows
+from evals.row import ResultRow, read_rows
 from server.reasoning.command import held
 
 # A written line survives a kill; surviving a power failure needs an fsync, which is too slow per line.
@@ -80,7 +80,7 @@ class Journal:
             _write(part, list(kept.values()))
         return set(kept)
 
-    def append(self, cell: Cell, row: Row) -> None:
+    def append(self, cell: Cell, row: ResultRow) -> None:
         """Append a row to a cell in progress."""
         file = self._files.get(cell.name)
         if file is None:
@@ -120,7 +120,7 @@ def write_whole(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _write(path: Path, rows: Sequence[Row]) -> None:
+def _write(path: Path, rows: Sequence[ResultRow]) -> None:
     write_whole(path, "".join(row.line() for row in rows))
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from evals.row import Row
+from evals.row import ResultRow
 
 LINE_EVERY_S = 60.0
 
@@ -50,7 +50,7 @@ class Shown:
         """Seconds since the start."""
         return time.monotonic() - self._start
 
-    def advance(self, cell: str, row: Row) -> None:
+    def advance(self, cell: str, row: ResultRow) -> None:
         """Count one finished row."""
         self.rows += 1
         self.tokens += (row.thinking_tokens or 0) + (row.answer_tokens or 0)

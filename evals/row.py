@@ -16,7 +16,7 @@ class RowError(EvalError):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResultRow:
     """Counts are tokens, None if the endpoint does not report them; times are seconds since the request.
 
     `score` None means not graded; `grading_failure` or `error` (no usable reply) says why. `thinks_on`: the
@@ -57,10 +57,10 @@ class Row:
         return json.dumps({"schema": SCHEMA_VERSION, **asdict(self)}, ensure_ascii=False) + "\n"
 
 
-_ROW: TypeAdapter[Row] = TypeAdapter(Row)
+_ROW: TypeAdapter[ResultRow] = TypeAdapter(ResultRow)
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[ResultRow]:
     """The rows of a file.
 
     Raises:
@@ -72,7 +72,7 @@ def read_rows(path: Path) -> list[Row]:
         raise RowError(str(error)) from error
 
 
-def _row(path: Path, number: int, value: dict[str, Any]) -> Row:
+def _row(path: Path, number: int, value: dict[str, Any]) -> ResultRow:
     version = value.pop("schema", None)
     if version != SCHEMA_VERSION:
         raise RowError(f"{path}:{number}: schema {version!r}, this program reads {SCHEMA_VERSION}")

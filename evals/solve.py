@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from evals.cell import Cell
-from evals.endpoint import Ask, Endpoint, EndpointError, Reply
+from evals.endpoint import Endpoint, EndpointError, EvalReply, EvalRequest
 from evals.methods import Arm, Budget
-from evals.row import Row
-from evals.tasks.task import Judge, Score
+from evals.row import ResultRow
+from evals.tasks.task import Score
 from evals.thinks_on import thinks_on
+from server.reasoning.equality import Judge
 from server.reasoning.records import Problem
 
 
@@ -19,7 +20,7 @@ class BudgetIgnoredError(EndpointError):
     """The reply shows that the endpoint did not apply the requested budget."""
 
 
-async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, go_on: bool) -> Row:
+async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, go_on: bool) -> ResultRow:
     """The problem's row.
 
     With `go_on`, a failed request or an ignored budget is recorded in the row.
@@ -28,8 +29,8 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
         EndpointError: Without `go_on`: the request failed, or the budget was ignored.
     """
     prompt = cell.prompt(problem)
-    replies: list[Reply] = []
-    reply: Reply | None = None
+    replies: list[EvalReply] = []
+    reply: EvalReply | None = None
     error = ""
     try:
         for attempt in range(cell.arm.tries):
@@ -46,9 +47,9 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
     return _row(cell, problem, prompt, reply, score, replies, error)
 
 
-def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> Ask:
+def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> EvalRequest:
     budget = cell.arm.budget.as_json()
-    return Ask(
+    return EvalRequest(
         model=cell.model,
         prompt=prompt,
         thinking_budget=budget or None,
@@ -60,7 +61,7 @@ def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> Ask:
     )
 
 
-def _check(arm: Arm, reply: Reply, base_url: str, go_on: bool) -> None:
+def _check(arm: Arm, reply: EvalReply, base_url: str, go_on: bool) -> None:
     if go_on:
         return
     if arm.scaling is not None:
@@ -103,15 +104,15 @@ def _row(
     cell: Cell,
     problem: Problem,
     prompt: str,
-    reply: Reply | None,
+    reply: EvalReply | None,
     score: Score,
-    replies: Sequence[Reply],
+    replies: Sequence[EvalReply],
     error: str,
-) -> Row:
+) -> ResultRow:
     echo = (reply.echo if reply else None) or {}
     spent = [each.spent_tokens for each in replies if each.spent_tokens is not None]
     written = [each.written_tokens for each in replies if each.written_tokens is not None]
-    return Row(
+    return ResultRow(
         problem_id=problem.id,
         domain=problem.domain,
         prompt=prompt,

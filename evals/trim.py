@@ -7,7 +7,7 @@ from pathlib import Path
 
 from evals import manifest
 from evals.errors import EvalError
-from evals.row import Row, read_rows
+from evals.row import ResultRow, read_rows
 
 
 class TrimError(EvalError):
@@ -38,5 +38,5 @@ def trim(out: Path, kept: Path) -> str:
     return f"{rows} rows kept in {kept}"
 
 
-def _slim(row: Row) -> Row:
+def _slim(row: ResultRow) -> ResultRow:
     return replace(row, prompt="", thinking="", answer="", extracted_from=None, echo=None, scaling=None)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from transformers import PreTrainedTokenizerBase
 
 from server.reasoning.families import FAMILIES, Family
-from server.reasoning.records import Sample
+from server.reasoning.records import TrainingExample
 from training.errors import TrainingError
 
 IGNORE = -100
@@ -94,7 +94,7 @@ class Writer:
         chat = [{"role": "user", "content": question}]
         return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
 
-    def write(self, sample: Sample) -> Lesson:
+    def write(self, sample: TrainingExample) -> Lesson:
         """Tokenise one sample.
 
         Raises:
@@ -122,7 +122,7 @@ class Writer:
         prefix = "" if "Answer:" in answer else prefix
         return f"{breaks}{prefix}{answer.strip()}"
 
-    def _body_ids(self, sample: Sample, name: str, text: str) -> list[int]:
+    def _body_ids(self, sample: TrainingExample, name: str, text: str) -> list[int]:
         ids = self._ids(text)
         found = next((one for one in ids if one in self._forbidden), None)
         written_out = next((m for m in (self.family.start, self.family.end) if m in text), None)

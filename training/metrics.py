@@ -12,10 +12,10 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 from transformers import TrainerCallback
 
-from training.plan import Plan
+from training.plan import TrainingPlan
 
 
-def flops(plan: Plan, tokens: int, squares: int) -> float:
+def flops(plan: TrainingPlan, tokens: int, squares: int) -> float:
     """FLOPs of forward and backward over `tokens` tokens.
 
     6 per parameter and token (4 if the weights are frozen), and 6 per layer, attention width and pair of
@@ -30,7 +30,7 @@ def flops(plan: Plan, tokens: int, squares: int) -> float:
 class Record(TrainerCallback):
     """Records metrics, in the first process only."""
 
-    def __init__(self, folder: Path, plan: Plan, resumed: int, watched: bool) -> None:
+    def __init__(self, folder: Path, plan: TrainingPlan, resumed: int, watched: bool) -> None:
         self._plan, self._path = plan, folder / "metrics.jsonl"
         kept = [line for line in _lines(self._path) if line["step"] <= resumed]
         _write(self._path, kept)

@@ -13,7 +13,7 @@ from training.base import Base
 from training.data import Data
 from training.errors import TrainingError
 from training.machine import GIB, Machine
-from training.recipes import Recipe
+from training.recipes import TrainingRecipe
 
 USABLE = 0.95
 KEPT = 2
@@ -40,7 +40,7 @@ class Memory:
         return sum(getattr(self, one.name) for one in fields(self))
 
 
-def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory:
+def memory(recipe: TrainingRecipe, base: Base, machine: Machine, longest: int) -> Memory:
     """`longest`: tokens of the longest row. Trained weights are in float32, frozen ones in bf16."""
     shards = machine.devices if machine.shares else 1
     trained = base.adapters(recipe.rank) if recipe.rank else base.parameters
@@ -60,10 +60,10 @@ def memory(recipe: Recipe, base: Base, machine: Machine, longest: int) -> Memory
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TrainingPlan:
     """`rows`: number of rows per epoch (samples, or packed rows of them)."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     base: Base
     data: Data
     machine: Machine
@@ -162,11 +162,13 @@ class Plan:
                     yield f"{devices} such devices"
                     return
 
-    def _fits(self, recipe: Recipe, machine: Machine) -> bool:
+    def _fits(self, recipe: TrainingRecipe, machine: Machine) -> bool:
         return memory(recipe, self.base, machine, self.longest_row).total <= USABLE * machine.memory
 
 
-def make_plan(recipe: Recipe, base: Base, data: Data, machine: Machine, rows: int, longest_row: int) -> Plan:
+def make_plan(
+    recipe: TrainingRecipe, base: Base, data: Data, machine: Machine, rows: int, longest_row: int
+) -> TrainingPlan:
     """The plan of a run.
 
     Raises:
@@ -177,7 +179,7 @@ def make_plan(recipe: Recipe, base: Base, data: Data, machine: Machine, rows: in
             f"--batch: {recipe.batch} samples a step do not divide over {machine.devices} devices"
             f" with --micro-batch {recipe.micro_batch}"
         )
-    return Plan(recipe, base, data, machine, rows, longest_row)
+    return TrainingPlan(recipe, base, data, machine, rows, longest_row)
 
 
 def _over_long(data: Data) -> str:

@@ -20,7 +20,7 @@ def _help(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """One run. Every field with a help text is a flag of `s1-train sft`."""
 
     name: str
@@ -56,35 +56,35 @@ class Recipe:
     save_every: int = field(default=63, metadata=_help("steps between checkpoints; the last two are kept"))
 
 
-def s1_32b() -> Recipe:
+def s1_32b() -> TrainingRecipe:
     """The paper's run: 1,000 samples, 315 steps, 26 minutes on 16 H100."""
-    return Recipe("s1-32b", "Qwen/Qwen2.5-32B-Instruct", "s1")
+    return TrainingRecipe("s1-32b", "Qwen/Qwen2.5-32B-Instruct", "s1")
 
 
-def s11_32b() -> Recipe:
+def s11_32b() -> TrainingRecipe:
     """s1.1: R1's traces, and a block size of 20,000 tokens, at which longer ones were cut."""
     return replace(s1_32b(), name="s1.1-32b", max_tokens=20_000, over_long="cut")
 
 
-def qwen25_7b() -> Recipe:
+def qwen25_7b() -> TrainingRecipe:
     """The same with the 7B model, as for s1.1-7B."""
     return replace(s1_32b(), name="qwen2.5-7b-s1k", model="Qwen/Qwen2.5-7B-Instruct")
 
 
-def qwen25_15b() -> Recipe:
+def qwen25_15b() -> TrainingRecipe:
     """The same with the 1.5B model."""
     return replace(s1_32b(), name="qwen2.5-1.5b-s1k", model="Qwen/Qwen2.5-1.5B-Instruct")
 
 
-def smollm2_135m() -> Recipe:
+def smollm2_135m() -> TrainingRecipe:
     """The smallest real model. Its context is 8,192 tokens, which some traces of s1K exceed."""
     model = "HuggingFaceTB/SmolLM2-135M-Instruct"
     return replace(s1_32b(), name="smollm2-135m", model=model, max_tokens=8192, over_long="drop")
 
 
-def nano() -> Recipe:
+def nano() -> TrainingRecipe:
     """s1-nano, or a base of its size (`s1-train nano --stage base`), on a laptop."""
-    return Recipe(
+    return TrainingRecipe(
         "nano",
         str(NANO),
         "think",
@@ -95,7 +95,7 @@ def nano() -> Recipe:
     )
 
 
-def lora(full: Recipe) -> Recipe:
+def lora(full: TrainingRecipe) -> TrainingRecipe:
     """Rank-16 adapters, which vLLM loads without a flag, at ten times the learning rate.
 
     LoRA Without Regret, Thinking Machines, 2025.
@@ -103,5 +103,7 @@ def lora(full: Recipe) -> Recipe:
     return replace(full, name=f"{full.name}-lora", rank=16, learning_rate=10 * full.learning_rate)
 
 
-_FULL: tuple[Callable[[], Recipe], ...] = (s1_32b, s11_32b, qwen25_7b, qwen25_15b, smollm2_135m, nano)
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for full in _FULL for recipe in (full(), lora(full()))}
+_FULL: tuple[Callable[[], TrainingRecipe], ...] = (s1_32b, s11_32b, qwen25_7b, qwen25_15b, smollm2_135m, nano)
+RECIPES: dict[str, TrainingRecipe] = {
+    recipe.name: recipe for full in _FULL for recipe in (full(), lora(full()))
+}

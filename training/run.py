@@ -23,7 +23,7 @@ WHOLE = "whole"
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class TrainingRun:
     """`out` is the folder named by the user."""
 
     out: Path

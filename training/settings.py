@@ -9,7 +9,7 @@ from typing import Any, get_args
 from server.reasoning.families import FAMILIES
 from training.errors import TrainingError
 from training.machine import GIB, Machine, peak_of, this_machine
-from training.recipes import RECIPES, Recipe
+from training.recipes import RECIPES, TrainingRecipe
 
 CHOICES: dict[str, Sequence[str]] = {"family": tuple(FAMILIES), "over_long": ("refuse", "drop", "cut")}
 
@@ -18,7 +18,7 @@ CHOICES: dict[str, Sequence[str]] = {"family": tuple(FAMILIES), "over_long": ("r
 class SftSettings:
     """`only_plan`: print the plan and stop; `out` may be None then."""
 
-    recipe: Recipe
+    recipe: TrainingRecipe
     data: Path
     machine: Machine
     out: Path | None = None
@@ -39,7 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="with --plan: name of its devices, such as H100 (default: GPU)")
     parser.add_argument("--device-gib", type=float, help="with --plan: memory of one of its devices, in GiB")
     changes = parser.add_argument_group("changes to the recipe")
-    for one in fields(Recipe):
+    for one in fields(TrainingRecipe):
         if "help" in one.metadata:
             _add_flag(changes, one)
 
@@ -67,7 +67,7 @@ def settings_of(given: argparse.Namespace) -> SftSettings:
     Raises:
         TrainingError: A value is out of range, or a flag is missing.
     """
-    named = {f.name for f in fields(Recipe) if "help" in f.metadata}
+    named = {f.name for f in fields(TrainingRecipe) if "help" in f.metadata}
     changes = {name: value for name, value in vars(given).items() if name in named and value is not None}
     recipe = replace(RECIPES[given.recipe], **changes)
     _check(recipe)
@@ -88,7 +88,7 @@ def _machine(given: argparse.Namespace) -> Machine:
     return Machine(name, given.devices or 1, int(given.device_gib * GIB), peak_of(name))
 
 
-def _check(recipe: Recipe) -> None:
+def _check(recipe: TrainingRecipe) -> None:
     for name in ("max_tokens", "batch", "micro_batch", "epochs", "steps", "save_every"):
         value = getattr(recipe, name)
         if value is not None and value < 1:

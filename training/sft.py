@@ -21,9 +21,9 @@ from training.data import Data, read_data
 from training.lesson import Writer
 from training.machine import Machine, is_first, world_size
 from training.metrics import Record
-from training.plan import KEPT, Plan, make_plan
-from training.recipes import Recipe
-from training.run import MarkWhole, Run, step_of
+from training.plan import KEPT, TrainingPlan, make_plan
+from training.recipes import TrainingRecipe
+from training.run import MarkWhole, TrainingRun, step_of
 from training.settings import SftSettings
 from training.trainer import Trainer
 
@@ -47,14 +47,14 @@ def sft(settings: SftSettings) -> None:
     plan.check(settings.out)
     if settings.only_plan or settings.out is None:
         return
-    run = Run(settings.out)
+    run = TrainingRun(settings.out)
     with run.held() if is_first() else nullcontext():
         train(plan, run, tokenizer, rows, lengths)
     if is_first():
         print(_serve_command(settings.out, recipe, tokenizer, settings.machine))
 
 
-def rows_of(data: Data, recipe: Recipe) -> tuple[Dataset, list[int]]:
+def rows_of(data: Data, recipe: TrainingRecipe) -> tuple[Dataset, list[int]]:
     """The rows of the data loader, and the length of each in tokens."""
     rows = Dataset.from_dict(
         {"input_ids": [one.ids for one in data.lessons], "labels": [one.labels for one in data.lessons]}
@@ -70,7 +70,11 @@ def _too_long(data: Data) -> list[str]:
 
 
 def train(
-    plan: Plan, run: Run, tokenizer: PreTrainedTokenizerBase, rows: Dataset, lengths: list[int]
+    plan: TrainingPlan,
+    run: TrainingRun,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    lengths: list[int],
 ) -> None:
     """Train from the last checkpoint, or from the start, and publish the model."""
     disable_progress_bar()
@@ -90,7 +94,7 @@ def train(
 
 
 def trainer_of(
-    plan: Plan,
+    plan: TrainingPlan,
     config: SFTConfig,
     tokenizer: PreTrainedTokenizerBase,
     rows: Dataset,
@@ -113,7 +117,7 @@ def trainer_of(
     return trainer
 
 
-def config_of(plan: Plan, run: Run) -> SFTConfig:
+def config_of(plan: TrainingPlan, run: TrainingRun) -> SFTConfig:
     """The recipe as the trainer's configuration."""
     recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
     sharded = plan.machine.shares
@@ -152,7 +156,7 @@ def config_of(plan: Plan, run: Run) -> SFTConfig:
     )
 
 
-def sharding(plan: Plan) -> dict[str, Any]:
+def sharding(plan: TrainingPlan) -> dict[str, Any]:
     """FSDP2 by decoder layer, as in the paper's fsdp_config_qwen.json."""
     return {
         "version": 2,
@@ -163,13 +167,13 @@ def sharding(plan: Plan) -> dict[str, Any]:
     }
 
 
-def load_model(recipe: Recipe) -> Any:
+def load_model(recipe: TrainingRecipe) -> Any:
     """The base: trained weights in float32, frozen ones in bf16; the computation is in bf16 either way."""
     dtype = torch.bfloat16 if recipe.rank else torch.float32
     return AutoModelForCausalLM.from_pretrained(recipe.model, dtype=dtype)
 
 
-def lora_of(recipe: Recipe) -> Any:
+def lora_of(recipe: TrainingRecipe) -> Any:
     """The LoRA configuration, or None."""
     if not recipe.rank:
         return None
@@ -180,7 +184,7 @@ def lora_of(recipe: Recipe) -> Any:
     )
 
 
-def identity_of(plan: Plan) -> dict[str, Any]:
+def identity_of(plan: TrainingPlan) -> dict[str, Any]:
     """What two runs must have in common for one to resume the other."""
     return {
         **asdict(plan.recipe),
@@ -196,7 +200,7 @@ def weights_of(base: Base) -> dict[str, int]:
     return {one.name: one.stat().st_size for one in sorted(folder.glob("*.safetensors"))}
 
 
-def publish(trainer: Trainer, plan: Plan, run: Run, record: Record | None) -> None:
+def publish(trainer: Trainer, plan: TrainingPlan, run: TrainingRun, record: Record | None) -> None:
     """Export the model in bf16 (or its adapters), the tokenizer, and making.json. Called in all processes."""
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if not record:
@@ -222,7 +226,7 @@ def _set_bf16(config: Path) -> None:
     config.write_text(json.dumps({**written, "dtype": "bfloat16"}, indent=2) + "\n")
 
 
-def marked(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> str:
+def marked(tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe) -> str:
     """The chat template, with the marks in a comment if nothing else shows the server the family."""
     template, family = str(tokenizer.chat_template), FAMILIES[recipe.family]
     if detect_family("", template, tokenizer.get_vocab())[0] is family:
@@ -230,7 +234,9 @@ def marked(tokenizer: PreTrainedTokenizerBase, recipe: Recipe) -> str:
     return f"{{#- It thinks between {family.start} and {family.end}. -#}}{template}"
 
 
-def _serve_command(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase, machine: Machine) -> str:
+def _serve_command(
+    out: Path, recipe: TrainingRecipe, tokenizer: PreTrainedTokenizerBase, machine: Machine
+) -> str:
     """The command that serves the result."""
     # On a CPU vLLM otherwise reserves nine tenths of the memory, which must be free.
     room = " --kv-cache-memory-bytes 1G" if machine.is_cpu else ""
@@ -241,7 +247,7 @@ def _serve_command(out: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
     return f"s1-serve --model {out}{family}{room}"
 
 
-def making_of(trainer: Trainer, plan: Plan, record: Record) -> dict[str, Any]:
+def making_of(trainer: Trainer, plan: TrainingPlan, record: Record) -> dict[str, Any]:
     """The contents of making.json."""
     return {
         "command": " ".join(["python", "-m", "training", *sys.argv[1:]]),

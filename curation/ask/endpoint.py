@@ -10,7 +10,7 @@ from random import Random
 import httpx
 
 from curation.ask.reply_cache import ReplyCache
-from curation.ask.request import Place, Reply, Request, UnansweredError
+from curation.ask.request import ModelAddress, Reply, Request, UnansweredError
 from curation.ask.split import reply_from
 from curation.errors import CurationError
 
@@ -23,16 +23,16 @@ MAX_PAUSE_S = 30.0
 MAX_FAILURES = 20
 
 
-class EndpointDownError(CurationError):
+class EndpointUnusableError(CurationError):
     """The endpoint is down or refuses every request. Cached replies are kept; a rerun continues from them."""
 
 
-class Endpoint:
+class CachedEndpoint:
     """One endpoint behind a reply cache. Belongs to one event loop."""
 
     def __init__(
         self,
-        place: Place,
+        place: ModelAddress,
         cache: ReplyCache,
         http: httpx.AsyncClient,
         slots: asyncio.Semaphore,
@@ -52,8 +52,8 @@ class Endpoint:
 
         Raises:
             UnansweredError: This request has no usable reply.
-            EndpointDownError: MAX_FAILURES requests failed in succession, or the endpoint refuses the key or
-                the model.
+            EndpointUnusableError: MAX_FAILURES requests failed in succession, or the endpoint refuses the key
+                or the model.
         """
         if (known := self._cache.get(request)) is not None:
             return known
@@ -62,7 +62,7 @@ class Endpoint:
         except UnansweredError as error:
             self._failures += 1
             if self._failures >= MAX_FAILURES:
-                raise EndpointDownError(
+                raise EndpointUnusableError(
                     f"{self.place.base_url}: {self._failures} requests failed in succession, "
                     f"the last: {error.detail}"
                 ) from error
@@ -89,7 +89,7 @@ class Endpoint:
             response = await self._http.post(f"{self.place.base_url}/chat/completions", json=request.body())
         status = response.status_code
         if status in PERMANENT:
-            raise EndpointDownError(f"{self.place.base_url} answers {status}: {response.text[:200]!r}")
+            raise EndpointUnusableError(f"{self.place.base_url} answers {status}: {response.text[:200]!r}")
         if status in TRANSIENT:
             raise _RetryError("endpoint_failed", f"status {status}", _retry_after_s(response))
         if status >= 400:

@@ -11,14 +11,14 @@ from curation.errors import CurationError
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ModelAddress:
     """A model at an endpoint, written "model@http://host:port/v1"."""
 
     model: str
     base_url: str
 
 
-def place_from(text: str) -> Place:
+def place_from(text: str) -> ModelAddress:
     """Parse "MODEL@URL".
 
     Raises:
@@ -27,7 +27,7 @@ def place_from(text: str) -> Place:
     model, separator, url = text.rpartition("@")
     if not separator or not model or not url.startswith(("http://", "https://")):
         raise CurationError(f"{text!r}: write MODEL@URL, as in s1-nano@http://127.0.0.1:8000/v1")
-    return Place(model, url.rstrip("/"))
+    return ModelAddress(model, url.rstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

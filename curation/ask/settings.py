@@ -8,9 +8,9 @@ from pathlib import Path
 
 import httpx
 
-from curation.ask.endpoint import Endpoint
+from curation.ask.endpoint import CachedEndpoint
 from curation.ask.reply_cache import ReplyCache
-from curation.ask.request import Place
+from curation.ask.request import ModelAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +30,8 @@ class AskSettings:
         return self.concurrency * 4
 
     @asynccontextmanager
-    async def open(self, *places: Place) -> AsyncIterator[list[Endpoint]]:
-        """An `Endpoint` for each place, as a context.
+    async def open(self, *places: ModelAddress) -> AsyncIterator[list[CachedEndpoint]]:
+        """A `CachedEndpoint` for each place, as a context.
 
         Raises:
             CurationError: The reply cache cannot be opened.
@@ -44,5 +44,6 @@ class AskSettings:
         with ReplyCache(self.cache) as cache:
             async with httpx.AsyncClient(headers=headers, limits=limits, timeout=timeout) as http:
                 yield [
-                    Endpoint(place, cache, http, slots, self.tries, self.first_pause_s) for place in places
+                    CachedEndpoint(place, cache, http, slots, self.tries, self.first_pause_s)
+                    for place in places
                 ]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from curation.decontaminate.grams import Numbers, Places, bare_words, grams_from, in_batches, numbered, words
-from curation.decontaminate.references import Reference
+from curation.decontaminate.references import EvalQuestion
 from curation.decontaminate.same import bare
 from curation.row import Dropped, Outcome, Row
 from server.reasoning.records import Problem
@@ -31,7 +31,7 @@ class Contamination:
     question of under `ngram` words, whole, inside a longer one.
     """
 
-    references: tuple[Reference, ...]
+    references: tuple[EvalQuestion, ...]
     ngram: int = DEFAULT_NGRAM
     match: str = DEFAULT_MATCH
 
@@ -64,14 +64,14 @@ def stem(problem: Problem) -> str:
     return problem.question.partition(problem.choices[0])[0].strip().removesuffix("Answer Choices:")
 
 
-def _set_of(reference: Reference) -> str:
+def _set_of(reference: EvalQuestion) -> str:
     return reference.name.partition(" ")[0]
 
 
 class _Index:
     """The n-grams of all references, and the whole questions that are shorter."""
 
-    def __init__(self, references: tuple[Reference, ...], n: int, match: str) -> None:
+    def __init__(self, references: tuple[EvalQuestion, ...], n: int, match: str) -> None:
         self._references, self._words_of = references, MATCHES[match]
         self._same = {key: one for one in reversed(references) if (key := bare(one.question))}
         self._words = [self._words_of(one.question) for one in references]
@@ -83,14 +83,14 @@ class _Index:
             whole = counts[which] == m
             self._grams.append(_Grams(numbers[whole], which[whole], within[whole], m))
 
-    def same(self, question: str) -> Reference | None:
+    def same(self, question: str) -> EvalQuestion | None:
         return self._same.get(bare(question))
 
-    def shared(self, questions: Sequence[str]) -> dict[int, tuple[Reference, str]]:
+    def shared(self, questions: Sequence[str]) -> dict[int, tuple[EvalQuestion, str]]:
         """For each question that shares a run of words: with which reference, and which words."""
         texts = [self._words_of(question) for question in questions]
         flat, counts = numbered(texts)
-        found: dict[int, tuple[Reference, str]] = {}
+        found: dict[int, tuple[EvalQuestion, str]] = {}
         for grams in self._grams:
             m, (numbers, which, within) = grams.n, grams_from(flat, counts, grams.n)
             for hit, place in grams.hits(numbers):

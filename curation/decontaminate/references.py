@@ -6,18 +6,18 @@ from pathlib import Path
 
 from curation.errors import CurationError
 from curation.reader import Raw, files_of, read_hub, read_raw
-from curation.sources.source import Columns, Hub, optional
+from curation.sources.source import Columns, HubDataset, optional
 
 QUESTION_COLUMNS = ("question", "problem", "Question", "question_content")
 ID_COLUMNS = ("id", "unique_id", "Record ID", "question_id", "ID")
 
 # The sets that the paper decontaminates against, with their hub ids.
-HUB_REFERENCES: dict[str, Hub] = {
-    "aime24": Hub("AI-MO/aimo-validation-aime", "train"),
-    "gpqa_diamond": Hub("Idavidrein/gpqa", "train", "gpqa_diamond"),
-    "math500": Hub("simplescaling/openaimath", "test"),
+HUB_REFERENCES: dict[str, HubDataset] = {
+    "aime24": HubDataset("AI-MO/aimo-validation-aime", "train"),
+    "gpqa_diamond": HubDataset("Idavidrein/gpqa", "train", "gpqa_diamond"),
+    "math500": HubDataset("simplescaling/openaimath", "test"),
     # release_v4
-    "live_code_bench": Hub(
+    "live_code_bench": HubDataset(
         "livecodebench/code_generation_lite",
         "test",
         files=("test.jsonl", "test2.jsonl", "test3.jsonl", "test4.jsonl"),
@@ -26,14 +26,14 @@ HUB_REFERENCES: dict[str, Hub] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class EvalQuestion:
     """A question of an eval. `name` identifies it: "math500 test/precalculus/807.json"."""
 
     name: str
     question: str
 
 
-def read_references(files: Iterable[tuple[str, Path]], from_hub: tuple[str, ...] = ()) -> list[Reference]:
+def read_references(files: Iterable[tuple[str, Path]], from_hub: tuple[str, ...] = ()) -> list[EvalQuestion]:
     """Every question of every reference set.
 
     Raises:
@@ -50,14 +50,14 @@ def read_references(files: Iterable[tuple[str, Path]], from_hub: tuple[str, ...]
     return found
 
 
-def _of(name: str, raws: Iterator[Raw]) -> Iterator[Reference]:
+def _of(name: str, raws: Iterator[Raw]) -> Iterator[EvalQuestion]:
     for raw in raws:
         if raw.columns is None:
             raise CurationError(f"{raw.place}: {raw.fault}")
         question = next((text for one in QUESTION_COLUMNS if (text := optional(raw.columns, one))), "")
         if not question:
             raise CurationError(f"{raw.place}: no question (it has {', '.join(sorted(raw.columns))})")
-        yield Reference(f"{name} {_identity(raw, raw.columns)}", question)
+        yield EvalQuestion(f"{name} {_identity(raw, raw.columns)}", question)
 
 
 def _identity(raw: Raw, row: Columns) -> str:

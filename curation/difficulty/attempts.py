@@ -5,33 +5,33 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from curation.ask.endpoint import Endpoint
-from curation.ask.request import Place, Request
+from curation.ask.endpoint import CachedEndpoint
+from curation.ask.request import ModelAddress, Request
 from curation.ask.settings import AskSettings
 from curation.row import Attempt, Dropped, Outcome, Row
 from curation.run.stage import AskedStage
 from curation.traces.store import open_store
-from curation.traces.teacher import Sampling
+from curation.traces.teacher import TeacherSampling
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAttempts(AskedStage[list[Endpoint]]):
+class AskedAttempts(AskedStage[list[CachedEndpoint]]):
     """A stage: every solver answers every question. A row without a reply of each solver is dropped."""
 
-    solvers: tuple[Place, ...]
+    solvers: tuple[ModelAddress, ...]
     asking: AskSettings
-    sampling: Sampling
+    sampling: TeacherSampling
 
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
         return self.asking.window
 
-    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+    def open(self) -> AbstractAsyncContextManager[list[CachedEndpoint]]:
         """The solvers' endpoints, as a context."""
         return self.asking.open(*self.solvers)
 
-    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+    async def work(self, row: Row, asked: list[CachedEndpoint]) -> Outcome:
         """Add every solver's attempt to the row.
 
         Raises:
@@ -40,7 +40,7 @@ class AskedAttempts(AskedStage[list[Endpoint]]):
         made = [await self._attempt(row, endpoint) for endpoint in asked]
         return replace(row, attempts=(*row.attempts, *made))
 
-    async def _attempt(self, row: Row, endpoint: Endpoint) -> Attempt:
+    async def _attempt(self, row: Row, endpoint: CachedEndpoint) -> Attempt:
         model = endpoint.place.model
         request = Request(
             model=model,

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 
-from curation.ask.request import Place, UnansweredError
+from curation.ask.request import ModelAddress, UnansweredError
 from curation.ask.settings import AskSettings
 from curation.difficulty.grader import Grader
-from curation.difficulty.judge import Judge
+from curation.difficulty.judge import ModelJudge
 from curation.row import Dropped, Outcome, Row
 from curation.run.stage import AskedStage
 from server.reasoning.grading.pool import GradingPool
@@ -21,7 +21,7 @@ class Grading:
     """How attempts and traces are graded: the number of math-verify processes, and an optional judge."""
 
     asking: AskSettings
-    judge: Place | None = None
+    judge: ModelAddress | None = None
     processes: int = 2
 
     @asynccontextmanager
@@ -33,7 +33,7 @@ class Grading:
                 yield Grader(pool)
                 return
             [endpoint] = await stack.enter_async_context(self.asking.open(self.judge))
-            yield Grader(pool, Judge(endpoint))
+            yield Grader(pool, ModelJudge(endpoint))
 
 
 @dataclass(frozen=True, slots=True)

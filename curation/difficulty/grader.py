@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from curation.difficulty.judge import Judge
+from curation.difficulty.judge import ModelJudge
 from server.reasoning.answers import final_answer, integer, letter, same_integer, same_letter, same_string
 from server.reasoning.grading.pool import GradingPool
 from server.reasoning.records import Problem
@@ -23,7 +23,7 @@ class Grader:
     """Grades attempts with a pool of math-verify processes and an optional judge."""
 
     pool: GradingPool
-    judge: Judge | None = None
+    judge: ModelJudge | None = None
 
     async def grade(self, problem: Problem, attempt: str) -> Grade:
         """Grade an attempt against the problem's reference.

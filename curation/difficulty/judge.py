@@ -5,7 +5,7 @@ The task is that of the paper's grading prompt (s1, data/grading.txt), in our ow
 
 from dataclasses import dataclass
 
-from curation.ask.endpoint import Endpoint
+from curation.ask.endpoint import CachedEndpoint
 from curation.ask.request import Request
 from server.reasoning.records import Problem
 
@@ -26,16 +26,16 @@ VERDICTS = {"Yes": True, "No": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class ModelJudge:
     """The judge at one endpoint."""
 
-    endpoint: Endpoint
+    endpoint: CachedEndpoint
 
     async def right(self, problem: Problem, attempt: str) -> tuple[bool | None, str]:
         """(verdict, how); the verdict is None after TRIES replies that end in neither word.
 
         Raises:
-            UnansweredError: As `Endpoint.ask`.
+            UnansweredError: As `CachedEndpoint.ask`.
         """
         last = ""
         for sample in range(TRIES):

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from curation.ask.endpoint import Endpoint
-from curation.ask.request import Place, Request
+from curation.ask.endpoint import CachedEndpoint
+from curation.ask.request import ModelAddress, Request
 from curation.ask.settings import AskSettings
 from curation.domains.msc import MSC
 from curation.row import Dropped, Outcome, Row
@@ -22,10 +22,10 @@ TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Labeller(AskedStage[list[Endpoint]]):
+class Labeller(AskedStage[list[CachedEndpoint]]):
     """A stage: rows with a domain from their source pass without a request."""
 
-    place: Place
+    place: ModelAddress
     asking: AskSettings
 
     @property
@@ -33,11 +33,11 @@ class Labeller(AskedStage[list[Endpoint]]):
         """The maximum number of rows in flight."""
         return self.asking.window
 
-    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+    def open(self) -> AbstractAsyncContextManager[list[CachedEndpoint]]:
         """The labeller's endpoint, as a context."""
         return self.asking.open(self.place)
 
-    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+    async def work(self, row: Row, asked: list[CachedEndpoint]) -> Outcome:
         """Ask for the domain of the row if it has none.
 
         Raises:

@@ -12,7 +12,7 @@ from typing import IO
 from curation.errors import CurationError
 
 
-class FolderError(CurationError):
+class RunFolderError(CurationError):
     """A folder that must not, or cannot, be written to."""
 
 
@@ -21,7 +21,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     """A file that gets its name only when it is complete and synced to disk; a context.
 
     Raises:
-        FolderError: It cannot be written; the message names the file.
+        RunFolderError: It cannot be written; the message names the file.
     """
     draft = path.with_name(path.name + ".part")
     try:
@@ -32,7 +32,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         draft.replace(path)
     except OSError as error:
-        raise FolderError(
+        raise RunFolderError(
             f"{path}: cannot be written ({error.strerror}); finished stages are kept"
         ) from error
 
@@ -41,7 +41,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file atomically.
 
     Raises:
-        FolderError: It cannot be written.
+        RunFolderError: It cannot be written.
     """
     with whole_file(path) as file:
         file.write(text.encode())

@@ -5,10 +5,10 @@ from pathlib import Path
 from curation.pool import find_files
 from curation.reader import files_of
 from curation.run.manifest import Manifest, manifest_of
-from curation.settings import Settings, named_paths
+from curation.settings import CurationSettings, named_paths
 
 
-def manifest_for(settings: Settings) -> Manifest:
+def manifest_for(settings: CurationSettings) -> Manifest:
     """The manifest of a run with these settings.
 
     Raises:
@@ -17,7 +17,7 @@ def manifest_for(settings: Settings) -> Manifest:
     return manifest_of(settings.recipe, settings.decisive(), _files(settings))
 
 
-def _files(settings: Settings) -> list[tuple[str, Path]]:
+def _files(settings: CurationSettings) -> list[tuple[str, Path]]:
     found: list[tuple[str, Path]] = []
     if not settings.generate and settings.recipe != "nano":
         pool = find_files(settings.pool, named_paths(settings.source, "--source"))

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from curation.errors import CurationError
-from curation.run.folder import FolderError, write_whole
+from curation.run.folder import RunFolderError, write_whole
 
 SCHEMA_VERSION = 1
 # Libraries whose version may change the output.
@@ -51,14 +51,16 @@ def claim(out: Path, manifest: Manifest) -> None:
     """Take the folder for this run, or continue the run in it.
 
     Raises:
-        FolderError: It holds other files or another run; the message names the difference.
+        RunFolderError: It holds other files or another run; the message names the difference.
         CurationError: Its manifest.json is not JSON.
     """
     path = out / "manifest.json"
     text = json.dumps({"schema": SCHEMA_VERSION, **asdict(manifest)}, indent=1, sort_keys=True) + "\n"
     if not path.exists():
         if others := sorted(one.name for one in out.iterdir() if not one.name.endswith(".part")):
-            raise FolderError(f"{out}: holds {others[0]}, which no curation run has made; give another --out")
+            raise RunFolderError(
+                f"{out}: holds {others[0]}, which no curation run has made; give another --out"
+            )
         write_whole(path, text)
         return
     try:
@@ -66,7 +68,7 @@ def claim(out: Path, manifest: Manifest) -> None:
     except ValueError as error:
         raise CurationError(f"{path}: not JSON: {error}") from error
     if difference := _difference(there, json.loads(text)):
-        raise FolderError(f"{out}: holds another run ({difference}); give another --out")
+        raise RunFolderError(f"{out}: holds another run ({difference}); give another --out")
 
 
 def _difference(there: object, here: object, at: str = "") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from curation.errors import CurationError
 from curation.row import Outcome, RowFile
-from curation.run.folder import FolderError, write_whole
+from curation.run.folder import RunFolderError, write_whole
 from curation.run.ledger import Ledger, StageCount, funnel_json
 from curation.run.manifest import Manifest, claim
 from curation.run.progress import watched
@@ -34,7 +34,7 @@ def run(recipe: Recipe, manifest: Manifest, out: Path, tell: ReportCount) -> lis
     Raises:
         CurationError: The folder is in use or holds another run, the pool is empty, or no row is left.
     """
-    with held(out, FolderError):
+    with held(out, RunFolderError):
         claim(out, manifest)
         ledger = Ledger(out)
         counts = [_collected(recipe, ledger)]

@@ -1,6 +1,6 @@
 """AGIEval: SAT, LSAT, LogiQA and AQuA (multiple choice), and the hardest problems of its MATH part."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 
 CONFIGS = ("sat_en", "sat_math", "lsat_ar", "lsat_lr", "lsat_rc", "logiqa", "aqua_rat", "math_agieval")
 HARDEST = "5"
@@ -33,7 +33,7 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 AGIEVAL = Source(
     "agieval",
-    tuple(Hub("baber/agieval", split, config) for config in CONFIGS for split in ("test", "few_shot")),
+    tuple(HubDataset("baber/agieval", split, config) for config in CONFIGS for split in ("test", "few_shot")),
     "MIT (parts Apache-2.0; LogiQA CC-BY-NC-SA-4.0)",
     draft,
 )

@@ -3,7 +3,16 @@
 The paper says 2021; its script also took 2022, and 2022 and 2023 were its dev set.
 """
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, MissingColumnError, Source, column, optional
+from curation.sources.source import (
+    Columns,
+    Draft,
+    HubDataset,
+    LeftOut,
+    MissingColumnError,
+    Source,
+    column,
+    optional,
+)
 
 LAST_YEAR = 2021
 
@@ -45,5 +54,5 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 
 AIME = Source(
-    "aime", (Hub("qq8933/AIME_1983_2024", "train"),), "MIT (the problems' text is the MAA's)", draft
+    "aime", (HubDataset("qq8933/AIME_1983_2024", "train"),), "MIT (the problems' text is the MAA's)", draft
 )

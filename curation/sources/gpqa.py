@@ -7,7 +7,7 @@ row of it is stored in this project.
 from hashlib import blake2b
 from random import Random
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 WRONG = ("Incorrect Answer 1", "Incorrect Answer 2", "Incorrect Answer 3")
@@ -44,4 +44,4 @@ def _digest(text: str) -> str:
 
 
 # Decontamination drops the diamond rows: they are a reference there.
-GPQA = Source("gpqa", (Hub("Idavidrein/gpqa", "train", "gpqa_extended"),), "CC-BY-4.0", draft)
+GPQA = Source("gpqa", (HubDataset("Idavidrein/gpqa", "train", "gpqa_extended"),), "CC-BY-4.0", draft)

@@ -1,6 +1,6 @@
 """JEEBench: India's joint entrance examination; the reference answer is a letter or a number."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 _KINDS = {"chem": "science"}
@@ -25,4 +25,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-JEEBENCH = Source("jeebench", (Hub("daman1209arora/jeebench", "test"),), "MIT", draft)
+JEEBENCH = Source("jeebench", (HubDataset("daman1209arora/jeebench", "test"),), "MIT", draft)

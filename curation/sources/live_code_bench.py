@@ -1,6 +1,6 @@
 """LiveCodeBench, releases 1 to 3, hard problems only; without reference solutions, like USACO."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 
 FILES = ("test.jsonl", "test2.jsonl", "test3.jsonl")
 """The files of release_v1, v2 and v3, according to the data set's loading script."""
@@ -25,7 +25,7 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 LIVE_CODE_BENCH = Source(
     "live_code_bench",
-    (Hub("livecodebench/code_generation_lite", "test", files=FILES),),
+    (HubDataset("livecodebench/code_generation_lite", "test", files=FILES),),
     "see its hub card",
     draft,
 )

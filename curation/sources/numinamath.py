@@ -3,7 +3,7 @@
 Not included: a few dozen questions that the original's loader names one by one (TMP_QUESTIONS_TO_KEEP).
 """
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from server.reasoning.answers import last_boxed
 
 
@@ -34,7 +34,7 @@ def wanted(row: Columns) -> bool:
 
 NUMINAMATH = Source(
     "numinamath",
-    (Hub("AI-MO/NuminaMath-CoT", "train"), Hub("simplescaling/numinamath_500", "train")),
+    (HubDataset("AI-MO/NuminaMath-CoT", "train"), HubDataset("simplescaling/numinamath_500", "train")),
     "Apache-2.0",
     draft,
     wanted=wanted,

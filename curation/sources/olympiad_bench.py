@@ -1,6 +1,6 @@
 """OlympiadBench: mathematics and physics olympiads; open-ended, English, text only."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 CONFIGS = ("OE_TO_maths_en_COMP", "OE_TO_physics_en_COMP", "TP_TO_maths_en_COMP", "TP_TO_physics_en_COMP")
@@ -42,5 +42,5 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 
 OLYMPIAD_BENCH = Source(
-    "olympiad_bench", tuple(Hub("Hothan/OlympiadBench", "train", c) for c in CONFIGS), "MIT", draft
+    "olympiad_bench", tuple(HubDataset("Hothan/OlympiadBench", "train", c) for c in CONFIGS), "MIT", draft
 )

@@ -1,6 +1,6 @@
 """OlympicArena: olympiads in seven subjects; English and text only, as in the paper."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 SUBJECTS = ("Math", "Physics", "Chemistry", "Biology", "Geography", "Astronomy", "CS")
@@ -29,7 +29,9 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 OLYMPIC_ARENA = Source(
     "olympic_arena",
-    tuple(Hub("GAIR/OlympicArena", split, subject) for split in ("test", "val") for subject in SUBJECTS),
+    tuple(
+        HubDataset("GAIR/OlympicArena", split, subject) for split in ("test", "val") for subject in SUBJECTS
+    ),
     "see its hub card",
     draft,
 )

@@ -3,7 +3,7 @@
 For example "Mathematics -> Geometry -> Plane Geometry -> Angles".
 """
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 
@@ -24,4 +24,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-OMNI_MATH = Source("omni_math", (Hub("KbsdJames/Omni-MATH", "test"),), "Apache-2.0", draft)
+OMNI_MATH = Source("omni_math", (HubDataset("KbsdJames/Omni-MATH", "test"),), "Apache-2.0", draft)

@@ -1,6 +1,6 @@
 """MATH: the 12,000 training problems of the prm800k split (MATH500 is its test split)."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 from server.reasoning.answers import last_boxed
 
@@ -23,4 +23,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-MATH = Source("math", (Hub("simplescaling/openaimath", "train"),), "MIT", draft)
+MATH = Source("math", (HubDataset("simplescaling/openaimath", "train"),), "MIT", draft)

@@ -1,6 +1,6 @@
 """s1-prob: the probability part of Stanford's statistics qualifying exams, with written solutions."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 
 
 def draft(row: Columns) -> Draft | LeftOut:
@@ -17,4 +17,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-S1_PROB = Source("s1_prob", (Hub("simplescaling/s1-prob", "train"),), "see its hub card", draft)
+S1_PROB = Source("s1_prob", (HubDataset("simplescaling/s1-prob", "train"),), "see its hub card", draft)

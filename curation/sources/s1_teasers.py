@@ -1,6 +1,6 @@
 """s1-teasers: hard brain-teasers from quantitative-trading interviews (PuzzledQuant)."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from server.reasoning.answers import last_boxed
 
 
@@ -20,4 +20,6 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-S1_TEASERS = Source("s1_teasers", (Hub("simplescaling/s1-teasers", "train"),), "see its hub card", draft)
+S1_TEASERS = Source(
+    "s1_teasers", (HubDataset("simplescaling/s1-teasers", "train"),), "see its hub card", draft
+)

@@ -1,6 +1,6 @@
 """SciEval: 250 science questions, spread over its tasks; rows without an answer are left out."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 _KINDS = {"MedQA": "health science", "PubMedQA": "health science"}
@@ -41,7 +41,7 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 SCIEVAL = Source(
     "scieval",
-    (Hub("OpenDFM/SciEval", "test"), Hub("OpenDFM/SciEval", "validation")),
+    (HubDataset("OpenDFM/SciEval", "test"), HubDataset("OpenDFM/SciEval", "validation")),
     "see its hub card",
     draft,
     sample=250,

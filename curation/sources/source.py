@@ -12,7 +12,7 @@ Columns = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Hub:
+class HubDataset:
     """A data set of the Hugging Face hub.
 
     `files` names its JSON files, for a set that is a loading script, which `datasets` no longer runs.
@@ -78,7 +78,7 @@ class Source:
     """`draft` reads one raw row. `sample` and `group`: take that many rows, evenly over the groups."""
 
     name: str
-    hub: tuple[Hub, ...]
+    hub: tuple[HubDataset, ...]
     licence: str
     draft: Callable[[Columns], Draft | LeftOut]
     wanted: Callable[[Columns], bool] = lambda _: True

@@ -2,7 +2,7 @@
 
 import json
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 from curation.sources.subjects import domain_of
 
 
@@ -26,4 +26,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-THEOREMQA = Source("theoremqa", (Hub("TIGER-Lab/TheoremQA", "test"),), "MIT", draft)
+THEOREMQA = Source("theoremqa", (HubDataset("TIGER-Lab/TheoremQA", "test"),), "MIT", draft)

@@ -3,7 +3,7 @@
 Without a reference solution, the quality stage drops them, as in the paper.
 """
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
 
 
 def draft(row: Columns) -> Draft | LeftOut:
@@ -21,4 +21,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-USACO = Source("usaco", (Hub("codegenning/usacobench_formatted", "test"),), "see its hub card", draft)
+USACO = Source("usaco", (HubDataset("codegenning/usacobench_formatted", "test"),), "see its hub card", draft)

@@ -1,6 +1,6 @@
 """xword: 1,000 crossword clues, each with the number of letters of the answer."""
 
-from curation.sources.source import Columns, Draft, Hub, LeftOut, MissingColumnError, Source, column
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, MissingColumnError, Source, column
 
 INSTRUCTION = (
     "Solve the crossword puzzle. "
@@ -27,4 +27,4 @@ def draft(row: Columns) -> Draft | LeftOut:
     )
 
 
-XWORD = Source("xword", (Hub("0xharib/xword1", "train"),), "see its hub card", draft, sample=1000)
+XWORD = Source("xword", (HubDataset("0xharib/xword1", "train"),), "see its hub card", draft, sample=1000)

@@ -3,8 +3,8 @@
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 
-from curation.ask.endpoint import Endpoint
-from curation.ask.request import Place, Request
+from curation.ask.endpoint import CachedEndpoint
+from curation.ask.request import ModelAddress, Request
 from curation.ask.settings import AskSettings
 from curation.row import Outcome, Row
 from curation.run.stage import AskedStage
@@ -12,7 +12,7 @@ from server.reasoning.records import Trace
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
+class TeacherSampling:
     """The teacher's sampling parameters; None leaves one to the endpoint's default, as in the paper."""
 
     temperature: float | None = None
@@ -22,23 +22,23 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
-class Teacher(AskedStage[list[Endpoint]]):
+class Teacher(AskedStage[list[CachedEndpoint]]):
     """A stage: rows that have a trace pass, the others are asked for."""
 
-    place: Place
+    place: ModelAddress
     asking: AskSettings
-    sampling: Sampling = Sampling()
+    sampling: TeacherSampling = TeacherSampling()
 
     @property
     def window(self) -> int:
         """The maximum number of rows in flight."""
         return self.asking.window
 
-    def open(self) -> AbstractAsyncContextManager[list[Endpoint]]:
+    def open(self) -> AbstractAsyncContextManager[list[CachedEndpoint]]:
         """The teacher's endpoint, as a context."""
         return self.asking.open(self.place)
 
-    async def work(self, row: Row, asked: list[Endpoint]) -> Outcome:
+    async def work(self, row: Row, asked: list[CachedEndpoint]) -> Outcome:
         """Ask for a trace of the row if it has none.
 
         Raises:

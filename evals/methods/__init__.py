@@ -1,7 +1,7 @@
 """The methods of test-time scaling that a sweep can compare, one row each; each row defines a flag."""
 
 from evals.methods.alpha import ALPHA
-from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
+from evals.methods.arm import Arm, ArmError, Budget, EvalMethod, Promise
 from evals.methods.class_conditional import CLASS_CONDITIONAL
 from evals.methods.landing import LANDING
 from evals.methods.majority import MAJORITY
@@ -16,9 +16,9 @@ from evals.methods.step_conditional import STEP_CONDITIONAL, STEP_CONDITIONAL_FO
 from evals.methods.token_conditional import TOKEN_CONDITIONAL, TOKEN_CONDITIONAL_FORCED
 from evals.methods.waits import WAITS
 
-__all__ = ["METHODS", "NATURAL", "SCALING", "Arm", "ArmError", "Budget", "Method", "Promise", "arms_of"]
+__all__ = ["METHODS", "NATURAL", "SCALING", "Arm", "ArmError", "Budget", "EvalMethod", "Promise", "arms_of"]
 
-METHODS: dict[str, Method] = {
+METHODS: dict[str, EvalMethod] = {
     "max": MAXIMUM,
     "grace": LANDING,
     "no-wait": NO_WAIT,

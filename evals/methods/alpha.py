@@ -3,7 +3,7 @@
 Nudges are inserted until thinking has alpha tokens; after that a nudge ends thinking.
 """
 
-from evals.methods.arm import Arm, Budget, Method, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, whole
 
 
 def arm(value: str) -> Arm:
@@ -16,6 +16,6 @@ def arm(value: str) -> Arm:
     return Arm("alpha", f"alpha={tokens}", Budget(alpha_tokens=tokens))
 
 
-ALPHA = Method(
+ALPHA = EvalMethod(
     "alpha", "AlphaOne: nudges up to this number of thinking tokens, none after it, e.g. 32,128", arm
 )

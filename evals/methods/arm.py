@@ -74,7 +74,7 @@ class Arm:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class EvalMethod:
     """A row of METHODS: its command-line flag, the flag's help, and the function from a setting to an arm."""
 
     flag: str

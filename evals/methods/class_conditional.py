@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from evals.methods.arm import Arm, ArmError, Method, Promise
+from evals.methods.arm import Arm, ArmError, EvalMethod, Promise
 from server.reasoning.conditions import CLASS_WORDS
 
 PROMISES: dict[str, Literal["less", "more"]] = {"short": "less", "long": "more"}
@@ -21,4 +21,4 @@ def arm(value: str) -> Arm:
     )
 
 
-CLASS_CONDITIONAL = Method("think-class", "the prompt asks for short or long thinking: short,long", arm)
+CLASS_CONDITIONAL = EvalMethod("think-class", "the prompt asks for short or long thinking: short,long", arm)

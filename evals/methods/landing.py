@@ -3,7 +3,7 @@
 The setting "64" uses the last tenth of the maximum for this, "64:32" its last 32 tokens.
 """
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 
 
 def arm(value: str) -> Arm:
@@ -22,6 +22,6 @@ def arm(value: str) -> Arm:
     )
 
 
-LANDING = Method(
+LANDING = EvalMethod(
     "grace", 'a maximum with a soft landing in its last tenth, e.g. 64,256, or "64:32" tokens', arm
 )

@@ -3,7 +3,7 @@
 The report computes majority@k and pass@k for k up to n.
 """
 
-from evals.methods.arm import Arm, Method, whole
+from evals.methods.arm import Arm, EvalMethod, whole
 from evals.methods.natural import NATURAL
 
 
@@ -18,7 +18,7 @@ def arm(value: str) -> Arm:
     return Arm("sample", "sample", samples=samples, sampled=True) if samples else NATURAL
 
 
-MAJORITY = Method(
+MAJORITY = EvalMethod(
     "majority",
     "majority vote over n samples at the natural stop; 0: none (default: 8 for nano, else none)",
     arm,

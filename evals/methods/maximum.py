@@ -1,6 +1,6 @@
 """Budget forcing with a maximum: thinking is closed after that many tokens."""
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 
 
 def arm(value: str) -> Arm:
@@ -13,4 +13,4 @@ def arm(value: str) -> Arm:
     return Arm("max", f"max={tokens}", Budget(max_tokens=tokens), promise=Promise(at_most=tokens))
 
 
-MAXIMUM = Method("max-tokens", "maximum numbers of thinking tokens, e.g. 0,64,256", arm)
+MAXIMUM = EvalMethod("max-tokens", "maximum numbers of thinking tokens, e.g. 0,64,256", arm)

@@ -1,6 +1,6 @@
 """Budget forcing with a minimum: thinking cannot end before that many tokens."""
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 
 
 def arm(value: str) -> Arm:
@@ -13,4 +13,4 @@ def arm(value: str) -> Arm:
     return Arm("min", f"min={tokens}", Budget(min_tokens=tokens), promise=Promise(at_least=tokens))
 
 
-MINIMUM = Method("min-tokens", "minimum numbers of thinking tokens, e.g. 128,512", arm)
+MINIMUM = EvalMethod("min-tokens", "minimum numbers of thinking tokens, e.g. 128,512", arm)

@@ -3,7 +3,7 @@
 The setting "none" keeps the natural stop; a number closes thinking after that many tokens.
 """
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 
 
 def arm(value: str) -> Arm:
@@ -19,6 +19,6 @@ def arm(value: str) -> Arm:
     return Arm("no-wait", f"no-wait={tokens}", budget, promise=Promise(at_most=tokens))
 
 
-NO_WAIT = Method(
+NO_WAIT = EvalMethod(
     "no-wait", "NoWait: words of doubt masked, at the natural stop or with a maximum, e.g. none,64", arm
 )

@@ -4,7 +4,7 @@ The paper draws without a bound (655 times on average at its smallest limit); he
 the last sample is used.
 """
 
-from evals.methods.arm import Arm, Method, Promise, whole
+from evals.methods.arm import Arm, EvalMethod, Promise, whole
 
 TRIES = 64
 
@@ -26,6 +26,6 @@ def arm(value: str) -> Arm:
     )
 
 
-REJECTION = Method(
+REJECTION = EvalMethod(
     "reject-above", f"resample, up to {TRIES} times, while thinking is longer than this number of tokens", arm
 )

@@ -7,7 +7,7 @@ into the budget.
 from dataclasses import fields
 from typing import Any
 
-from evals.methods.arm import Arm, ArmError, Budget, Method, Promise
+from evals.methods.arm import Arm, ArmError, Budget, EvalMethod, Promise
 
 Value = int | float | str
 
@@ -66,7 +66,7 @@ def _value(text: str) -> Value:
     return text
 
 
-SCALED = Method(
+SCALED = EvalMethod(
     "method",
     'methods of the server\'s `scaling`, e.g. "majority:8,short_m:8:m=3,majority:total_tokens=600"',
     arm,

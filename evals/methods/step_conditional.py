@@ -6,7 +6,7 @@ When forced, the server also counts the steps down ("64 steps left") and closes 
 this is for models trained to count steps.
 """
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 from server.reasoning.conditions import step_words
 
 TOKENS_PER_STEP = 100
@@ -42,7 +42,7 @@ def _promise(steps: int) -> Promise:
     return Promise(at_most=TOKENS_PER_STEP * steps)
 
 
-STEP_CONDITIONAL = Method("think-steps", 'the prompt says "Think for up to N steps."', arm)
-STEP_CONDITIONAL_FORCED = Method(
+STEP_CONDITIONAL = EvalMethod("think-steps", 'the prompt says "Think for up to N steps."', arm)
+STEP_CONDITIONAL_FORCED = EvalMethod(
     "think-steps-forced", "the same, with steps counted down and thinking closed after N of them", forced
 )

@@ -1,6 +1,6 @@
 """Token-conditional control: the prompt names the tokens; the forced variant also closes thinking there."""
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 from server.reasoning.conditions import token_words
 
 
@@ -30,7 +30,7 @@ def forced(value: str) -> Arm:
     )
 
 
-TOKEN_CONDITIONAL = Method("think-tokens", 'the prompt says "Think for up to N tokens."', arm)
-TOKEN_CONDITIONAL_FORCED = Method(
+TOKEN_CONDITIONAL = EvalMethod("think-tokens", 'the prompt says "Think for up to N tokens."', arm)
+TOKEN_CONDITIONAL_FORCED = EvalMethod(
     "think-tokens-forced", "the same, with thinking closed after N tokens", forced
 )

@@ -4,7 +4,7 @@ The setting "2" uses the server's nudge, "2:Hmm" another. Zero Waits is the natu
 twice.
 """
 
-from evals.methods.arm import Arm, Budget, Method, Promise, whole
+from evals.methods.arm import Arm, Budget, EvalMethod, Promise, whole
 from evals.methods.natural import NATURAL
 
 
@@ -28,4 +28,4 @@ def arm(value: str) -> Arm:
     )
 
 
-WAITS = Method("waits", 'number of suppressed ends of thinking, e.g. 0,1,2,4 or "2:Hmm"', arm)
+WAITS = EvalMethod("waits", 'number of suppressed ends of thinking, e.g. 0,1,2,4 or "2:Hmm"', arm)

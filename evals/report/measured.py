@@ -9,11 +9,11 @@ from statistics import fmean
 
 from evals.methods import NATURAL, Arm
 from evals.report.read import CellRun
-from evals.row import Row
+from evals.row import ResultRow
 from evals.stats.escape import FORCED, Ending, escape_rate, longest_answer
 from evals.stats.intervals import paired_bootstrap, wilson, worth
-from evals.stats.scaling import Run, control, kept, performance, scaling
-from evals.stats.votes import Sample, ballots_of, majority_at, pass_at
+from evals.stats.scaling import CurvePoint, control, kept, performance, scaling
+from evals.stats.votes import GradedSample, ballots_of, majority_at, pass_at
 
 BOOTSTRAP_SEED = 0
 CUT = "length"
@@ -51,7 +51,7 @@ class Measured:
     against_natural: tuple[float, float, float] | None
     grading_failures: int
     errors: int
-    run: Run
+    run: CurvePoint
     domains: dict[str, float]
 
     @property
@@ -184,17 +184,17 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         against_natural=_difference(rows, natural) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),
         errors=sum(bool(row.error) for row in rows),
-        run=Run(tokens or 0.0, 100 * accuracy, at_least, at_most, _held(arm, rows)),
+        run=CurvePoint(tokens or 0.0, 100 * accuracy, at_least, at_most, _held(arm, rows)),
         domains=_domains(graded),
     )
 
 
-def _held(arm: Arm, rows: Sequence[Row]) -> float | None:
+def _held(arm: Arm, rows: Sequence[ResultRow]) -> float | None:
     """The mean number of thinking tokens that the arm's limit applies to."""
     return _mean(row.spent_tokens if arm.promise.of_all else row.thinking_tokens for row in rows)
 
 
-def _domains(graded: Sequence[Row]) -> dict[str, float]:
+def _domains(graded: Sequence[ResultRow]) -> dict[str, float]:
     """Accuracy per domain in percent, in the order of the problems."""
     found: dict[str, list[float]] = {}
     for row in graded:
@@ -210,7 +210,7 @@ def _limits(arm: Arm, stop: float | None) -> tuple[float | None, float | None]:
     return (stop, None) if promise.than_natural == "more" else (None, stop)
 
 
-def _control(arm: Arm, rows: Sequence[Row], stops: Sequence[Row]) -> float | None:
+def _control(arm: Arm, rows: Sequence[ResultRow], stops: Sequence[ResultRow]) -> float | None:
     """Percent of problems within the limit, each against its own natural stop; None without a limit."""
     tokens: dict[str, list[int]] = {}
     for row in stops:
@@ -226,7 +226,7 @@ def _control(arm: Arm, rows: Sequence[Row], stops: Sequence[Row]) -> float | Non
     return 100 * fmean(held) if held else None
 
 
-def _ending(row: Row) -> Ending:
+def _ending(row: ResultRow) -> Ending:
     return Ending(row.end, row.thinks_on, row.answer_tokens)
 
 
@@ -235,7 +235,9 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple[float, float, float] | None:
+def _difference(
+    rows: Sequence[ResultRow], natural: Sequence[CellRun] | None
+) -> tuple[float, float, float] | None:
     """Percentage points above the natural stop with their interval, over problems graded in both."""
     ours, theirs = _scores(rows), _scores([row for cell in natural or () for row in cell.rows])
     both = [name for name in ours if name in theirs]
@@ -247,12 +249,12 @@ def _difference(rows: Sequence[Row], natural: Sequence[CellRun] | None) -> tuple
     return mean, low, high
 
 
-def _scores(rows: Sequence[Row]) -> dict[str, float]:
+def _scores(rows: Sequence[ResultRow]) -> dict[str, float]:
     """The mean score of each problem over its repeats."""
     return {name: fmean(scores) for name, scores in _by_problem(rows).items()}
 
 
-def _by_problem(rows: Sequence[Row]) -> dict[str, list[float]]:
+def _by_problem(rows: Sequence[ResultRow]) -> dict[str, list[float]]:
     found: dict[str, list[float]] = {}
     for row in rows:
         if row.score is not None:
@@ -262,7 +264,7 @@ def _by_problem(rows: Sequence[Row]) -> dict[str, list[float]]:
 
 def _votes(cells: Sequence[CellRun]) -> list[Vote]:
     """For k = 1, 2, 4, ... and n, over all subsets of k of a problem's n samples."""
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[ResultRow]] = {}
     for cell in sorted(cells, key=lambda one: one.repeat):
         for row in cell.rows:
             rows.setdefault(row.problem_id, []).append(row)
@@ -271,14 +273,14 @@ def _votes(cells: Sequence[CellRun]) -> list[Vote]:
     problems = list(rows.values())
     ballots = ballots_of([[row.extracted for row in one] for one in problems])
     samples = [
-        [Sample(vote, row.score) for row, vote in zip(one, votes, strict=True) if row.score is not None]
+        [GradedSample(vote, row.score) for row, vote in zip(one, votes, strict=True) if row.score is not None]
         for one, votes in zip(problems, ballots, strict=True)
     ]
     tokens = _mean(row.thinking_tokens for one in problems for row in one)
     return [_vote(k, tokens, [one for one in samples if len(one) >= k]) for k in steps]
 
 
-def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[Sample]]) -> Vote:
+def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[GradedSample]]) -> Vote:
     """Of the problems that have k graded samples."""
     scores = [majority_at(k, one) for one in samples]
     low, high = wilson(sum(scores), len(scores))

@@ -8,7 +8,7 @@ from typing import Any
 from evals import manifest
 from evals.errors import EvalError
 from evals.methods import METHODS, NATURAL, SCALING, Arm
-from evals.row import Row, read_rows
+from evals.row import ResultRow, read_rows
 
 
 class ReportError(EvalError):
@@ -25,7 +25,7 @@ class CellRun:
     temperature: float
     seed: int
     repeat: int
-    rows: Sequence[Row]
+    rows: Sequence[ResultRow]
 
 
 def read_runs(out: Path) -> list[CellRun]:

@@ -11,7 +11,7 @@ from math import log2
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class CurvePoint:
     """One evaluation: mean thinking tokens, and accuracy in percent.
 
     `at_least` and `at_most` are a_min and a_max, if the arm has limits; they apply to `held` tokens (None: to
@@ -30,7 +30,7 @@ def kept(tokens: float, at_least: float | None, at_most: float | None) -> bool:
     return (at_least is None or tokens >= at_least) and (at_most is None or tokens <= at_most)
 
 
-def control(runs: Sequence[Run]) -> float | None:
+def control(runs: Sequence[CurvePoint]) -> float | None:
     """Percent of the runs with a limit that kept it; None without any."""
     promised = [run for run in runs if run.at_least is not None or run.at_most is not None]
     if not promised:
@@ -41,7 +41,7 @@ def control(runs: Sequence[Run]) -> float | None:
     return 100 * sum(within) / len(within)
 
 
-def scaling(runs: Sequence[Run]) -> float | None:
+def scaling(runs: Sequence[CurvePoint]) -> float | None:
     """The mean slope over all pairs of runs that differ in tokens; None without such a pair.
 
     A run without any thinking has no logarithm and is left out.
@@ -55,6 +55,6 @@ def scaling(runs: Sequence[Run]) -> float | None:
     return sum(slopes) / len(slopes) if slopes else None
 
 
-def performance(runs: Sequence[Run]) -> float:
+def performance(runs: Sequence[CurvePoint]) -> float:
     """The best accuracy."""
     return max(run.accuracy for run in runs)

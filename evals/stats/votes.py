@@ -16,7 +16,7 @@ Ways = dict[tuple[int, int], int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class GradedSample:
     """A graded sample: the group of equal answers that it voted for (None: it named no answer)."""
 
     ballot: int | None
@@ -42,7 +42,7 @@ async def _groups(said: Sequence[str | None], equality: Equality) -> list[int | 
     return found
 
 
-def majority_at(k: int, samples: Sequence[Sample]) -> float:
+def majority_at(k: int, samples: Sequence[GradedSample]) -> float:
     """The mean score of the answer most often given, over all subsets of k samples.
 
     Silence has no vote, and a subset of silence scores 0. Of equally many votes each answer wins equally

@@ -7,8 +7,9 @@ answer.
 from functools import cached_property
 from typing import Any
 
-from evals.tasks.task import Judge, Load, Score, Task, TaskError
+from evals.tasks.task import Load, Score, Task, TaskError
 from server.reasoning.answers import FinalAnswer, final_answer
+from server.reasoning.equality import Judge
 from server.reasoning.gym import UNSOUND_PROBLEMS, UNSOUND_VERIFIERS
 from server.reasoning.records import Problem
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from evals.tasks.task import Judge, Score, Scorer
+from evals.tasks.task import Score, Scorer
 from server.reasoning.answers import FinalAnswer, final_answer, letter, same_integer, same_letter, same_string
-from server.reasoning.equality import compare
+from server.reasoning.equality import Judge, compare
 from server.reasoning.records import Problem
 
 

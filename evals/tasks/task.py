@@ -3,22 +3,14 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from evals.errors import EvalError
-from server.reasoning.grading.pool import Verdict
+from server.reasoning.equality import Judge
 from server.reasoning.records import Problem
 
 
 class TaskError(EvalError):
     """An unknown task, or problems that cannot be loaded."""
-
-
-class Judge(Protocol):
-    """Decides whether two mathematical expressions are equal."""
-
-    async def equal(self, gold: str, predicted: str, /) -> Verdict:
-        """The verdict on a pair of answers; see `GradingPool.equal`."""
 
 
 @dataclass(frozen=True, slots=True)

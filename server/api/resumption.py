@@ -1,4 +1,4 @@
-"""A thought that was cut and is to go on: taken out of the conversation, to stand open behind the prompt.
+"""A thought that was cut and is to go on: taken out of the conversation, to stand open after the prompt.
 
 A chat template given it as the last message (`continue_final_message`) closes it, puts an empty block before
 it, or opens it twice: 114 of 242 real ones did. Behind the prompt of a new turn it stands as it was written.

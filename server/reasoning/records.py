@@ -49,7 +49,7 @@ class Trace:
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class TrainingExample:
     """A training example: a problem and one trace of it. `where` is "file:line"."""
 
     problem: Problem
@@ -103,7 +103,7 @@ def read_traces(path: Path) -> Iterator[Trace]:
         yield _record(Trace, path, number, value)
 
 
-def read_samples(path: Path) -> Iterator[Sample]:
+def read_samples(path: Path) -> Iterator[TrainingExample]:
     """Yield the training examples of curation's train.jsonl: {"schema", "problem", "trace"} per line.
 
     Raises:
@@ -116,7 +116,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
             if not isinstance(value.get(name), dict):
                 raise RecordError(path, number, f"field {name!r} is missing or no object")
         if unknown := sorted(value.keys() - {"problem", "trace"}):
-            raise RecordError(path, number, f"unknown field {unknown[0]!r} in a Sample")
+            raise RecordError(path, number, f"unknown field {unknown[0]!r} in a training example")
         problem = _record(Problem, path, number, value["problem"])
         trace = _record(Trace, path, number, value["trace"])
         for name, text in (
@@ -128,7 +128,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
                 raise RecordError(path, number, f"field {name!r} is empty")
         if trace.problem_id != problem.id:
             raise RecordError(path, number, f"a trace of {trace.problem_id!r} beside problem {problem.id!r}")
-        yield Sample(problem, trace, f"{path}:{number}")
+        yield TrainingExample(problem, trace, f"{path}:{number}")
 
 
 def _check_schema(path: Path, number: int, version: object) -> None:

@@ -33,7 +33,7 @@ class MethodContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MethodResult:
     """The chosen sample, and what the response's `scaling` object says about how it was found."""
 
     chosen: Sample
@@ -45,7 +45,7 @@ class Method:
     """A row of METHODS."""
 
     fields: type[Fields]
-    run: Callable[[Any, MethodContext], Awaitable[Outcome]]
+    run: Callable[[Any, MethodContext], Awaitable[MethodResult]]
     """Takes the validated fields and the context."""
     draws: bool = False
     """It needs differing samples: temperature 0 is refused."""

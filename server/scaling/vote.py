@@ -10,7 +10,7 @@ from server.scaling.samples import Sample
 
 
 @dataclass(slots=True)
-class Choice:
+class VotedAnswer:
     """An answer and the samples that gave it, in order."""
 
     answer: str
@@ -20,17 +20,17 @@ class Choice:
 
 async def count(
     samples: Sequence[Sample], equality: Equality, weight: Callable[[Sample], float] = lambda _: 1.0
-) -> list[Choice]:
+) -> list[VotedAnswer]:
     """The choices in order of first sight. A sample that answered nothing has no vote."""
     choices = []
     said = ballots([sample.answer for sample in samples])
     for one in await group(said, equality):
         members = [samples[index] for index in one.voters]
-        choices.append(Choice(one.answer, members, sum(map(weight, members), 0.0)))
+        choices.append(VotedAnswer(one.answer, members, sum(map(weight, members), 0.0)))
     return choices
 
 
-def plurality(choices: Sequence[Choice]) -> Choice:
+def plurality(choices: Sequence[VotedAnswer]) -> VotedAnswer:
     """The choice with the maximum weight; ties go to the one first given.
 
     This is the rule of s1 (the mode of a Counter) and of lm-eval's maj@k.
@@ -38,7 +38,7 @@ def plurality(choices: Sequence[Choice]) -> Choice:
     return max(choices, key=lambda choice: choice.weight)  # max returns the first of equal items
 
 
-def votes_report(choices: Sequence[Choice]) -> list[dict[str, Any]]:
+def votes_report(choices: Sequence[VotedAnswer]) -> list[dict[str, Any]]:
     """The choices for the response's `scaling` object, by decreasing weight."""
     return [
         {

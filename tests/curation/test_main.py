@@ -9,7 +9,7 @@ import pytest
 
 from curation.__main__ import main
 from curation.recipes import RECIPES
-from curation.settings import Settings, settings_from
+from curation.settings import CurationSettings, settings_from
 from tests.curation.endpoint import Body, Said, chat, faked
 
 EIGHT = "one two three four five six seven eight"
@@ -184,7 +184,7 @@ def test_a_flag_beats_the_environment_and_the_environment_the_default() -> None:
 
 
 def test_secrets_and_addresses_are_no_part_of_the_manifest() -> None:
-    settings = Settings(Path("x"), api_key="secret", concurrency=3)
+    settings = CurationSettings(Path("x"), api_key="secret", concurrency=3)
     assert not {"api_key", "concurrency", "out", "cache", "ray"} & set(settings.decisive())
     assert {"seed", "ngram", "solver"} <= set(settings.decisive())
 

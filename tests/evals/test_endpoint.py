@@ -9,10 +9,17 @@ from unittest.mock import AsyncMock
 import httpx
 import pytest
 
-from evals.endpoint import Ask, Endpoint, EndpointDownError, EndpointError, Reply, RequestRefusedError
+from evals.endpoint import (
+    Endpoint,
+    EndpointDownError,
+    EndpointError,
+    EvalReply,
+    EvalRequest,
+    RequestRefusedError,
+)
 from tests.evals.fake_endpoint import Answered, Body, FakeEndpoint, honest
 
-ASK = Ask("m", "Why?", {"max_tokens": 8}, 0.5, 0.9, 42, 100)
+ASK = EvalRequest("m", "Why?", {"max_tokens": 8}, 0.5, 0.9, 42, 100)
 DROPPED = Answered({}, status=0)
 
 
@@ -20,7 +27,7 @@ def refusal(status: int, message: str = "no", **headers: str) -> Answered:
     return Answered({"error": {"message": message}}, status, headers)
 
 
-async def ask(fake: FakeEndpoint, tries: int = 3, stream: bool = False, api_key: str = "") -> Reply:
+async def ask(fake: FakeEndpoint, tries: int = 3, stream: bool = False, api_key: str = "") -> EvalReply:
     async with Endpoint(fake.url, api_key, 5.0, tries, stream) as endpoint:
         return await endpoint.complete(ASK)
 

@@ -19,7 +19,7 @@ from evals.endpoint import EndpointError
 from evals.journal import FolderError
 from evals.manifest import ManifestError
 from evals.methods import ArmError
-from evals.row import Row, read_rows
+from evals.row import ResultRow, read_rows
 from evals.settings import SweepSettings
 from evals.solve import BudgetIgnoredError
 from evals.sweep import sweep
@@ -45,7 +45,7 @@ def files(out: Path) -> set[str]:
     return {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
 
 
-def rows_of(out: Path, arm: str) -> list[Row]:
+def rows_of(out: Path, arm: str) -> list[ResultRow]:
     [path] = (out / "cells").glob(f"*~{arm}~*r0.jsonl")
     return read_rows(path)
 

@@ -13,7 +13,7 @@ from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.reasoning.families import FAMILIES, detect_family
-from server.reasoning.records import Problem, Sample, Trace
+from server.reasoning.records import Problem, Trace, TrainingExample
 from tests.training import real_tokenizers
 from training.lesson import IGNORE, Lesson, Writer
 from training.recipes import RECIPES
@@ -21,7 +21,7 @@ from training.sft import marked
 
 QUESTION = "What is the remainder of 7^100 divided by 13?"
 THINKING = "Let me see.\n\n7^2 = 49 ≡ 10 (mod 13).\nWait, that is right:\t49 − 39 = 10."
-SAMPLE = Sample(Problem("p", QUESTION, "9"), Trace("p", THINKING, "9"), "t.jsonl:1")
+SAMPLE = TrainingExample(Problem("p", QUESTION, "9"), Trace("p", THINKING, "9"), "t.jsonl:1")
 
 Make = Callable[[], PreTrainedTokenizerFast]
 CASES: dict[str, tuple[Make, str, Opening]] = {

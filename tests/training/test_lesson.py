@@ -3,7 +3,7 @@
 import pytest
 
 from server.reasoning.families import FAMILIES, Family
-from server.reasoning.records import Problem, Sample, Trace
+from server.reasoning.records import Problem, Trace, TrainingExample
 from tests.training.tiny import CHATML, tiny_tokenizer
 from training.errors import TrainingError
 from training.lesson import IGNORE, Lesson, Writer
@@ -11,8 +11,8 @@ from training.lesson import IGNORE, Lesson, Writer
 FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 
 
-def sample(thinking: str = "1+1 is 2.\nWait, yes.", answer: str = "2") -> Sample:
-    return Sample(Problem("p", "What is 1+1?", "2"), Trace("p", thinking, answer), "t.jsonl:3")
+def sample(thinking: str = "1+1 is 2.\nWait, yes.", answer: str = "2") -> TrainingExample:
+    return TrainingExample(Problem("p", "What is 1+1?", "2"), Trace("p", thinking, answer), "t.jsonl:3")
 
 
 def writer(family: Family, template: str = CHATML) -> Writer:

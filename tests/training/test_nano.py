@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from server.reasoning.command import held
 from server.reasoning.nano.problems import WANDERING, problems, split_of, trace
-from server.reasoning.records import Problem, Sample, Trace
+from server.reasoning.records import Problem, Trace, TrainingExample
 from training.__main__ import main
 from training.errors import TrainingError
 from training.nano.base import BaseRecipe, make_base
@@ -124,11 +124,11 @@ def test_documents_in_one_row_do_not_see_each_other(tokenizer: Tokenizer) -> Non
     assert second.any() and torch.allclose(before[0, second], after[0, second])
 
 
-def sample(thinking: str, answer: str = "7", where: str = "t.jsonl:3") -> Sample:
-    return Sample(Problem("p", "Find it.", "7"), Trace("p", thinking, answer), where)
+def sample(thinking: str, answer: str = "7", where: str = "t.jsonl:3") -> TrainingExample:
+    return TrainingExample(Problem("p", "Find it.", "7"), Trace("p", thinking, answer), where)
 
 
-def curated(path: Path, samples: list[Sample]) -> Path:
+def curated(path: Path, samples: list[TrainingExample]) -> Path:
     """The file as curation writes it, traces stripped."""
     lines = []
     for one in samples:

@@ -13,8 +13,8 @@ from training.errors import TrainingError
 from training.lesson import Lesson
 from training.machine import GIB, Machine, peak_of
 from training.metrics import flops
-from training.plan import Plan, make_plan
-from training.recipes import RECIPES, Recipe
+from training.plan import TrainingPlan, make_plan
+from training.recipes import RECIPES, TrainingRecipe
 
 # Qwen2.5's shapes, from their config.json.
 QWEN_32B = Base(
@@ -38,8 +38,11 @@ def data(samples: int = 1000, longest: int = 32_768) -> Data:
 
 
 def plan(
-    recipe: Recipe = RECIPES["s1-32b"], machine: Machine = H100, samples: int = 1000, base: Base = QWEN_32B
-) -> Plan:
+    recipe: TrainingRecipe = RECIPES["s1-32b"],
+    machine: Machine = H100,
+    samples: int = 1000,
+    base: Base = QWEN_32B,
+) -> TrainingPlan:
     return make_plan(recipe, base, data(samples), machine, samples, 32_768)
 
 
@@ -103,7 +106,7 @@ def test_the_text_names_parameters_tokens_steps_memory_and_disk() -> None:
         assert part in text
 
 
-def changes(name: str) -> Callable[[Recipe], Recipe]:
+def changes(name: str) -> Callable[[TrainingRecipe], TrainingRecipe]:
     return {
         "adapters": lambda r: replace(r, rank=16),
         "recomputed": lambda r: replace(r, recompute=True),

@@ -12,7 +12,7 @@ import pytest
 
 from server.reasoning.families import FAMILIES
 from server.reasoning.nano.problems import problems
-from server.reasoning.records import Problem, Sample, Trace
+from server.reasoning.records import Problem, Trace, TrainingExample
 from tests.conftest import ServerProcess
 from tests.training.tiny import tiny_model, train_file
 from training.__main__ import main
@@ -48,7 +48,7 @@ def ask(url: str, model: str, question: str, **more: Any) -> dict[str, Any]:
 
 
 def lesson_of(model: Path | str, family: str, question: str) -> Lesson:
-    sample = Sample(Problem("p", question, "2"), Trace("p", "1+1 is 2.", "2"))
+    sample = TrainingExample(Problem("p", question, "2"), Trace("p", "1+1 is 2.", "2"))
     return Writer(load_tokenizer(str(model)), FAMILIES[family], str(model)).write(sample)
 
 

@@ -28,7 +28,7 @@ from training.base import load_tokenizer
 from training.data import read_data
 from training.lesson import Writer
 from training.recipes import RECIPES
-from training.run import Run
+from training.run import TrainingRun
 from training.sft import rows_of
 from training.trainer import StepOrder
 
@@ -174,7 +174,7 @@ def test_two_runs_in_one_folder_refuse_each_other(
     base: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "ckpt"
-    with Run(out).held():
+    with TrainingRun(out).held():
         assert main(flags(base, data, out, *TWELVE)) == 1
     assert f"--out: {out}: another run is working in this folder" in capsys.readouterr().err
     assert not any(out.iterdir())

@@ -57,7 +57,7 @@ def one_run(given: argparse.Namespace) -> dict[str, Any]:
     from training.machine import this_machine
     from training.plan import make_plan
     from training.recipes import RECIPES
-    from training.run import Run
+    from training.run import TrainingRun
     from training.sft import config_of, rows_of
 
     named = {"model": given.model, "micro_batch": given.micro_batch, "max_tokens": given.max_tokens}
@@ -69,7 +69,7 @@ def one_run(given: argparse.Namespace) -> dict[str, Any]:
     rows, lengths = rows_of(data, recipe)
     plan = make_plan(recipe, describe(recipe.model), data, this_machine(), len(rows), max(lengths))
     with TemporaryDirectory() as folder:
-        config = config_of(plan, Run(Path(folder)))
+        config = config_of(plan, TrainingRun(Path(folder)))
         config.save_strategy = "no"
         config.disable_tqdm = True
         return timed(given.side, plan, config, tokenizer, rows, lengths, Path(folder))

@@ -19,16 +19,16 @@ import torch
 from transformers import AutoModelForCausalLM, Qwen2Config
 
 from server.reasoning.families import FAMILIES
-from server.reasoning.records import Sample, Trace
+from server.reasoning.records import Trace, TrainingExample
 from training.base import describe, load_tokenizer
 from training.data import read_data
 from training.lesson import Writer
 from training.machine import this_machine
 from training.metrics import Record
 from training.nano.sft import teacher_samples
-from training.plan import Plan, make_plan
-from training.recipes import NANO, RECIPES, Recipe
-from training.run import Run
+from training.plan import TrainingPlan, make_plan
+from training.recipes import NANO, RECIPES, TrainingRecipe
+from training.run import TrainingRun
 from training.sft import config_of, rows_of, trainer_of
 
 WARM_UP = 2
@@ -52,7 +52,7 @@ REDUCED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class TrainingSize:
     """`traces` of s1-nano's teacher are joined to one sample; so many samples, so many steps."""
 
     recipe: str
@@ -63,8 +63,8 @@ class Size:
 
 
 SIZES = {
-    "s1-nano": Size("nano", steps=40, samples=640, traces=1, max_tokens=1024),
-    "qwen2.5-1.5b": Size("qwen2.5-1.5b-s1k", steps=8, samples=128, traces=24, max_tokens=8192),
+    "s1-nano": TrainingSize("nano", steps=40, samples=640, traces=1, max_tokens=1024),
+    "qwen2.5-1.5b": TrainingSize("qwen2.5-1.5b-s1k", steps=8, samples=128, traces=24, max_tokens=8192),
 }
 
 
@@ -79,7 +79,7 @@ def make_model(folder: Path, is_reduced: bool) -> None:
         copy(NANO / name, folder / name)
 
 
-def samples(count: int, traces: int) -> Iterator[Sample]:
+def samples(count: int, traces: int) -> Iterator[TrainingExample]:
     """Of s1-nano's teacher, `traces` of them thought one after the other."""
     told = teacher_samples(count * traces, 1)
     for at in range(0, len(told), traces):
@@ -88,7 +88,7 @@ def samples(count: int, traces: int) -> Iterator[Sample]:
         yield replace(some[-1], trace=Trace(some[-1].problem.id, thinking, some[-1].trace.answer))
 
 
-def plan_of(recipe: Recipe, data: Path) -> tuple[Plan, Any, Any, list[int]]:
+def plan_of(recipe: TrainingRecipe, data: Path) -> tuple[TrainingPlan, Any, Any, list[int]]:
     """The plan, the tokenizer, the rows and their lengths."""
     tokenizer = load_tokenizer(recipe.model)
     read = read_data(
@@ -103,9 +103,11 @@ def plan_of(recipe: Recipe, data: Path) -> tuple[Plan, Any, Any, list[int]]:
     return plan, tokenizer, rows, lengths
 
 
-def train(plan: Plan, tokenizer: Any, rows: Any, lengths: list[int], folder: Path) -> list[dict[str, Any]]:
+def train(
+    plan: TrainingPlan, tokenizer: Any, rows: Any, lengths: list[int], folder: Path
+) -> list[dict[str, Any]]:
     """The steps' lines."""
-    config = config_of(plan, Run(folder))
+    config = config_of(plan, TrainingRun(folder))
     config.save_strategy = "no"
     record = Record(folder, plan, 0, watched=False)
     trainer_of(plan, config, tokenizer, rows, lengths, record).train()

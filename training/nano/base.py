@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from tokenizers import Tokenizer
 
-from training.nano.loop import Plan, Run, optimise
+from training.nano.loop import RunProgress, Schedule, optimise
 from training.nano.model import Nano, Shape
 from training.nano.muon import optimizers
 from training.nano.texts import Rows, packed, stream
@@ -38,11 +38,11 @@ def batches(tokenizer: Tokenizer, recipe: BaseRecipe, seed: int) -> Iterator[Row
         yield from islice(packed(documents, rows, length), steps)
 
 
-def make_base(tokenizer: Tokenizer, recipe: BaseRecipe, seed: int, work: Path) -> tuple[Nano, Run]:
+def make_base(tokenizer: Tokenizer, recipe: BaseRecipe, seed: int, work: Path) -> tuple[Nano, RunProgress]:
     """Train the base, or continue a killed run. The checkpoint is `work/base.pt`."""
     torch.manual_seed(seed)
     model = Nano(recipe.shape)
     optims = optimizers(model, recipe.matrix_lr, recipe.other_lr)
-    plan = Plan(recipe.short[0] + recipe.long[0], 0.02, 0.35, recipe.save_every)
+    plan = Schedule(recipe.short[0] + recipe.long[0], 0.02, 0.35, recipe.save_every)
     run = optimise(model, optims, batches(tokenizer, recipe, seed), plan, work / "base.pt", recipe.fast)
     return model, run

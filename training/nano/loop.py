@@ -16,7 +16,7 @@ from training.nano.texts import IGNORE, Rows
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Schedule:
     """The steps of a run, and its schedule as shares of the steps. `save_every` 0 writes no checkpoint."""
 
     steps: int
@@ -25,7 +25,7 @@ class Plan:
     save_every: int = 0
 
 
-def rate(plan: Plan, step: int) -> float:
+def rate(plan: Schedule, step: int) -> float:
     """The fraction of the peak learning rate at this step."""
     up = (step + 1) / max(1.0, plan.warm_up * plan.steps)
     down = (plan.steps - step) / max(1.0, plan.decay * plan.steps)
@@ -40,7 +40,7 @@ def batch_loss(model: Callable[..., Tensor], rows: Rows, cos: Tensor, sin: Tenso
 
 
 @dataclass(slots=True)
-class Run:
+class RunProgress:
     """The progress of a run, including the runs before a resume.
 
     `path` is its checkpoint, next to the log.
@@ -51,7 +51,7 @@ class Run:
     tokens: int = 0
     seconds: float = 0.0
 
-    def report(self, plan: Plan, loss: float) -> None:
+    def report(self, plan: Schedule, loss: float) -> None:
         """Append a line to the log."""
         line = {
             "step": self.step,
@@ -93,12 +93,12 @@ def optimise(
     model: Nano,
     optims: list[torch.optim.Optimizer],
     batches: Iterator[Rows],
-    plan: Plan,
+    plan: Schedule,
     path: Path,
     fast: bool,
-) -> Run:
+) -> RunProgress:
     """Run the plan, or the rest of it: a resumed run draws the same batches and skips those it has done."""
-    run = Run(path)
+    run = RunProgress(path)
     run.resume(model, optims)
     if run.step >= plan.steps:
         return run

@@ -19,7 +19,7 @@ LONGEST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class BudgetResult:
     """The result of one budget. `low` and `high` are the accuracy's 95% interval (Wilson)."""
 
     max_tokens: int | None
@@ -43,14 +43,14 @@ def wilson(right: int, n: int) -> tuple[float, float]:
 
 def cell(
     right: list[bool], thoughts: list[Thinking], names: list[str], budget: int | None, waits: int
-) -> Cell:
+) -> BudgetResult:
     """The result of one budget, from the correctness and the thinking of each problem."""
     by_domain: dict[str, list[bool]] = {}
     for name, one in zip(names, right, strict=True):
         by_domain.setdefault(name, []).append(one)
     low, high = wilson(sum(right), len(right))
     lengths = [one.length(budget, waits) for one in thoughts]
-    return Cell(
+    return BudgetResult(
         budget,
         waits,
         len(right),
@@ -68,7 +68,7 @@ def sweep(
     tokenizer: Tokenizer,
     asked: list[NanoProblem],
     budgets: tuple[tuple[int | None, int], ...] = GRID,
-) -> list[Cell]:
+) -> list[BudgetResult]:
     """Greedy accuracy under each (maximum or None, waits)."""
     model = model.to(torch.bfloat16)
     max_waits = max(waits for _, waits in budgets)

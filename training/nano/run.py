@@ -14,7 +14,7 @@ from training.errors import TrainingError
 from training.nano.base import BaseRecipe, make_base
 from training.nano.claim import claim
 from training.nano.export import export, load
-from training.nano.loop import Run
+from training.nano.loop import RunProgress
 from training.nano.measure import sweep
 from training.nano.model import Shape
 from training.nano.settings import NanoSettings
@@ -46,7 +46,7 @@ def _make(settings: NanoSettings, base_recipe: BaseRecipe, sft_recipe: SftRecipe
     # In compiled code, threads would sum the embedding's gradient in a varying order.
     torch.use_deterministic_algorithms(True)
     identity = claim(settings, base_recipe, sft_recipe)
-    runs: dict[str, Run] = {}
+    runs: dict[str, RunProgress] = {}
     if settings.base is not None:
         tokenizer = Tokenizer.from_file(str(settings.base / "tokenizer.json"))
         model = load(settings.base, base_recipe.shape)

@@ -9,10 +9,10 @@ from random import Random
 import torch
 from tokenizers import Tokenizer
 
-from server.reasoning.nano.problems import ORDINARY, Habit, problems, trace
-from server.reasoning.records import Problem, Sample, Trace, read_samples
+from server.reasoning.nano.problems import ORDINARY, TeacherHabit, problems, trace
+from server.reasoning.records import Problem, Trace, TrainingExample, read_samples
 from training.errors import TrainingError
-from training.nano.loop import Plan, Run, optimise
+from training.nano.loop import RunProgress, Schedule, optimise
 from training.nano.model import Nano
 from training.nano.texts import IGNORE, Document, Rows, document
 from training.nano.tokenizer import ANSWER_CUE
@@ -34,17 +34,19 @@ class SftRecipe:
     steps: int | None = None
 
 
-def teacher_samples(n: int, seed: int, habit: Habit = ORDINARY) -> list[Sample]:
+def teacher_samples(n: int, seed: int, habit: TeacherHabit = ORDINARY) -> list[TrainingExample]:
     """`n` random train problems with the teacher's traces, correct or not: the set of the embedded model."""
     rng = Random(seed)
     traced = [(p, trace(p, rng, habit)) for p in problems("train", n, seed)]
     return [
-        Sample(Problem(p.id, p.question, p.answer, domain=p.domain), Trace(p.id, t.thinking, t.answer), p.id)
+        TrainingExample(
+            Problem(p.id, p.question, p.answer, domain=p.domain), Trace(p.id, t.thinking, t.answer), p.id
+        )
         for p, t in traced
     ]
 
 
-def samples_of(path: Path) -> list[Sample]:
+def samples_of(path: Path) -> list[TrainingExample]:
     """All samples of a file.
 
     Raises:
@@ -57,7 +59,7 @@ def samples_of(path: Path) -> list[Sample]:
     return samples
 
 
-def lesson(tokenizer: Tokenizer, sample: Sample, row: int) -> Document:
+def lesson(tokenizer: Tokenizer, sample: TrainingExample, row: int) -> Document:
     """A sample in s1-nano's format: a line break ends the thinking, and the answer follows the cue.
 
     Raises:
@@ -112,11 +114,16 @@ def batches(documents: list[Document], recipe: SftRecipe, seed: int) -> Iterator
 
 
 def fine_tune(
-    model: Nano, tokenizer: Tokenizer, samples: list[Sample], recipe: SftRecipe, seed: int, work: Path
-) -> Run:
+    model: Nano,
+    tokenizer: Tokenizer,
+    samples: list[TrainingExample],
+    recipe: SftRecipe,
+    seed: int,
+    work: Path,
+) -> RunProgress:
     """Fine-tune `model` in place, with loss on thinking and answer only."""
     documents = [lesson(tokenizer, sample, recipe.row) for sample in samples]
     steps = steps_of(recipe, len(documents))
     optim = torch.optim.AdamW(model.parameters(), recipe.lr, betas=(0.9, 0.95), weight_decay=1e-4)
     drawn = islice(batches(documents, recipe, seed), steps)
-    return optimise(model, [optim], drawn, Plan(steps, 0.05, 0.95), work / "sft.pt", False)
+    return optimise(model, [optim], drawn, Schedule(steps, 0.05, 0.95), work / "sft.pt", False)

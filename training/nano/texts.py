@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from server.reasoning.nano.problems import DOMAINS, WANDERING, Habit, problem_from, split_of, trace
+from server.reasoning.nano.problems import DOMAINS, WANDERING, TeacherHabit, problem_from, split_of, trace
 from training.nano.tokenizer import THOUGHT, answer_text, prompt_text, token_id
 
 IGNORE = -100
@@ -50,7 +50,9 @@ def cut_at(tokenizer: Tokenizer, thinking: str, rng: Random) -> int:
     return rng.choice(ends)
 
 
-def stream(tokenizer: Tokenizer, seed: int, cut_share: float, habit: Habit = WANDERING) -> Iterator[Document]:
+def stream(
+    tokenizer: Tokenizer, seed: int, cut_share: float, habit: TeacherHabit = WANDERING
+) -> Iterator[Document]:
     """Yield conversations of the train split without end."""
     rng, names = Random(seed), tuple(DOMAINS)
     while True:

@@ -25,7 +25,7 @@ from server.engine.client.call import Call
 from server.observability.telemetry import Telemetry
 from server.reasoning.equality import Equality, Judge
 from server.scaling.marks import Marks
-from server.scaling.method import MethodContext, Outcome
+from server.scaling.method import MethodContext, MethodResult
 from server.scaling.request import SCORER, ScalingDefaults
 from server.scaling.samples import SampleError
 from server.scaling.scorers.endpoint import Scorers
@@ -167,7 +167,7 @@ class ScalingEdge:
             body["scaling"]["not_compared"] = equality.failures
         return body
 
-    def _completed(self, outcome: Outcome, shows_thinking: bool) -> Json:
+    def _completed(self, outcome: MethodResult, shows_thinking: bool) -> Json:
         chosen = outcome.chosen
         body: Json = chosen.response
         message = body["choices"][0]["message"]

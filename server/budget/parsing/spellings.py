@@ -52,7 +52,7 @@ class Spelling(Generic[T_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity(Generic[T_co]):
+class SpelledField(Generic[T_co]):
     """One thing that a client can ask for, and its spellings; the canonical one first."""
 
     meaning: str
@@ -67,7 +67,7 @@ class Said(Generic[T_co]):
     value: T_co
 
 
-MAXIMUM = Quantity(
+MAXIMUM = SpelledField(
     "maximum of thinking tokens; 0 closes at once, -1 is unlimited",
     (
         Spelling("thinking_budget", tokens_or_unlimited, "canonical, DashScope", skip=(dict,)),
@@ -95,7 +95,7 @@ MAXIMUM = Quantity(
         Spelling("model:max", tokens_or_unlimited, "suffix of the model's name"),
     ),
 )
-MINIMUM = Quantity(
+MINIMUM = SpelledField(
     "minimum of thinking tokens: until then an end of thinking is replaced by the nudge",
     (
         Spelling("thinking_budget.min_tokens", tokens, "canonical"),
@@ -105,7 +105,7 @@ MINIMUM = Quantity(
         Spelling("model:min", tokens, "suffix of the model's name"),
     ),
 )
-WAITS = Quantity(
+WAITS = SpelledField(
     "how many ends of thinking are replaced by the nudge",
     (
         Spelling("thinking_budget.num_waits", waits, "canonical"),
@@ -114,7 +114,7 @@ WAITS = Quantity(
         Spelling("model:waits", waits, "suffix of the model's name"),
     ),
 )
-NUDGE = Quantity(
+NUDGE = SpelledField(
     "the string, or the list of strings that is cycled, in place of an end of thinking",
     (
         Spelling("thinking_budget.nudge", nudges, "canonical"),
@@ -125,7 +125,7 @@ NUDGE = Quantity(
         Spelling("model:nudge", nudges, "suffix of the model's name"),
     ),
 )
-END_MESSAGE = Quantity(
+END_MESSAGE = SpelledField(
     'the cue after a forced close of thinking; "" for none',
     (
         Spelling("thinking_budget.end_message", end_message, "canonical"),
@@ -135,21 +135,21 @@ END_MESSAGE = Quantity(
         Spelling("logits_processors_args.think_stop_sentence", end_message, "FastDeploy"),
     ),
 )
-ANSWER_RESERVE = Quantity(
+ANSWER_RESERVE = SpelledField(
     "tokens kept for the answer",
     (
         Spelling("thinking_budget.answer_reserve_tokens", tokens, "canonical"),
         Spelling("budget_forcing.answer_reserve_tokens", tokens, "budget forcing as one object"),
     ),
 )
-STEPS = Quantity(
+STEPS = SpelledField(
     "how many steps thinking counts down, on models trained to",
     (
         Spelling("thinking_budget.max_steps", steps, "canonical"),
         Spelling("budget_forcing.max_steps", steps, "budget forcing as one object"),
     ),
 )
-GRACE = Quantity(
+GRACE = SpelledField(
     "soft landing: in the last so many tokens below the maximum the close waits for the end of a sentence",
     (
         Spelling("thinking_budget.grace_tokens", grace, "canonical"),
@@ -157,28 +157,28 @@ GRACE = Quantity(
         Spelling("model:grace", grace, "suffix of the model's name"),
     ),
 )
-ON_LOOP = Quantity(
+ON_LOOP = SpelledField(
     "whether thinking that repeats itself is closed",
     (
         Spelling("thinking_budget.on_loop", on_loop, "canonical"),
         Spelling("budget_forcing.on_loop", on_loop, "budget forcing as one object"),
     ),
 )
-SUPPRESS = Quantity(
+SUPPRESS = SpelledField(
     "words that do not come in thinking",
     (
         Spelling("thinking_budget.suppress", suppressed, "canonical"),
         Spelling("budget_forcing.suppress", suppressed, "budget forcing as one object"),
     ),
 )
-ALPHA = Quantity(
+ALPHA = SpelledField(
     "AlphaOne: nudges are put in until so many thinking tokens stand, and end thinking from then on",
     (
         Spelling("thinking_budget.alpha_tokens", tokens, "canonical"),
         Spelling("budget_forcing.alpha_tokens", tokens, "budget forcing as one object"),
     ),
 )
-EFFORT = Quantity(
+EFFORT = SpelledField(
     "effort: a maximum by the server's table; none switches thinking off",
     (
         Spelling("reasoning_effort", word(), "OpenAI", forwarded=True),
@@ -191,7 +191,7 @@ EFFORT = Quantity(
         Spelling("model:effort", word(), "suffix of the model's name"),
     ),
 )
-ENABLED = Quantity(
+ENABLED = SpelledField(
     "thinking on or off; off is a maximum of 0",
     (
         Spelling("enable_thinking", switch, "DashScope"),
@@ -202,7 +202,7 @@ ENABLED = Quantity(
         Spelling("chat_template_kwargs.thinking", switch, "DeepSeek, Granite, Kimi", forwarded=True),
     ),
 )
-SHOWN = Quantity(
+SHOWN = SpelledField(
     "whether the response holds the thinking",
     (
         Spelling("include_reasoning", switch, "vLLM, OpenRouter", forwarded=True),
@@ -212,11 +212,11 @@ SHOWN = Quantity(
         Spelling("extra_body.google.thinking_config.include_thoughts", switch, "Gemini"),
     ),
 )
-DETAIL = Quantity(
+DETAIL = SpelledField(
     "whether the report says where forced tokens stand, and each chunk of a stream how far thinking is",
     (Spelling("thinking_budget.detail", switch, "canonical"),),
 )
-QUANTITIES: tuple[Quantity[object], ...] = (
+QUANTITIES: tuple[SpelledField[object], ...] = (
     MAXIMUM,
     MINIMUM,
     WAITS,
@@ -241,7 +241,7 @@ _NAMES = frozenset(row.name for row in SPELLINGS)
 _MISSING = object()
 
 
-def find(fields: Mapping[str, object], quantity: Quantity[T]) -> Said[T] | None:
+def find(fields: Mapping[str, object], quantity: SpelledField[T]) -> Said[T] | None:
     """The value of a quantity and the spelling that set it; None where no spelling is in the JSON.
 
     Raises:

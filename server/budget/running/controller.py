@@ -154,7 +154,7 @@ class Controller:
         return self._opening_action()
 
     def _opening_action(self) -> Action:
-        """Before thinking a delimiter would stand in the answer, behind no thinking."""
+        """Before thinking a delimiter would stand in the answer, after no thinking."""
         plan = self.plan
         if not plan.end_is_special or plan.end[0] == plan.start[0]:
             return FREE
@@ -383,7 +383,7 @@ class Controller:
 
 
 def _match(mark: TokenIds, matched: int, token: int) -> int:
-    """How many of a mark's tokens stand behind `token`, `matched` of them before it."""
+    """How many of a mark's tokens have come with `token`, `matched` of them before it."""
     if matched == len(mark) or token != mark[matched]:
         return int(token == mark[0])
     return matched + 1

@@ -35,7 +35,7 @@ class Call:
     continues_answer: bool = False
     """Whether the prompt ends inside the answer (`continue_final_message`)."""
     resumed: str | None = None
-    """A thought that was cut, and is to go on behind the prompt."""
+    """A thought that was cut, and is to go on after the prompt."""
     insists: str | None = None
     """The field by which the client asked for more thinking than the model's own."""
     detail: bool = False

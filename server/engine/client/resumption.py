@@ -1,4 +1,4 @@
-"""A thought that was cut, put behind the prompt of a new turn, open, for the model to go on with."""
+"""A thought that was cut, put after the prompt of a new turn, open, for the model to go on with."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ def resume(prompt: Any, thought: str, family: FamilyTokens, encode: Encode) -> A
     """
     ids = prompt.get("prompt_token_ids") if isinstance(prompt, dict) else None
     if ids is None:
-        raise ValueError("a thought can go on behind a prompt of tokens only")
+        raise ValueError("a thought can go on after a prompt of tokens only")
     opening = family.opening_of(ids)
     if opening is Opening.CLOSED:
         raise ValueError("the thought cannot go on: thinking is switched off, or its template closes it")
-    text = thought.lstrip("\n")  # a line break stands behind the mark, whoever wrote it
+    text = thought.lstrip("\n")  # a line break stands after the mark, whoever wrote it
     begun = encode(text) if opening is Opening.OPEN else (*family.start, *encode(f"\n{text}"))
     return {**prompt, "prompt_token_ids": [*ids, *begun]}

@@ -53,14 +53,14 @@ def check_detokenizer(base: type) -> None:
         SeamError: It takes no notice of them.
     """
 
-    class Probe(base):
+    class SeamProbe(base):
         """Each token is an x."""
 
         def decode_next(self, next_token_id: int) -> str:
             del next_token_id
             return "x"
 
-    probe = Probe(SimpleNamespace(sampling_params=SamplingParams()))
+    probe = SeamProbe(SimpleNamespace(sampling_params=SamplingParams()))
     require(probe, "stop", "stop_buffer_length", "include_stop_str_in_output", "output_text")
     before = probe.update([0], False)
     probe.stop = ["x"]

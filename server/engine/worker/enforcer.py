@@ -1,7 +1,7 @@
-"""Enforces what the rows' controllers say on the tokens that one step samples, as tensor operations over the
-batch; the same on both of vLLM's model runners, whose adapters say which row is where.
+"""Enforces what the rows' controllers say on the tokens that one step samples.
 
-What it decides is nothing: it forbids tokens and sees which ends are likely in `prepare`, before the
+As tensor operations over the batch; the same on both of vLLM's model runners, whose adapters say which row
+is where. It decides nothing: it forbids tokens and sees which ends are likely in `prepare`, before the
 sampling, and puts forced tokens and nudges in the place of sampled ones in `commit`, after it. Acting on
 the sampled token, not on the logits, makes "sample; if it is the end, drop it and append the nudge" exact
 by construction, whatever temperature, top_p, top_k, min_p, penalties or seed the request has.
@@ -39,11 +39,21 @@ class Enforcer:
         self._tables: tuple[torch.Tensor, ...] = ()
 
     def seat(self, rows: Mapping[int, BatchRow]) -> None:
-        """From now on these rows are in the batch, by batch index; others of it have no plan."""
+        """From now on these rows are in the batch, by batch index; the batch's other rows have no plan."""
         self._rows, self._dirty = rows, True
 
     def prepare(self, logits: torch.Tensor) -> torch.Tensor:
-        """Before sampling: bring the rows up to date, forbid what must not be sampled. [rows, vocab]"""
+        """Before sampling: bring the rows up to date, forbid what must not be sampled.
+
+        Args:
+            logits: [rows, vocab], of every row of the batch; changed in place.
+
+        Returns:
+            The same tensor.
+
+        Raises:
+            RuntimeError: The tokens of the last step did not come through `commit`.
+        """
         if not self._rows:
             return logits
         if self._prepared:
@@ -73,7 +83,14 @@ class Enforcer:
         return landing
 
     def commit(self, sampled: torch.Tensor) -> torch.Tensor:
-        """After sampling: forced tokens and substitutes in the place of sampled ones. [rows] -> [rows]"""
+        """After sampling: forced tokens and substitutes in the place of sampled ones.
+
+        Args:
+            sampled: [rows], the token ids that were sampled, of any integer type.
+
+        Returns:
+            [rows], the ids to emit, of the same type; `sampled` itself where no row has a plan.
+        """
         if not self._prepared:
             return sampled
         self._prepared = False
@@ -90,7 +107,11 @@ class Enforcer:
         return torch.where((force != NONE) & (sampled != spare), force.to(sampled.dtype), replaced)
 
     def check_committed(self) -> None:
-        """Raises RuntimeError where a step's tokens have passed by: a sampler that takes another way."""
+        """After a step, that its tokens came through `commit`.
+
+        Raises:
+            RuntimeError: They passed by, in a sampler that takes another way.
+        """
         if self._rows and self._pending is None:
             raise RuntimeError("thinking budgets are not enforced: the step's tokens were not committed")
 

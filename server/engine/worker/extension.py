@@ -1,5 +1,7 @@
-"""What the server asks of each engine worker over vLLM's collective_rpc: to be set up, to end a row's
-thinking, and the forced record."""
+"""What the server asks of each engine worker over vLLM's collective_rpc.
+
+To be set up, to end a row's thinking, and the forced record.
+"""
 
 import os
 from typing import Any

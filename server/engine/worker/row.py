@@ -36,8 +36,10 @@ class BatchRow:
         return max(len(self.output), self._length_left)
 
     def end_sampled(self, token: int, at: int) -> None:
-        """A watched token was sampled for position `at`, or an end LANDED there; whether it stays is seen
-        when the list grows."""
+        """A watched token was sampled for output position `at`, or an end LANDED there.
+
+        Whether it stays is seen when the list grows.
+        """
         self._sampled_end, self._sampled_end_at = token, at
         self.wake = 0
 

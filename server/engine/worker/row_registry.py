@@ -1,5 +1,7 @@
-"""Every row that has a plan, by its id: those in the batch, those that were preempted, and those that have
-ended and were not asked for yet. Control requests and forced records come through here, between two steps.
+"""Every row that has a plan, by its id.
+
+Those in the batch, those that were preempted, and those that have ended and were not asked for yet. Control
+requests and forced records come through here, between two steps.
 """
 
 from collections import OrderedDict

@@ -1,5 +1,7 @@
-"""The adapter to vLLM's V1 model runner: a logits processor that follows the batch's rows, and the sampler,
-the one point where a sampled token can be replaced before its logprob is gathered and before anyone sees it.
+"""The adapter to vLLM's V1 model runner: a logits processor that follows the batch's rows, and the sampler.
+
+The sampler is the one point where a sampled token can be replaced before its logprob is gathered and before
+anyone sees it.
 """
 
 from typing import Any
@@ -55,17 +57,21 @@ class BudgetProcessor(LogitsProcessor):
         self.enforcer.seat(rows)
 
     def _check_outputs(self) -> None:
-        """The lists that the rows follow are the runner's own, which grow; copies would freeze the rows."""
+        """The lists that the rows follow are the runner's own, which grow; copies would freeze the rows.
+
+        Raises:
+            SeamError: They are copies.
+        """
         outputs = self._runner.input_batch.req_output_token_ids
         if any(row.output is not outputs[index] for index, row in self._rows.items()):
             raise SeamError("this release of vLLM shares no InputBatch.req_output_token_ids")
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """Before sampling. [rows, vocab]"""
+        """Before sampling; see `Enforcer.prepare`. `logits`: [rows, vocab], changed in place and returned."""
         return self.enforcer.prepare(logits)
 
 
-class BudgetSampler(Sampler):
+class V1BudgetSampler(Sampler):
     """vLLM's sampler, with the budget's word after it."""
 
     enforcer: Enforcer
@@ -73,7 +79,11 @@ class BudgetSampler(Sampler):
     def sample(
         self, logits: torch.Tensor, sampling_metadata: SamplingMetadata, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """[rows, vocab] -> the token of each row [rows], and the base class's logprobs."""
+        """As the base class, from logits [rows, vocab].
+
+        Returns:
+            The token ids to emit [rows], and the base class's logprobs.
+        """
         sampled, logprobs = super().sample(logits, sampling_metadata, *args, **kwargs)
         return self.enforcer.commit(sampled), logprobs
 
@@ -85,9 +95,12 @@ class BudgetSampler(Sampler):
 
 
 def install(runner: Any) -> RowRegistry:
-    """Put budgets into a V1 model runner that is up. Raises RuntimeError where they cannot be enforced.
+    """Put budgets into a V1 model runner that is up.
 
     Not by `--logits-processors`, which wants another class on each runner, and none with speculation.
+
+    Raises:
+        RuntimeError: They cannot be enforced in it; the message names what stands in the way.
     """
     require(runner, "sampler", "input_batch", "discard_request_mask", "_sample", "_bookkeeping_sync")
     sampler, batch = runner.sampler, runner.input_batch
@@ -100,7 +113,7 @@ def install(runner: Any) -> RowRegistry:
     batch.logitsprocs.non_argmax_invariant.append(processor)
     batch.logitsprocs_need_output_token_ids = True  # under async scheduling the lists are not filled else
     # The class alone: whatever the sampler was made with stays.
-    sampler.__class__ = BudgetSampler
+    sampler.__class__ = V1BudgetSampler
     sampler.enforcer = processor.enforcer
     take_back_discarded_draws(runner)
     return processor.registry

@@ -1,5 +1,6 @@
-"""The adapter to vLLM's V2 model runner: a logits processor that knows which row has which slot, and the
-sampler. Tokens stay on the device there: each step's are read back before the next step's are sampled.
+"""The adapter to vLLM's V2 model runner: the sampler, and a logits processor that maps slots to rows.
+
+Tokens stay on the device there: each step's are read back before the next step's are sampled.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,14 @@ class BudgetSlots(LogitsProcessor):
         self._sampled: tuple[Readback, list[tuple[int, BatchRow]]] | None = None
 
     def add_request(self, req_idx: int, sampling_params: SamplingParams) -> bool:
-        """A request gets a slot: for the first time, or after a preemption, with its output in the prompt."""
+        """A request gets a slot: for the first time, or after a preemption, with its output in the prompt.
+
+        Returns:
+            Whether it has a plan.
+
+        Raises:
+            RuntimeError: It comes back with more tokens than were seen to be sampled.
+        """
         self.settle()
         came = int(self._req_states.prefill_len.np[req_idx] - self._req_states.prompt_len.np[req_idx])
         known = self.registry.known(sampling_params)
@@ -47,7 +55,7 @@ class BudgetSlots(LogitsProcessor):
         return True
 
     def apply(self, logits: torch.Tensor, ctx: LogitsContext) -> torch.Tensor:
-        """Before sampling. [rows, vocab]"""
+        """Before sampling; see `Enforcer.prepare`. `logits`: [rows, vocab], changed in place and returned."""
         self.settle()
         rows = self.rows_of(ctx.idx_mapping_np.tolist())
         if rows != self._seated:  # by identity: the order of a batch changes seldom
@@ -60,7 +68,7 @@ class BudgetSlots(LogitsProcessor):
         return {index: self._slots[slot] for index, slot in enumerate(slots) if slot in self._slots}
 
     def sampled(self, output: SamplerOutput, slots: Sequence[int]) -> None:
-        """After sampling: these are the step's tokens, of the requests in these slots."""
+        """After sampling: the step's tokens [rows, 1], of the requests in these slots, row by row."""
         if rows := self.rows_of(slots):
             self.enforcer.check_committed()
             # num_sampled is 0 where a prefill has only got a chunk further.
@@ -76,13 +84,17 @@ class BudgetSlots(LogitsProcessor):
         self.enforcer.settle()
 
 
-class BudgetSampler(Sampler):
+class V2BudgetSampler(Sampler):
     """vLLM's sampler, with the budget's word after it, before the tokens' logprobs are gathered."""
 
     budgets: BudgetSlots
 
     def sample(self, *args: Any, **kwargs: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        """[rows, vocab] -> the token of each row [rows], and the logits that it was sampled from."""
+        """As the base class, from logits [rows, vocab].
+
+        Returns:
+            The token ids to emit [rows], and the logits [rows, vocab] that they were sampled from.
+        """
         sampled, processed_logits = super().sample(*args, **kwargs)
         return self.budgets.enforcer.commit(sampled), processed_logits
 
@@ -96,7 +108,8 @@ class BudgetSampler(Sampler):
 def install(runner: Any) -> RowRegistry | None:
     """Put budgets into a V2 model runner that is up; None on a stage of a pipeline that samples nothing.
 
-    Raises RuntimeError where they cannot be enforced.
+    Raises:
+        RuntimeError: They cannot be enforced in it; the message names what stands in the way.
     """
     require(runner, "sampler", "req_states", "batch_sharder")
     require(runner.req_states, "device", "prefill_len", "prompt_len")
@@ -119,6 +132,6 @@ def install(runner: Any) -> RowRegistry | None:
     # Before penalties, where the V1 runner has custom processors, too: what is likely, the model itself says.
     processors = sampler.logits_processors
     processors.insert(processors.index(sampler.penalties_state), budgets)
-    sampler.__class__ = BudgetSampler
+    sampler.__class__ = V2BudgetSampler
     sampler.budgets = budgets
     return budgets.registry

@@ -26,7 +26,7 @@ class Verdict:
     failure: str = ""
 
 
-class Grader:
+class GradingProcess:
     """One grading process and the pipe to it.
 
     Spawned, not forked: the parent process has threads and sockets.
@@ -86,8 +86,8 @@ class GradingPool:
     def __init__(self, size: int, kill_after_s: float = KILL_AFTER_S) -> None:
         self._kill_after_s = kill_after_s
         self._room = asyncio.Semaphore(size)
-        self._idle: list[Grader] = []
-        self._all: list[Grader] = []
+        self._idle: list[GradingProcess] = []
+        self._all: list[GradingProcess] = []
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,7 +108,7 @@ class GradingPool:
                 self._idle.append(grader)
             return verdict
 
-    async def _start(self) -> Grader:
-        grader = await asyncio.to_thread(Grader)
+    async def _start(self) -> GradingProcess:
+        grader = await asyncio.to_thread(GradingProcess)
         self._all.append(grader)
         return grader

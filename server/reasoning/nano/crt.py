@@ -3,7 +3,7 @@
 from math import gcd
 from random import Random
 
-from server.reasoning.nano.search import Candidate, Domain, division
+from server.reasoning.nano.search import Domain, TriedNumber, division
 
 SMALL = (7, 8, 9, 11, 12, 13)
 
@@ -29,13 +29,13 @@ def key(facts: tuple[int, ...]) -> str:
     return ",".join(map(str, facts))
 
 
-def candidates(facts: tuple[int, ...]) -> list[Candidate]:
+def candidates(facts: tuple[int, ...]) -> list[TriedNumber]:
     """All numbers that satisfy the congruence of the large modulus, in increasing order."""
     small, a, large, b = facts
     out = []
     for x in range(b, small * large, large):
         steps, remainder = division(str(x), small)
-        out.append(Candidate(str(x), str(x), f"{x}: {steps}", remainder == a))
+        out.append(TriedNumber(str(x), str(x), f"{x}: {steps}", remainder == a))
     return out
 
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from server.reasoning.nano.search import Candidate, Domain, division
+from server.reasoning.nano.search import Domain, TriedNumber, division
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 # 2, 3 and 5 are recognised without a search, so they are drawn less often.
@@ -33,12 +33,12 @@ def key(facts: tuple[int, ...]) -> str:
     return str(facts[0])
 
 
-def candidates(facts: tuple[int, ...]) -> list[Candidate]:
+def candidates(facts: tuple[int, ...]) -> list[TriedNumber]:
     """All primes of PRIMES, in increasing order."""
     out = []
     for prime in PRIMES:
         steps, remainder = division(str(facts[0]), prime)
-        out.append(Candidate(str(prime), str(prime), f"{prime}: {steps}", remainder == 0))
+        out.append(TriedNumber(str(prime), str(prime), f"{prime}: {steps}", remainder == 0))
     return out
 
 

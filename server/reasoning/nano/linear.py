@@ -2,7 +2,7 @@
 
 from random import Random
 
-from server.reasoning.nano.search import Candidate, Domain, reduced
+from server.reasoning.nano.search import Domain, TriedNumber, reduced
 
 MODULI = (17, 19, 23, 29, 31, 37)
 MAX_X = 24
@@ -27,13 +27,13 @@ def key(facts: tuple[int, ...]) -> str:
     return ",".join(map(str, facts))
 
 
-def candidates(facts: tuple[int, ...]) -> list[Candidate]:
+def candidates(facts: tuple[int, ...]) -> list[TriedNumber]:
     """The values of x from 1 up, in increasing order."""
     slope, remainder, modulus, target = facts
     out = []
     for x in range(1, min(MAX_X, modulus - 1) + 1):
         steps, remainder = reduced(remainder + slope, modulus)
-        out.append(Candidate(str(x), str(x), f"{x}: {steps}", remainder == target))
+        out.append(TriedNumber(str(x), str(x), f"{x}: {steps}", remainder == target))
     return out
 
 

@@ -6,7 +6,7 @@ All fifteen pairs are tried in order; the answer is the smaller number of the pa
 from itertools import combinations
 from random import Random
 
-from server.reasoning.nano.search import Candidate, Domain
+from server.reasoning.nano.search import Domain, TriedNumber
 
 COUNT = 6
 
@@ -32,11 +32,11 @@ def key(facts: tuple[int, ...]) -> str:
     return ",".join(map(str, (*sorted(facts[:-1]), facts[-1])))
 
 
-def candidates(facts: tuple[int, ...]) -> list[Candidate]:
+def candidates(facts: tuple[int, ...]) -> list[TriedNumber]:
     """All fifteen pairs of the six numbers, in order."""
     *numbers, total = facts
     return [
-        Candidate(f"{a}+{b}", str(min(a, b)), f"{a}+{b}={a + b}", a + b == total)
+        TriedNumber(f"{a}+{b}", str(min(a, b)), f"{a}+{b}={a + b}", a + b == total)
         for a, b in combinations(numbers, 2)
     ]
 

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from server.reasoning.nano.search import Candidate, Domain, reduced
+from server.reasoning.nano.search import Domain, TriedNumber, reduced
 
 MODULI = (11, 13, 17, 19, 23, 29, 31, 37)
 MAX_EXPONENT = 15
@@ -26,13 +26,13 @@ def key(facts: tuple[int, ...]) -> str:
     return ",".join(map(str, facts))
 
 
-def candidates(facts: tuple[int, ...]) -> list[Candidate]:
+def candidates(facts: tuple[int, ...]) -> list[TriedNumber]:
     """The exponents from 1 to MAX_EXPONENT, in increasing order."""
     remainder, base, modulus, target = facts
     out = []
     for k in range(1, MAX_EXPONENT + 1):
         steps, remainder = reduced(remainder * base, modulus)
-        out.append(Candidate(str(k), str(k), f"{k}: {steps}", remainder == target))
+        out.append(TriedNumber(str(k), str(k), f"{k}: {steps}", remainder == target))
     return out
 
 

@@ -13,18 +13,25 @@ from server.reasoning.nano.factor import FACTOR
 from server.reasoning.nano.linear import LINEAR
 from server.reasoning.nano.pairs import PAIRS
 from server.reasoning.nano.power import POWER
-from server.reasoning.nano.search import Candidate, Domain, NanoProblem
-from server.reasoning.nano.teacher import ORDINARY, WANDERING, Habit, NanoTrace, Step, Teacher
+from server.reasoning.nano.search import Domain, NanoProblem, TriedNumber
+from server.reasoning.nano.teacher import (
+    ORDINARY,
+    WANDERING,
+    ImpatientTeacher,
+    NanoTrace,
+    TeacherHabit,
+    TeacherStep,
+)
 
 __all__ = [
     "DOMAINS",
     "ORDINARY",
     "WANDERING",
-    "Habit",
     "NanoProblem",
     "NanoTrace",
     "Split",
-    "Step",
+    "TeacherHabit",
+    "TeacherStep",
     "candidates_of",
     "problem_from",
     "problems",
@@ -43,7 +50,7 @@ def split_of(problem: NanoProblem) -> Split:
     return "test" if bucket == 0 else "dev" if bucket == 1 else "train"
 
 
-def candidates_of(problem: NanoProblem) -> list[Candidate]:
+def candidates_of(problem: NanoProblem) -> list[TriedNumber]:
     """The candidates of a problem, in the order in which the teacher tries them."""
     return DOMAINS[problem.domain].candidates(problem.facts)
 
@@ -72,7 +79,7 @@ def problems(
             yield problem
 
 
-def trace(problem: NanoProblem, rng: Random, habit: Habit = ORDINARY) -> NanoTrace:
+def trace(problem: NanoProblem, rng: Random, habit: TeacherHabit = ORDINARY) -> NanoTrace:
     """The teacher's trace of a problem: `.thinking` and `.answer`, which may be wrong."""
     kind = DOMAINS[problem.domain]
-    return Teacher(problem, candidates_of(problem), kind.batch, habit, rng).think()
+    return ImpatientTeacher(problem, candidates_of(problem), kind.batch, habit, rng).think()

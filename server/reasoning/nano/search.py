@@ -21,7 +21,7 @@ class NanoProblem:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class TriedNumber:
     """One candidate: `work` is the text up to its verdict, `answer` the answer if it is correct."""
 
     label: str
@@ -42,7 +42,7 @@ class Domain:
     draw: Callable[[Random], tuple[int, ...]]
     question: Callable[[tuple[int, ...]], str]
     key: Callable[[tuple[int, ...]], str]
-    candidates: Callable[[tuple[int, ...]], list[Candidate]]
+    candidates: Callable[[tuple[int, ...]], list[TriedNumber]]
 
 
 def division(digits: str, divisor: int) -> tuple[str, int]:

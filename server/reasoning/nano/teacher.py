@@ -6,11 +6,11 @@ It stops too early, overlooks answers and misreads candidates on purpose: a budg
 from dataclasses import dataclass
 from random import Random
 
-from server.reasoning.nano.search import Candidate, NanoProblem
+from server.reasoning.nano.search import NanoProblem, TriedNumber
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class TeacherHabit:
     """The teacher's probabilities.
 
     `patience` is, per domain, the number of failed batches after which it tends to stop; `early` and `late`
@@ -27,7 +27,7 @@ class Habit:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class TeacherStep:
     """A piece of thinking, and the teacher's answer if it is cut inside or right after this piece."""
 
     text: str
@@ -38,7 +38,7 @@ class Step:
 class NanoTrace:
     """The teacher's thinking, step by step, and its answer, which may be wrong."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[TeacherStep, ...]
     answer: str
 
     @property
@@ -57,22 +57,27 @@ class NanoTrace:
 
 
 # For pretraining texts: no fixed patience, so that the base model learns both to go on and to stop.
-WANDERING = Habit((), 0.07, 0.07, 0.38, 0.08, 0.03, 9)
+WANDERING = TeacherHabit((), 0.07, 0.07, 0.38, 0.08, 0.03, 9)
 # For fine-tuning traces: a predictable patience, so that greedy decoding stops there too.
-ORDINARY = Habit(
+ORDINARY = TeacherHabit(
     (("factor", 4), ("crt", 2), ("power", 3), ("linear", 3), ("pairs", 2)), 0.03, 0.9, 0.15, 0.02, 0.02, 9
 )
 
 
-class Teacher:
+class ImpatientTeacher:
     """One attempt at one problem. Call `think` once."""
 
     def __init__(
-        self, problem: NanoProblem, candidates: list[Candidate], batch: int, habit: Habit, rng: Random
+        self,
+        problem: NanoProblem,
+        candidates: list[TriedNumber],
+        batch: int,
+        habit: TeacherHabit,
+        rng: Random,
     ) -> None:
         self._candidates, self._batch, self._habit, self._rng = candidates, batch, habit, rng
         self._patience = dict(habit.patience).get(problem.domain, 99)
-        self._steps: list[Step] = []
+        self._steps: list[TeacherStep] = []
         self._failed = self._waits = 0
         self._overlooks_next = rng.random() < habit.overlook
 
@@ -84,7 +89,7 @@ class Teacher:
         return NanoTrace(tuple(self._steps), self._steps[-1].best)
 
     def _say(self, text: str, best: str) -> None:
-        self._steps.append(Step(text, best))
+        self._steps.append(TeacherStep(text, best))
 
     def _wait(self, text: str) -> None:
         self._waits += 1

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.probes import Entropy, Probe, Trial
 
 SETTLED = "settled"
@@ -32,7 +32,7 @@ class AutoFields(Fields):
     variance: float = Field(default=1e-4, gt=0)
 
 
-async def auto(fields: AutoFields, context: MethodContext) -> Outcome:
+async def auto(fields: AutoFields, context: MethodContext) -> MethodResult:
     """Grow one chain until the probe finds the answer settled or thinking ends, then answer."""
     builder, probe = ChainBuilder(context.source), _probe(fields, context)
     step = Step(SENTENCE_ENDS, min_tokens=fields.every, max_tokens=fields.every + MAX_SENTENCE_TOKENS)
@@ -50,7 +50,7 @@ async def auto(fields: AutoFields, context: MethodContext) -> Outcome:
             {"thinking_tokens": chain.thinking_tokens, "probes": probes, "thinking": "".join(chain.steps)}
         )
     answer = await builder.answer(chain, SETTLED)
-    return Outcome(answer, {"probe": fields.probe, "probes": probes})
+    return MethodResult(answer, {"probe": fields.probe, "probes": probes})
 
 
 def _probe(fields: AutoFields, context: MethodContext) -> Probe:

@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Method, MethodContext, Outcome
+from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.tree import Node, Tree, TreeFields
 
 
@@ -24,7 +24,7 @@ class BeamFields(TreeFields):
         return self
 
 
-async def beam(fields: BeamFields, context: MethodContext) -> Outcome:
+async def beam(fields: BeamFields, context: MethodContext) -> MethodResult:
     """Run the search and answer the best chain."""
     tree = Tree(fields, context)
     nodes = await tree.grow([Node()], [fields.width])
@@ -37,7 +37,7 @@ async def beam(fields: BeamFields, context: MethodContext) -> Outcome:
         nodes = await tree.grow(kept, shares)
     best = max(tree.ended, key=lambda node: node.score)
     (leaf,) = await tree.answers([best])
-    return Outcome(leaf.sample, tree.report([leaf]))
+    return MethodResult(leaf.sample, tree.report([leaf]))
 
 
 BEAM = Method(BeamFields, beam, draws=True, scores=True, needs_thinking=True, in_pieces=True)

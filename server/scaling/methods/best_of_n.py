@@ -2,9 +2,9 @@
 
 from pydantic import Field
 
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.samples import Ask, AskKind, together
-from server.scaling.scorers.scorer import Candidate, scorer_report
+from server.scaling.scorers.scorer import Scorable, scorer_report
 from server.scaling.share import equal_shares
 
 
@@ -16,7 +16,7 @@ class BestOfNFields(Fields):
     total_tokens: int | None = Field(default=None, ge=1)
 
 
-async def best_of_n(fields: BestOfNFields, context: MethodContext) -> Outcome:
+async def best_of_n(fields: BestOfNFields, context: MethodContext) -> MethodResult:
     """Draw, score, choose.
 
     Raises:
@@ -29,10 +29,10 @@ async def best_of_n(fields: BestOfNFields, context: MethodContext) -> Outcome:
     logprobs = 0 if scorer.wants_logprobs else None
     asks = [Ask(AskKind.SAMPLE, budget=share, logprobs=logprobs) for share in shares]
     samples = await together(context.source.ask(ask) for ask in asks)
-    scores = await scorer.score([Candidate((sample.answer,), sample.logprobs) for sample in samples])
+    scores = await scorer.score([Scorable((sample.answer,), sample.logprobs) for sample in samples])
     best = max(range(len(samples)), key=scores.__getitem__)
     report = {"n": fields.n, "scorer": scorer_report(scorer), "scores": scores, "chosen": samples[best].index}
-    return Outcome(samples[best], report)
+    return MethodResult(samples[best], report)
 
 
 BEST_OF_N = Method(BestOfNFields, best_of_n, draws=True, scores=True)

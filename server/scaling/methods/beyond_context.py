@@ -10,7 +10,7 @@ from pydantic import Field
 from server.budget.running.step import Step
 from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 
 SUM_UP = (
     "\n\nI am running out of room. Let me sum up what I have established so far and what is left to do.\n"
@@ -29,7 +29,7 @@ class BeyondContextFields(Fields):
     window: int | None = Field(default=None, ge=1)
 
 
-async def beyond_context(fields: BeyondContextFields, context: MethodContext) -> Outcome:
+async def beyond_context(fields: BeyondContextFields, context: MethodContext) -> MethodResult:
     """Think through up to `rounds` windows, then answer in the last one."""
     builder, encode = ChainBuilder(context.source), context.source.marks.encode
     summary_room = len(encode(SUM_UP)) + fields.summary_tokens
@@ -44,7 +44,7 @@ async def beyond_context(fields: BeyondContextFields, context: MethodContext) ->
             {"round": rounds, "thinking_tokens": chain.thinking_tokens, "thinking": "".join(chain.steps)}
         )
     answer = await builder.answer(chain, End.CONTEXT.value)
-    return Outcome(replace(answer, thinking="".join(chain.steps)), {"rounds": rounds})
+    return MethodResult(replace(answer, thinking="".join(chain.steps)), {"rounds": rounds})
 
 
 def _goes_on(chain: Chain, window_tokens: int) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from server.reasoning.conditions import CLASS_WORDS, step_words, token_words
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.samples import Ask, AskKind
 
 
@@ -30,23 +30,23 @@ class ClassFields(Fields):
     length: Literal["short", "long"]
 
 
-async def token_conditional(fields: TokenFields, context: MethodContext) -> Outcome:
+async def token_conditional(fields: TokenFields, context: MethodContext) -> MethodResult:
     """One sample whose prompt names a number of tokens."""
     return await _with(token_words(fields.tokens), context)
 
 
-async def step_conditional(fields: StepFields, context: MethodContext) -> Outcome:
+async def step_conditional(fields: StepFields, context: MethodContext) -> MethodResult:
     """One sample whose prompt names a number of steps."""
     return await _with(step_words(fields.steps), context)
 
 
-async def class_conditional(fields: ClassFields, context: MethodContext) -> Outcome:
+async def class_conditional(fields: ClassFields, context: MethodContext) -> MethodResult:
     """One sample whose prompt asks for a short or a long amount of thinking."""
     return await _with(CLASS_WORDS[fields.length], context)
 
 
-async def _with(words: str, context: MethodContext) -> Outcome:
-    return Outcome(await context.source.ask(Ask(AskKind.SAMPLE, words=words)), {"words": words})
+async def _with(words: str, context: MethodContext) -> MethodResult:
+    return MethodResult(await context.source.ask(Ask(AskKind.SAMPLE, words=words)), {"words": words})
 
 
 TOKEN_CONDITIONAL = Method(TokenFields, token_conditional)

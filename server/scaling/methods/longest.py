@@ -8,7 +8,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.samples import Sample
 from server.scaling.share import draw
 from server.scaling.vote import count, votes_report
@@ -28,7 +28,7 @@ class LongestFields(Fields):
         return self
 
 
-async def longest(fields: LongestFields, context: MethodContext) -> Outcome:
+async def longest(fields: LongestFields, context: MethodContext) -> MethodResult:
     """Draw, count, choose.
 
     Raises:
@@ -39,7 +39,7 @@ async def longest(fields: LongestFields, context: MethodContext) -> Outcome:
     choices = await count(ranked, context.equality)
     votes = max((choice.weight for choice in choices), default=0.0)
     among = [sample for choice in choices if choice.weight == votes for sample in choice.samples] or ranked
-    return Outcome(_first_longest(among), {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
+    return MethodResult(_first_longest(among), {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
 
 
 def _first_longest(samples: list[Sample]) -> Sample:

@@ -4,7 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.share import draw
 from server.scaling.vote import count, plurality, votes_report
 
@@ -25,7 +25,7 @@ class MajorityFields(Fields):
         return self
 
 
-async def majority(fields: MajorityFields, context: MethodContext) -> Outcome:
+async def majority(fields: MajorityFields, context: MethodContext) -> MethodResult:
     """Draw, count, choose.
 
     Raises:
@@ -34,7 +34,7 @@ async def majority(fields: MajorityFields, context: MethodContext) -> Outcome:
     samples = await draw(context, fields.n, fields.total_tokens)
     choices = await count(samples, context.equality)
     chosen = plurality(choices).samples[0] if choices else samples[0]
-    return Outcome(chosen, {"n": len(samples), "votes": votes_report(choices)})
+    return MethodResult(chosen, {"n": len(samples), "votes": votes_report(choices)})
 
 
 MAJORITY = Method(MajorityFields, majority, draws=True, compares=True)

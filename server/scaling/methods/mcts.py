@@ -14,9 +14,9 @@ from pydantic import Field, model_validator
 from server.budget.running.step import Step
 from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
-from server.scaling.method import Method, MethodContext, Outcome
+from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.samples import together
-from server.scaling.scorers.scorer import Candidate, scorer_report
+from server.scaling.scorers.scorer import Scorable, scorer_report
 from server.scaling.search_tree import SearchNode, SearchTree
 from server.scaling.tree import DEPTH_REACHED, TreeFields
 
@@ -62,7 +62,7 @@ class _Search:
         parents = [node for node in chosen for _ in range(fields.children)][:count]
         logprobs = 0 if scorer.wants_logprobs else None
         grown = await together(self.builder.grow(node.state, step, logprobs) for node in parents)
-        scores = await scorer.score([Candidate(chain.steps, chain.logprobs) for chain in grown])
+        scores = await scorer.score([Scorable(chain.steps, chain.logprobs) for chain in grown])
         closed = [self._closed(chain) for chain in grown]
         for at, node in enumerate(chosen):
             part = slice(at * fields.children, (at + 1) * fields.children)
@@ -85,7 +85,7 @@ class _Search:
         return max([node for node in nodes if node.is_leaf] or nodes, key=lambda node: node.score)
 
 
-async def mcts(fields: MctsFields, context: MethodContext) -> Outcome:
+async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
     """Search until the total is spent or thinking is ended from outside, then answer the best chain.
 
     Raises:
@@ -98,7 +98,7 @@ async def mcts(fields: MctsFields, context: MethodContext) -> Outcome:
         await search.grow()
     best = search.best()
     answer = await builder.answer(best.state)
-    return Outcome(answer, {**_search_report(search, best), "sample": answer.index})
+    return MethodResult(answer, {**_search_report(search, best), "sample": answer.index})
 
 
 def _search_report(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from math import ceil, exp
 
 from pydantic import Field
 
-from server.scaling.method import Method, MethodContext, Outcome
+from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.tree import Node, Tree, TreeFields
 from server.scaling.vote import count, plurality, votes_report
 
@@ -23,7 +23,7 @@ class RebaseFields(TreeFields):
     weighted: bool = False
 
 
-async def rebase(fields: RebaseFields, context: MethodContext) -> Outcome:
+async def rebase(fields: RebaseFields, context: MethodContext) -> MethodResult:
     """Run the search, answer the ended chains and let them vote."""
     tree = Tree(fields, context)
     nodes = await tree.grow([Node()], [fields.width])
@@ -42,7 +42,7 @@ async def rebase(fields: RebaseFields, context: MethodContext) -> Outcome:
     )
     among = plurality(choices).samples if choices else [leaf.sample for leaf in leaves]
     best = max(among, key=lambda sample: score_of[sample.index])
-    return Outcome(best, {**tree.report(leaves), "votes": votes_report(choices)})
+    return MethodResult(best, {**tree.report(leaves), "votes": votes_report(choices)})
 
 
 def shared(scores: Sequence[float], width: int, temperature: float) -> list[int]:

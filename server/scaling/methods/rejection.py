@@ -10,7 +10,7 @@ from pydantic import Field
 from server.budget.budget import BudgetError
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.samples import Ask, AskKind, Sample, abortable
 from server.scaling.share import capped
 
@@ -24,7 +24,7 @@ class RejectionFields(Fields):
     tries: int = Field(default=64, ge=1)
 
 
-async def rejection(fields: RejectionFields, context: MethodContext) -> Outcome:
+async def rejection(fields: RejectionFields, context: MethodContext) -> MethodResult:
     """Draw until accepted; cut the last try at the limit.
 
     Raises:
@@ -45,11 +45,11 @@ async def rejection(fields: RejectionFields, context: MethodContext) -> Outcome:
     return _outcome(last, limit)
 
 
-def _outcome(sample: Sample, limit: int) -> Outcome:
+def _outcome(sample: Sample, limit: int) -> MethodResult:
     """Accepted means: the thinking fits without being cut at the limit or ended from outside."""
     is_closed_at_limit = sample.end == End.MAX_TOKENS and sample.thinking_tokens >= limit
     accepted = not (is_closed_at_limit or sample.is_ended_from_outside)
-    return Outcome(sample, {"tries": sample.index + 1, "accepted": accepted})
+    return MethodResult(sample, {"tries": sample.index + 1, "accepted": accepted})
 
 
 REJECTION = Method(RejectionFields, rejection, draws=True, needs_thinking=True)

@@ -12,10 +12,10 @@ from pydantic import Field, model_validator
 from server.budget.budget import ThinkingBudget
 from server.budget.running.controller import Phase
 from server.budget.running.tracker import ThinkingTracker
-from server.scaling.method import Fields, Method, MethodContext, Outcome
+from server.scaling.method import Fields, Method, MethodContext, MethodResult
 from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleSource
 from server.scaling.share import equal_shares
-from server.scaling.vote import Choice, count, votes_report
+from server.scaling.vote import VotedAnswer, count, votes_report
 
 
 class ShortMFields(Fields):
@@ -32,7 +32,7 @@ class ShortMFields(Fields):
         return self
 
 
-async def short_m(fields: ShortMFields, context: MethodContext) -> Outcome:
+async def short_m(fields: ShortMFields, context: MethodContext) -> MethodResult:
     """Draw, abort, count, choose.
 
     Raises:
@@ -42,7 +42,7 @@ async def short_m(fields: ShortMFields, context: MethodContext) -> Outcome:
     samples = await _Race(fields.m).run(context.source, shares)
     choices = await count(samples, context.equality)
     chosen = _shortest(_heaviest(choices)) if choices else _shortest(samples)
-    return Outcome(chosen, {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
+    return MethodResult(chosen, {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
 
 
 class _Race:
@@ -80,7 +80,7 @@ class _Race:
                 task.cancel()
 
 
-def _heaviest(choices: Sequence[Choice]) -> list[Sample]:
+def _heaviest(choices: Sequence[VotedAnswer]) -> list[Sample]:
     """The samples of all choices with the maximum number of votes."""
     maximum = max(choice.weight for choice in choices)
     return [sample for choice in choices if choice.weight == maximum for sample in choice.samples]

@@ -15,7 +15,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from server.scaling.scorers.judge import parse_score, prompt_of, text_of
-from server.scaling.scorers.scorer import Candidate, ScorerError, ScorerUsage
+from server.scaling.scorers.scorer import Scorable, ScorerError, ScorerUsage
 
 Messages = Sequence[Mapping[str, Any]]
 Body = dict[str, Any]
@@ -54,7 +54,7 @@ class EndpointScorer:
         self._http = http
         self._conversation = conversation
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """One finite score per candidate, in order.
 
         Raises:

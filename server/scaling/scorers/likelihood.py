@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import exp
 from statistics import fmean
 
-from server.scaling.scorers.scorer import Candidate, ScorerUsage
+from server.scaling.scorers.scorer import Scorable, ScorerUsage
 
 LIKELIHOOD = "likelihood"
 
@@ -21,6 +21,6 @@ class Likelihood:
     def __init__(self) -> None:
         self.usage = ScorerUsage()
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """Scores within 0 and 1; 0 for a candidate without sampled tokens."""
         return [exp(fmean(each.logprobs)) if each.logprobs else 0.0 for each in candidates]

@@ -10,7 +10,7 @@ class ScorerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Scorable:
     """What is scored: an answer, or thinking step by step. `logprobs` are those of its last part."""
 
     steps: tuple[str, ...]
@@ -43,7 +43,7 @@ class Scorer(Protocol):
     def usage(self) -> ScorerUsage:
         """The usage so far."""
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """One finite score per candidate, in order.
 
         Raises:

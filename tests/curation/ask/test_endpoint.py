@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.endpoint import MAX_FAILURES, EndpointDownError
-from curation.ask.request import Place, Request, place_from
+from curation.ask.endpoint import MAX_FAILURES, EndpointUnusableError
+from curation.ask.request import ModelAddress, Request, place_from
 from curation.ask.settings import AskSettings
 from curation.errors import CurationError
 from curation.row import Dropped, Outcome, Row
-from curation.traces.teacher import Sampling, Teacher
+from curation.traces.teacher import Teacher, TeacherSampling
 from tests.curation.endpoint import HTML, Body, Said, chat, faked
 from tests.curation.rows import a_row, kept, reasons
 
@@ -22,7 +22,7 @@ def ask_settings(tmp_path: Path, concurrency: int = 4) -> AskSettings:
 
 
 def asked(url: str, tmp_path: Path, rows: list[Row] = ROWS, concurrency: int = 4) -> list[Outcome]:
-    return list(Teacher(Place("m", url), ask_settings(tmp_path, concurrency))(rows))
+    return list(Teacher(ModelAddress("m", url), ask_settings(tmp_path, concurrency))(rows))
 
 
 def right(body: Body, _: int) -> Said:
@@ -37,8 +37,8 @@ def test_the_teacher_is_asked_the_question_and_nothing_else(tmp_path: Path) -> N
 
 def test_a_thinking_budget_is_sent_as_an_object(tmp_path: Path) -> None:
     with faked(right) as fake:
-        sampling = Sampling(thinking_budget='{"num_waits": 2}')
-        list(Teacher(Place("m", fake.url), ask_settings(tmp_path), sampling)(ROWS[:1]))
+        sampling = TeacherSampling(thinking_budget='{"num_waits": 2}')
+        list(Teacher(ModelAddress("m", fake.url), ask_settings(tmp_path), sampling)(ROWS[:1]))
     assert fake.asked[0]["thinking_budget"] == {"num_waits": 2}
 
 
@@ -112,7 +112,7 @@ def test_the_pause_that_a_busy_endpoint_asks_for_is_kept(tmp_path: Path) -> None
 def test_a_wrong_key_ends_the_stage_at_once(tmp_path: Path) -> None:
     with (
         faked(lambda *_: Said("no such key", 401)) as fake,
-        pytest.raises(EndpointDownError, match="answers 401"),
+        pytest.raises(EndpointUnusableError, match="answers 401"),
     ):
         asked(fake.url, tmp_path, concurrency=1)
     assert len(fake.asked) < 5
@@ -120,7 +120,7 @@ def test_a_wrong_key_ends_the_stage_at_once(tmp_path: Path) -> None:
 
 def test_an_endpoint_that_is_gone_ends_the_stage_instead_of_dropping_the_pool(tmp_path: Path) -> None:
     rows = [a_row(f"{at}?", id=str(at)) for at in range(MAX_FAILURES * 5)]
-    with pytest.raises(EndpointDownError, match=r"2\d requests failed in succession"):
+    with pytest.raises(EndpointUnusableError, match=r"2\d requests failed in succession"):
         asked("http://127.0.0.1:9/v1", tmp_path, rows)
 
 
@@ -129,7 +129,7 @@ def test_what_was_answered_is_never_asked_again_even_after_the_endpoint_failed(t
         return right(body, before) if before < 5 else Said("", 401)
 
     with faked(dies) as fake:
-        with pytest.raises(EndpointDownError):
+        with pytest.raises(EndpointUnusableError):
             asked(fake.url, tmp_path, concurrency=1)
         answered = fake.prompts()[:5]
     with faked(right) as fake:
@@ -162,7 +162,9 @@ def test_the_key_of_a_request_is_its_content() -> None:
 
 
 def test_a_place_is_a_model_at_a_url() -> None:
-    assert place_from("s1-nano:think=16@http://h:8000/v1/") == Place("s1-nano:think=16", "http://h:8000/v1")
+    assert place_from("s1-nano:think=16@http://h:8000/v1/") == ModelAddress(
+        "s1-nano:think=16", "http://h:8000/v1"
+    )
     for wrong in ("s1-nano", "@http://h", "s1-nano@h:8000"):
         with pytest.raises(CurationError, match="write MODEL@URL"):
             place_from(wrong)

@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from curation.ask.request import Place
+from curation.ask.request import ModelAddress
 from curation.ask.settings import AskSettings
 from curation.traces.teacher import Teacher
 from tests.curation.endpoint import Body, Said, chat, faked
@@ -17,11 +17,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from curation.ask.settings import AskSettings
-from curation.ask.request import Place
+from curation.ask.request import ModelAddress
 from curation.traces.teacher import Teacher
 from tests.curation.rows import a_row
 rows = [a_row(f"What is {at}?", id=str(at)) for at in range(40)]
-list(Teacher(Place("m", sys.argv[1]), AskSettings(Path(sys.argv[2]), 2))(rows))
+list(Teacher(ModelAddress("m", sys.argv[1]), AskSettings(Path(sys.argv[2]), 2))(rows))
 """
 
 
@@ -44,7 +44,7 @@ def test_after_kill_9_only_unanswered_questions_are_asked(tmp_path: Path) -> Non
         before = set(answered)
         fake.asked.clear()
         rows = [a_row(f"What is {at}?", id=str(at)) for at in range(40)]
-        outcomes = list(Teacher(Place("m", fake.url), AskSettings(memory, 2))(rows))
+        outcomes = list(Teacher(ModelAddress("m", fake.url), AskSettings(memory, 2))(rows))
     assert len(kept(outcomes)) == 40
     again = before & set(fake.prompts())
     assert len(again) <= 2 + 2  # what was in flight, and what was answered but not yet written down

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.request import Place
+from curation.ask.request import ModelAddress
 from curation.ask.settings import AskSettings
 from curation.difficulty.attempts import AskedAttempts, BroughtAttempts
 from curation.difficulty.filter import GradedTraces, Grading, TooEasy
 from curation.difficulty.grader import answer_in
 from curation.row import Attempt, Dropped, Outcome, Row
-from curation.traces.teacher import Sampling
+from curation.traces.teacher import TeacherSampling
 from tests.curation.endpoint import HTML, Body, Said, chat, faked
 from tests.curation.rows import a_row, kept, reasons
 
@@ -26,7 +26,7 @@ def tried(*texts: str, id: str = "math/1", answer: str = "2", solution: str = ""
 
 
 def filtered(rows: list[Row], tmp_path: Path, judge: str = "") -> list[Outcome]:
-    place = Place("judge", judge) if judge else None
+    place = ModelAddress("judge", judge) if judge else None
     return list(TooEasy(Grading(ask_settings(tmp_path), place, processes=1))(rows))
 
 
@@ -123,7 +123,9 @@ def test_a_judge_that_answers_html_costs_its_row_only(tmp_path: Path) -> None:
 def test_every_solver_answers_every_question(tmp_path: Path) -> None:
     with faked(lambda body, _: chat(f"{body['model']}: \\boxed{{2}}", "Hm.")) as fake:
         stage = AskedAttempts(
-            (Place("small", fake.url), Place("large", fake.url)), ask_settings(tmp_path), Sampling(0.05)
+            (ModelAddress("small", fake.url), ModelAddress("large", fake.url)),
+            ask_settings(tmp_path),
+            TeacherSampling(0.05),
         )
         [row] = list(stage([a_row()]))
     assert isinstance(row, Row)

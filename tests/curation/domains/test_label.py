@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.ask.request import Place
+from curation.ask.request import ModelAddress
 from curation.ask.settings import AskSettings
 from curation.domains.label import Labeller, SourceAsDomain, code_of
 from curation.domains.msc import MSC
@@ -17,7 +17,7 @@ from tests.curation.rows import a_row, reasons
 def labelled(said: list[Said], tmp_path: Path, domain: str = "") -> tuple[list[Outcome], int]:
     with faked(lambda _, before: said[min(before, len(said) - 1)]) as fake:
         asking = AskSettings(tmp_path / "r.sqlite", 1, tries=1)
-        return list(Labeller(Place("m", fake.url), asking)([a_row(domain=domain)])), len(fake.asked)
+        return list(Labeller(ModelAddress("m", fake.url), asking)([a_row(domain=domain)])), len(fake.asked)
 
 
 def domain_of(outcomes: list[Outcome]) -> str:

@@ -12,7 +12,7 @@ import pytest
 
 from curation.errors import CurationError
 from curation.row import Dropped, Outcome, Row, RowFile, read_dropped
-from curation.run.folder import FolderError, write_whole
+from curation.run.folder import RunFolderError, write_whole
 from curation.run.ledger import read_funnel
 from curation.run.manifest import Manifest
 from curation.run.pipeline import Recipe, run
@@ -96,20 +96,20 @@ def test_two_runs_give_the_same_bytes_in_every_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path) -> None:
-    with held(tmp_path, FolderError), pytest.raises(FolderError, match="another run is working"):
+    with held(tmp_path, RunFolderError), pytest.raises(RunFolderError, match="another run is working"):
         run(a_recipe(), MANIFEST, tmp_path, quiet)
 
 
 def test_the_folder_of_another_run_is_refused_and_the_difference_named(tmp_path: Path) -> None:
     run(a_recipe(), MANIFEST, tmp_path, quiet)
     other = Manifest("test", {"seed": 1}, (), {})
-    with pytest.raises(FolderError, match=r"settings\.seed: 0 there, 1 now"):
+    with pytest.raises(RunFolderError, match=r"settings\.seed: 0 there, 1 now"):
         run(a_recipe(), other, tmp_path, quiet)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(FolderError, match=r"holds thesis\.tex"):
+    with pytest.raises(RunFolderError, match=r"holds thesis\.tex"):
         run(a_recipe(), MANIFEST, tmp_path, quiet)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["thesis.tex"]
 
@@ -145,7 +145,7 @@ def test_a_full_disk_names_the_file_and_costs_no_finished_stage(tmp_path: Path) 
     (tmp_path / "manifest.json").write_text(
         json.dumps({"schema": 1, "recipe": "test", "settings": {"seed": 0}, "inputs": [], "packages": {}})
     )
-    with pytest.raises(FolderError, match=r"01\.jsonl: cannot be written \(No space left on device\)"):
+    with pytest.raises(RunFolderError, match=r"01\.jsonl: cannot be written \(No space left on device\)"):
         run(a_recipe(), MANIFEST, tmp_path, quiet)
     assert (tmp_path / "stages" / "00-collect.json").exists()
     (tmp_path / "kept" / "01.jsonl.part").unlink()

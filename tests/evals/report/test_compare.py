@@ -11,12 +11,12 @@ from evals.cell import Cell
 from evals.methods import NATURAL
 from evals.report.compare import compare
 from evals.report.read import ReportError
-from evals.row import Row
+from evals.row import ResultRow
 from tests.evals.report.test_report import arm, cell_of, row, store
 
 
-def run(out: Path, rows: Sequence[Row], **arms: Sequence[Row]) -> Path:
-    cells: dict[Cell, Sequence[Row]] = {cell_of(NATURAL): rows}
+def run(out: Path, rows: Sequence[ResultRow], **arms: Sequence[ResultRow]) -> Path:
+    cells: dict[Cell, Sequence[ResultRow]] = {cell_of(NATURAL): rows}
     cells |= {cell_of(arm(name, "1")): found for name, found in arms.items()}
     return store(out, cells)
 

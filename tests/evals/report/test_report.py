@@ -20,7 +20,7 @@ from evals.methods import METHODS, NATURAL, Arm
 from evals.report import report
 from evals.report.measured import Group, Measured, groups_of
 from evals.report.read import ReportError, read_runs
-from evals.row import Row, RowError
+from evals.row import ResultRow, RowError
 from evals.settings import SweepSettings
 from evals.stats.intervals import wilson
 from evals.tasks import TASKS
@@ -28,7 +28,7 @@ from evals.trim import TrimError, trim
 from server.reasoning.records import Problem
 
 PROBLEMS = [Problem(f"p{n}", f"q{n}", "7", domain="ab"[n % 2]) for n in range(20)]
-ROW = Row(
+ROW = ResultRow(
     *("p", "a", "q", "hm", "Final Answer: 7", "7", "Final Answer: 7", 1.0, "", 50, 6, "natural", 0, 0),
     *("stop", 0.1, None, None, None, 1, 1, 50, False, ""),
 )
@@ -38,13 +38,13 @@ def cell_of(arm: Arm, repeat: int = 0) -> Cell:
     return Cell(TASKS["nano"], "m", arm, Sampling(1.0 if arm.sampled else 0.0, 1.0, 0, None), repeat)
 
 
-def row(n: int, right: bool, tokens: int, **more: Any) -> Row:
+def row(n: int, right: bool, tokens: int, **more: Any) -> ResultRow:
     said = "7" if right else "5"
     made = replace(ROW, problem_id=f"p{n}", domain="ab"[n % 2], score=float(right), extracted=said)
     return replace(made, thinking_tokens=tokens, **more)
 
 
-def store(out: Path, cells: dict[Cell, Sequence[Row]]) -> Path:
+def store(out: Path, cells: dict[Cell, Sequence[ResultRow]]) -> Path:
     with Journal(out) as journal:
         for cell, rows in cells.items():
             for one in rows:
@@ -62,7 +62,7 @@ def arm(method: str, value: str) -> Arm:
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """Natural 10 of 20 right at 50 tokens; max=16 4 right; waits=1 15, waits=2 20, waits=4 12; 4 samples."""
-    cells: dict[Cell, Sequence[Row]] = {
+    cells: dict[Cell, Sequence[ResultRow]] = {
         cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)],
         cell_of(arm("max", "16")): [row(n, n < 4, 16, end="max_tokens", thinks_on=n < 5) for n in range(20)],
         cell_of(arm("max", "64")): [row(n, n < 10, 50 if n < 15 else 70) for n in range(20)],
@@ -91,7 +91,7 @@ def test_accuracy_tokens_and_intervals_are_those_of_the_rows(group: Group) -> No
 
 def test_repeats_that_agree_make_no_interval_narrower(tmp_path: Path) -> None:
     def measured(tell: Callable[[int, int], bool]) -> Measured:
-        cells: dict[Cell, Sequence[Row]] = {
+        cells: dict[Cell, Sequence[ResultRow]] = {
             cell_of(NATURAL, repeat): [row(n, tell(n, repeat), 50) for n in range(20)] for repeat in range(4)
         }
         [found] = groups_of(read_runs(store(tmp_path / str(len(list(tmp_path.iterdir()))), cells)))
@@ -112,7 +112,7 @@ def test_what_is_not_finished_is_named_in_the_report(out: Path) -> None:
 
 
 def test_an_endpoint_that_counts_no_thinking_has_tables_without_figure_and_control(tmp_path: Path) -> None:
-    cells: dict[Cell, Sequence[Row]] = {
+    cells: dict[Cell, Sequence[ResultRow]] = {
         cell_of(one, repeat): [replace(row(n, n < 10, 0), thinking_tokens=None) for n in range(20)]
         for one, repeats in ((NATURAL, 1), (arm("max", "16"), 1), (arm("sample", "2"), 2))
         for repeat in range(repeats)
@@ -155,7 +155,7 @@ def test_waits_are_held_to_more_than_the_natural_stop(group: Group) -> None:
 
 
 def test_each_problem_is_held_to_its_own_natural_stop(tmp_path: Path) -> None:
-    cells: dict[Cell, Sequence[Row]] = {
+    cells: dict[Cell, Sequence[ResultRow]] = {
         cell_of(NATURAL): [row(n, True, 10 if n < 10 else 90) for n in range(20)],
         cell_of(arm("waits", "1")): [row(n, True, 20 if n < 10 else 80) for n in range(20)],
     }
@@ -175,7 +175,7 @@ def test_the_measures_count_the_natural_stop_among_the_waits(group: Group) -> No
 
 
 def test_another_nudge_is_a_line_of_its_own(tmp_path: Path) -> None:
-    cells: dict[Cell, Sequence[Row]] = {cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)]}
+    cells: dict[Cell, Sequence[ResultRow]] = {cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)]}
     for value, right in (("2", 15), ("2:Hmm", 12), ("4:Hmm", 13)):
         cells[cell_of(arm("waits", value))] = [row(n, n < right, 100) for n in range(20)]
     [group] = groups_of(read_runs(store(tmp_path / "out", cells)))
@@ -253,7 +253,7 @@ def test_a_method_of_one_point_has_its_interval_in_the_picture(
 
     drawn: list[Figure] = []
     monkeypatch.setattr(Figure, "savefig", lambda self, *_, **__: drawn.append(self))
-    cells: dict[Cell, Sequence[Row]] = {
+    cells: dict[Cell, Sequence[ResultRow]] = {
         cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)],
         cell_of(arm("alpha", "64")): [row(n, n < 5, 70) for n in range(20)],
     }

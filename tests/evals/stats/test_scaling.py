@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from evals.stats.scaling import Run, control, kept, performance, scaling
+from evals.stats.scaling import CurvePoint, control, kept, performance, scaling
 
 # AIME24 has 30 questions; the paper prints fractions of 30 to a tenth of a percent.
 QUESTIONS = 30
@@ -19,10 +19,11 @@ def runs(
     accuracy: Sequence[float],
     at_most: Sequence[float | None],
     at_least: Sequence[float | None] | None = None,
-) -> list[Run]:
+) -> list[CurvePoint]:
     least = at_least or [None] * len(tokens)
     return [
-        Run(t, exact(a), low, high) for t, a, low, high in zip(tokens, accuracy, least, at_most, strict=True)
+        CurvePoint(t, exact(a), low, high)
+        for t, a, low, high in zip(tokens, accuracy, least, at_most, strict=True)
     ]
 
 
@@ -65,7 +66,7 @@ REJECTION = runs(
     ],
 )
 def test_table_3_comes_out_to_the_printed_precision(
-    method: list[Run], table_control: int, table_scaling: int, table_performance: float
+    method: list[CurvePoint], table_control: int, table_scaling: int, table_performance: float
 ) -> None:
     found_control, found_scaling = control(method), scaling(method)
     assert found_control is not None
@@ -81,25 +82,27 @@ def test_rejection_samplings_best_is_at_its_smallest_limit() -> None:
 
 
 def test_scaling_is_the_gain_of_one_doubling() -> None:
-    assert scaling([Run(100, 10), Run(200, 17)]) == pytest.approx(7)
-    assert scaling([Run(200, 17), Run(100, 10)]) == pytest.approx(7)
-    assert scaling([Run(100, 10), Run(400, 24)]) == pytest.approx(7)
+    assert scaling([CurvePoint(100, 10), CurvePoint(200, 17)]) == pytest.approx(7)
+    assert scaling([CurvePoint(200, 17), CurvePoint(100, 10)]) == pytest.approx(7)
+    assert scaling([CurvePoint(100, 10), CurvePoint(400, 24)]) == pytest.approx(7)
 
 
 def test_scaling_weighs_every_pair_alike() -> None:
     # Slopes 10 (1 to 2), 0 (2 to 4) and 5 (1 to 4).
-    assert scaling([Run(1, 0), Run(2, 10), Run(4, 10)]) == pytest.approx(5)
+    assert scaling([CurvePoint(1, 0), CurvePoint(2, 10), CurvePoint(4, 10)]) == pytest.approx(5)
 
 
 def test_scaling_leaves_out_runs_without_thinking_and_pairs_without_difference() -> None:
-    assert scaling([Run(0, 0), Run(100, 10), Run(100, 12), Run(200, 17)]) == pytest.approx(6)
-    assert scaling([Run(0, 0), Run(100, 10)]) is None
-    assert scaling([Run(100, 10), Run(100, 12)]) is None
+    assert scaling(
+        [CurvePoint(0, 0), CurvePoint(100, 10), CurvePoint(100, 12), CurvePoint(200, 17)]
+    ) == pytest.approx(6)
+    assert scaling([CurvePoint(0, 0), CurvePoint(100, 10)]) is None
+    assert scaling([CurvePoint(100, 10), CurvePoint(100, 12)]) is None
 
 
 def test_control_counts_only_runs_that_promised_a_limit() -> None:
-    assert control([Run(5, 0, None, 5), Run(6, 0, None, 5), Run(7, 0)]) == 50
-    assert control([Run(7, 0)]) is None
+    assert control([CurvePoint(5, 0, None, 5), CurvePoint(6, 0, None, 5), CurvePoint(7, 0)]) == 50
+    assert control([CurvePoint(7, 0)]) is None
 
 
 def test_the_limits_themselves_are_kept() -> None:

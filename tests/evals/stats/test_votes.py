@@ -8,16 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.stats.votes import Sample, ballots_of, majority_at, pass_at
+from evals.stats.votes import GradedSample, ballots_of, majority_at, pass_at
 
 RIGHT, SILENT = 7, None
 
 
-def voted(*ballots: int | None) -> list[Sample]:
-    return [Sample(ballot, float(ballot == RIGHT)) for ballot in ballots]
+def voted(*ballots: int | None) -> list[GradedSample]:
+    return [GradedSample(ballot, float(ballot == RIGHT)) for ballot in ballots]
 
 
-def by_hand(k: int, samples: Sequence[Sample]) -> float:
+def by_hand(k: int, samples: Sequence[GradedSample]) -> float:
     """Every subset is drawn and counted."""
     draws = [[one.ballot for one in draw if one.ballot is not None] for draw in combinations(samples, k)]
     won = 0.0

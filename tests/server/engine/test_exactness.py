@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import pytest_asyncio
-from scipy.stats import chi2_contingency
 from vllm.inputs import TokensPrompt
 from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
@@ -167,13 +166,6 @@ async def test_sampled_forcing_has_the_distribution_of_stop_and_resubmit(
     assert p_value(got, expected) > 1e-4
 
 
-def test_p_value_is_that_of_scipy() -> None:
-    one, other = Counter({(1,): 60, (2,): 30, (3,): 4}), Counter({(1,): 45, (2,): 48, (4,): 3})
-    pooled = [[60, 30, 4], [45, 48, 3]]
-    assert p_value(one, other) == pytest.approx(chi2_contingency(pooled).pvalue)
-    assert p_value(one, one) == 1.0
-
-
 @ON_EACH_RUNNER
 async def test_seeded_sample_does_not_depend_on_its_neighbours(engine: ThinkingLLM) -> None:
     """Alone, and among prompts so long that its prefill is cut into chunks (vLLM 0.32 dies of that)."""
@@ -214,8 +206,8 @@ async def test_each_of_n_choices_has_a_record_and_the_models_own_logprobs(engine
     call = Call(budget=ThinkingBudget(max_tokens=9, num_waits=1), asked=True)
     CALL.set(call)
     sampling = SamplingParams(
-        n=3,
-        temperature=1.0,
+        n=4,
+        temperature=2.0,  # the choices differ on any CPU, whatever its bfloat16 makes of the logits
         seed=11,
         logprobs=0,
         max_tokens=320,

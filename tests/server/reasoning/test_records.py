@@ -10,8 +10,8 @@ import pytest
 from server.reasoning.records import (
     Problem,
     RecordError,
-    Sample,
     Trace,
+    TrainingExample,
     lines_of,
     read_objects,
     read_problems,
@@ -104,8 +104,8 @@ def test_samples_are_read_with_the_place_they_stand_at(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     path.write_text(f"{sample_line()}\n\n{sample_line()}\n", encoding="utf-8")
     assert list(read_samples(path)) == [
-        Sample(PROBLEM, TRACE, f"{path}:1"),
-        Sample(PROBLEM, TRACE, f"{path}:3"),
+        TrainingExample(PROBLEM, TRACE, f"{path}:1"),
+        TrainingExample(PROBLEM, TRACE, f"{path}:3"),
     ]
 
 
@@ -120,7 +120,7 @@ def test_samples_are_read_with_the_place_they_stand_at(tmp_path: Path) -> None:
         (sample_line(problem__question=""), "field 'problem.question' is empty"),
         (sample_line(trace__problem_id="p2"), "a trace of 'p2' beside problem 'p1'"),
         (sample_line(trace__colour="red"), "unknown field 'colour' in a Trace"),
-        (sample_line()[:-1] + ', "colour": 1}', "unknown field 'colour' in a Sample"),
+        (sample_line()[:-1] + ', "colour": 1}', "unknown field 'colour' in a training example"),
         ('{"problem": {"id": "a"}, "trace": {}}', "a Problem without question, answer"),
     ],
 )

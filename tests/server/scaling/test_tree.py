@@ -7,11 +7,11 @@ from typing import ClassVar
 import pytest
 from pydantic import ValidationError
 
-from server.scaling.method import Fields, MethodContext, Outcome
+from server.scaling.method import Fields, MethodContext, MethodResult
 from server.scaling.methods.beam import BeamFields, beam
 from server.scaling.methods.rebase import RebaseFields, rebase, shared
 from server.scaling.samples import Ask, AskKind
-from server.scaling.scorers.scorer import Candidate, ScorerUsage
+from server.scaling.scorers.scorer import Scorable, ScorerUsage
 from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode
 
 
@@ -26,7 +26,7 @@ class Letters:
         self.usage = ScorerUsage()
         self.saw: list[tuple[str, ...]] = []
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         self.saw += [each.steps for each in candidates]
         return [self.likes[each.steps[-1][0]] for each in candidates]
 
@@ -54,7 +54,7 @@ def prefixes(source: ScriptedSampler, kind: AskKind = AskKind.STEP) -> list[str]
     return [decode(ask.prefix).replace("\n", "") for ask in source.asks if ask.kind is kind]
 
 
-async def searched(fields: Fields, source: ScriptedSampler) -> Outcome:
+async def searched(fields: Fields, source: ScriptedSampler) -> MethodResult:
     run = beam if isinstance(fields, BeamFields) else rebase
     return await run(fields, with_letters(source))  # type: ignore[arg-type]
 

@@ -35,7 +35,7 @@ _names = count()
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class CostSize:
     """`tokens` a request, in the batches of these sizes; so many pairs of runs."""
 
     batches: tuple[int, ...]
@@ -43,8 +43,8 @@ class Size:
     pairs: int
 
 
-WHOLE = Size(batches=(256, 64, 1), tokens=160, pairs=3)
-SMALL = Size(batches=(8, 1), tokens=32, pairs=2)
+WHOLE = CostSize(batches=(256, 64, 1), tokens=160, pairs=3)
+SMALL = CostSize(batches=(8, 1), tokens=32, pairs=2)
 
 
 def flags_of(model: str, is_reduced: bool) -> tuple[list[str], str]:
@@ -99,7 +99,7 @@ async def tokens_per_second(engine: ThinkingLLM, batch: int, tokens: int, is_for
     return made / (time.perf_counter() - began)
 
 
-async def pairs(plain: ThinkingLLM, ours: ThinkingLLM, batch: int, size: Size) -> dict[str, Any]:
+async def pairs(plain: ThinkingLLM, ours: ThinkingLLM, batch: int, size: CostSize) -> dict[str, Any]:
     """Tokens a second of paired runs, the first of a pair alternating, and the time of the processor."""
     for engine in (plain, ours):
         await tokens_per_second(engine, batch, 16, engine is ours)

@@ -68,7 +68,7 @@ SAMPLED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class ExactnessSize:
     """How much is compared. `cache_mib`: of the engine's cache, so small that the crowd is preempted."""
 
     prompts: int
@@ -78,8 +78,8 @@ class Size:
     cache_mib: int
 
 
-WHOLE = Size(prompts=200, crowd=512, samples=800, places=24, cache_mib=192)
-REDUCED = Size(prompts=12, crowd=48, samples=80, places=6, cache_mib=24)
+WHOLE = ExactnessSize(prompts=200, crowd=512, samples=800, places=24, cache_mib=192)
+REDUCED = ExactnessSize(prompts=12, crowd=48, samples=80, places=6, cache_mib=24)
 
 
 async def compare_greedy(
@@ -186,7 +186,7 @@ async def compare_sampled(
     }
 
 
-async def stage(result: ResultFile, size: Size, flags: Sequence[str]) -> None:
+async def stage(result: ResultFile, size: ExactnessSize, flags: Sequence[str]) -> None:
     """All cases on one engine, each added to the result as it ends.
 
     Raises:

@@ -24,7 +24,7 @@ QUESTION = "Find the smallest prime factor of 391."
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class HttpSize:
     """`streams` at once, of so many tokens each; so many rounds on each server, in turn."""
 
     streams: int
@@ -32,8 +32,8 @@ class Size:
     rounds: int
 
 
-WHOLE = Size(streams=256, tokens=256, rounds=3)
-REDUCED = Size(streams=8, tokens=24, rounds=2)
+WHOLE = HttpSize(streams=256, tokens=256, rounds=3)
+REDUCED = HttpSize(streams=8, tokens=24, rounds=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ async def stream(session: aiohttp.ClientSession, url: str, body: Mapping[str, An
     return Streamed(first_s, tokens)
 
 
-async def one_round(server: Server, size: Size, extra: Mapping[str, Any]) -> dict[str, float]:
+async def one_round(server: Server, size: HttpSize, extra: Mapping[str, Any]) -> dict[str, float]:
     """All streams at once."""
     body = {
         "model": "bench",
@@ -96,7 +96,7 @@ async def one_round(server: Server, size: Size, extra: Mapping[str, Any]) -> dic
     }
 
 
-async def rounds(result: ResultFile, ours: Server, stock: Server, size: Size) -> None:
+async def rounds(result: ResultFile, ours: Server, stock: Server, size: HttpSize) -> None:
     """In turn; the first round of each warms up and does not count."""
     sides: list[tuple[str, Server, Mapping[str, Any]]] = [
         ("stock", stock, {}),

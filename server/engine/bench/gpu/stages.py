@@ -28,7 +28,7 @@ V2 = {"VLLM_USE_V2_MODEL_RUNNER": "1"}
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class BenchStage:
     """`module` is run with --out FILE, `arguments` and, if reduced, --reduced. The limit is one H100's."""
 
     name: str
@@ -42,17 +42,17 @@ def _here(name: str) -> str:
     return f"server.engine.bench.gpu.{name}"
 
 
-def _exactness(name: str, limit_s: float, environment: Mapping[str, str], *arguments: str) -> Stage:
-    return Stage(f"exactness-{name}", _here("exactness"), limit_s, arguments, environment)
+def _exactness(name: str, limit_s: float, environment: Mapping[str, str], *arguments: str) -> BenchStage:
+    return BenchStage(f"exactness-{name}", _here("exactness"), limit_s, arguments, environment)
 
 
-def _training(name: str, limit_s: float, model: str) -> Stage:
+def _training(name: str, limit_s: float, model: str) -> BenchStage:
     # As `s1-train` does: spinning, OpenMP's threads take the cores from others on a machine without a GPU.
-    return Stage(name, "training.bench.gpu", limit_s, ("--model", model), {"GOMP_SPINCOUNT": "0"})
+    return BenchStage(name, "training.bench.gpu", limit_s, ("--model", model), {"GOMP_SPINCOUNT": "0"})
 
 
-MACHINE = Stage("machine", _here("machine"), 15)
-PARTS: dict[str, tuple[Stage, ...]] = {
+MACHINE = BenchStage("machine", _here("machine"), 15)
+PARTS: dict[str, tuple[BenchStage, ...]] = {
     "exactness": (
         MACHINE,
         _exactness("v1-eager", 50, V1, "--enforce-eager", "--no-async-scheduling"),
@@ -64,22 +64,22 @@ PARTS: dict[str, tuple[Stage, ...]] = {
     ),
     "cost": (
         MACHINE,
-        Stage("cost-8b", _here("cost"), 135, ("--model", "qwen3-8b")),
-        Stage("cost-nano", _here("cost"), 35, ("--model", "s1-nano")),
-        Stage("http", _here("http"), 55),
+        BenchStage("cost-8b", _here("cost"), 135, ("--model", "qwen3-8b")),
+        BenchStage("cost-nano", _here("cost"), 35, ("--model", "s1-nano")),
+        BenchStage("http", _here("http"), 55),
     ),
     "training": (
         MACHINE,
         _training("sft-nano", 45, "s1-nano"),
         _training("sft-1.5b", 75, "qwen2.5-1.5b"),
-        Stage("curve", _here("curve"), 100),
+        BenchStage("curve", _here("curve"), 100),
     ),
 }
 """In the order of their worth: what comes last is cut first. Their limits add up to a part's at most."""
 
 
 def run_part(
-    stages: Sequence[Stage],
+    stages: Sequence[BenchStage],
     out: Path,
     is_reduced: bool,
     limit_s: float = PART_LIMIT_S,
@@ -99,7 +99,7 @@ def run_part(
     return all(outcome in ("done", "skipped") for outcome in outcomes)
 
 
-def run_stage(stage: Stage, result: ResultFile, is_reduced: bool, limit_s: float) -> str:
+def run_stage(stage: BenchStage, result: ResultFile, is_reduced: bool, limit_s: float) -> str:
     """done, skipped, failed or cut; the file says why."""
     command = [sys.executable, "-m", stage.module, "--out", str(result.path), *stage.arguments]
     command += ["--reduced"] if is_reduced else []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from server.budget.budget import ThinkingBudget
-from server.scaling.method import Outcome
+from server.scaling.method import MethodResult
 from server.scaling.methods.auto import AutoFields, auto
 from server.scaling.probes import entropy
 from server.scaling.samples import Ask, AskKind
@@ -38,7 +38,7 @@ def script(
     return ScriptedSampler(tell)
 
 
-async def run(source: ScriptedSampler, **fields: object) -> Outcome:
+async def run(source: ScriptedSampler, **fields: object) -> MethodResult:
     return await auto(AutoFields.model_validate({"every": 1, **fields}), context(source))
 
 

@@ -9,7 +9,7 @@ from server.budget.budget import BudgetError
 from server.scaling.methods.best_of_n import BestOfNFields, best_of_n
 from server.scaling.request import ScalingDefaults, read_scaling
 from server.scaling.scorers.likelihood import Likelihood
-from server.scaling.scorers.scorer import Candidate, ScorerError, ScorerUsage
+from server.scaling.scorers.scorer import Scorable, ScorerError, ScorerUsage
 from tests.server.scaling.scripted import ScriptedSampler, Told, answers, context
 
 
@@ -22,9 +22,9 @@ class Listed:
     def __init__(self, *scores: float) -> None:
         self.scores = list(scores)
         self.usage = ScorerUsage(1, 12)
-        self.saw: list[Candidate] = []
+        self.saw: list[Scorable] = []
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         self.saw += candidates
         return self.scores
 
@@ -51,7 +51,7 @@ async def test_the_likelihood_is_of_the_tokens_the_model_chose() -> None:
 
 async def test_a_scorer_that_fails_is_an_error() -> None:
     class Down(Listed):
-        async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+        async def score(self, candidates: Sequence[Scorable]) -> list[float]:
             raise ScorerError(f"it is down for {len(candidates)}")
 
     with pytest.raises(ScorerError, match="it is down for 2"):

@@ -4,7 +4,7 @@ bounded."""
 import pytest
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.scaling.method import Outcome
+from server.scaling.method import MethodResult
 from server.scaling.methods.beyond_context import GO_ON, SUM_UP, BeyondContextFields, beyond_context
 from server.scaling.request import ScalingDefaults, budget_body, read_scaling
 from server.scaling.samples import Ask, AskKind
@@ -27,7 +27,7 @@ def script(*steps: str) -> ScriptedSampler:
     return ScriptedSampler(tell)
 
 
-async def run(source: ScriptedSampler, **fields: object) -> Outcome:
+async def run(source: ScriptedSampler, **fields: object) -> MethodResult:
     return await beyond_context(BeyondContextFields.model_validate(fields), context(source))
 
 

@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 
 from server.budget.budget import ThinkingBudget
-from server.scaling.method import MethodContext, Outcome
+from server.scaling.method import MethodContext, MethodResult
 from server.scaling.methods.mcts import MctsFields, mcts
 from server.scaling.samples import Ask, AskKind
-from server.scaling.scorers.scorer import Candidate, ScorerUsage
+from server.scaling.scorers.scorer import Scorable, ScorerUsage
 from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode
 
 
@@ -23,7 +23,7 @@ class Good:
     def __init__(self) -> None:
         self.usage = ScorerUsage()
 
-    async def score(self, candidates: Sequence[Candidate]) -> list[float]:
+    async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """The share of steps that are right."""
         return [sum("r" in step for step in each.steps) / len(each.steps) for each in candidates]
 
@@ -45,7 +45,7 @@ def model(depth: int = 4) -> ScriptedSampler:
     return ScriptedSampler(tell)
 
 
-async def searched(fields: MctsFields, source: ScriptedSampler) -> Outcome:
+async def searched(fields: MctsFields, source: ScriptedSampler) -> MethodResult:
     given: MethodContext = replace(context(source), scorer=Good())
     return await mcts(fields, given)
 

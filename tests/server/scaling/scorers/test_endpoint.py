@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from server.scaling.scorers.endpoint import Scorers, ScorerSettings
 from server.scaling.scorers.judge import parse_score, text_of
-from server.scaling.scorers.scorer import Candidate, ScorerError
+from server.scaling.scorers.scorer import Scorable, ScorerError
 from tests.server.scaling.fake_scorer import FakeScorer, running
 
 QUESTION = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2 + 2?"}]
@@ -30,8 +30,8 @@ async def scorers(fake: FakeScorer) -> AsyncIterator[Scorers]:
         yield found
 
 
-def candidates(*texts: str) -> list[Candidate]:
-    return [Candidate((text,)) for text in texts]
+def candidates(*texts: str) -> list[Scorable]:
+    return [Scorable((text,)) for text in texts]
 
 
 @pytest.mark.parametrize("kind", ["score", "classify", "pooling"])
@@ -63,7 +63,7 @@ async def test_steps_are_marked_for_a_process_reward_model(fake: FakeScorer) -> 
         kind="pooling", url=f"{fake.url}/v1", step_mark="<extra_0>", task="token_classify"
     )
     async with Scorers({"prm": settings}) as scorers:
-        await scorers.scorer("prm", QUESTION).score([Candidate(("one. ", "two. "))])
+        await scorers.scorer("prm", QUESTION).score([Scorable(("one. ", "two. "))])
     path, body, _ = fake.requests[0]
     assert path == "/pooling"
     assert body["messages"][-1]["content"] == "one. <extra_0>two. <extra_0>"

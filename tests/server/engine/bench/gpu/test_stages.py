@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from server.engine.bench.gpu.__main__ import main
-from server.engine.bench.gpu.stages import PART_LIMIT_S, PARTS, Stage, run_part
+from server.engine.bench.gpu.stages import PART_LIMIT_S, PARTS, BenchStage, run_part
 
 MODULES = {
     "good": "result.add(learnt=1)",
@@ -39,7 +39,7 @@ def child():
 
 
 @pytest.fixture
-def stages(tmp_path: Path) -> Mapping[str, Stage]:
+def stages(tmp_path: Path) -> Mapping[str, BenchStage]:
     """One for each way in which a stage can end."""
     modules = tmp_path / "modules"
     modules.mkdir()
@@ -47,7 +47,9 @@ def stages(tmp_path: Path) -> Mapping[str, Stage]:
         (modules / f"stage_{name}.py").write_text(f"{HEAD}\n{body}\n")
     path = {"PYTHONPATH": f"{modules}:{Path.cwd()}"}
     pids = ("--pids", str(tmp_path / "pid"))
-    return {name: Stage(name, f"stage_{name}", 2 if name == "slow" else 60, pids, path) for name in MODULES}
+    return {
+        name: BenchStage(name, f"stage_{name}", 2 if name == "slow" else 60, pids, path) for name in MODULES
+    }
 
 
 def told(folder: Path, name: str) -> dict[str, Any]:
@@ -57,7 +59,7 @@ def told(folder: Path, name: str) -> dict[str, Any]:
 
 
 def test_stage_that_fails_leaves_its_error_and_the_next_one_runs(
-    stages: Mapping[str, Stage], tmp_path: Path
+    stages: Mapping[str, BenchStage], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     assert not run_part([stages["bad"], stages["silent"], stages["good"]], out, is_reduced=False)
@@ -70,7 +72,7 @@ def test_stage_that_fails_leaves_its_error_and_the_next_one_runs(
 
 
 def test_stage_past_its_limit_is_ended_with_its_children_and_keeps_what_it_learnt(
-    stages: Mapping[str, Stage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stages: Mapping[str, BenchStage], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.engine.bench.gpu.stages.LEAST_S", 1.0)
     out = tmp_path / "out"
@@ -83,12 +85,12 @@ def test_stage_past_its_limit_is_ended_with_its_children_and_keeps_what_it_learn
 
 
 def test_part_that_is_ended_from_outside_ends_its_stage_which_keeps_what_it_learnt(
-    stages: Mapping[str, Stage], tmp_path: Path
+    stages: Mapping[str, BenchStage], tmp_path: Path
 ) -> None:
     stage, out = stages["slow"], tmp_path / "out"
     script = (
         "import sys; from server.engine.bench.gpu import __main__, stages;"
-        f"stages.PARTS['cost'] = (stages.Stage('slow', {stage.module!r}, 200, {stage.arguments!r}),);"
+        f"stages.PARTS['cost'] = (stages.BenchStage('slow', {stage.module!r}, 200, {stage.arguments!r}),);"
         f"sys.exit(__main__.main(['--part', 'cost', '--out', {str(out)!r}]))"
     )
     environment = {**os.environ, **stage.environment}
@@ -116,7 +118,9 @@ def is_running(pid: int) -> bool:
     return True
 
 
-def test_stage_for_which_no_time_is_left_is_not_started(stages: Mapping[str, Stage], tmp_path: Path) -> None:
+def test_stage_for_which_no_time_is_left_is_not_started(
+    stages: Mapping[str, BenchStage], tmp_path: Path
+) -> None:
     out = tmp_path / "out"
     assert not run_part([stages["good"]], out, is_reduced=False, limit_s=1)
     assert told(out, "good")["error"] == "its part's time was over"
@@ -124,14 +128,14 @@ def test_stage_for_which_no_time_is_left_is_not_started(stages: Mapping[str, Sta
 
 
 def test_stage_that_has_nothing_to_do_here_says_why_and_is_no_failure(
-    stages: Mapping[str, Stage], tmp_path: Path
+    stages: Mapping[str, BenchStage], tmp_path: Path
 ) -> None:
     assert run_part([stages["idle"]], tmp_path / "out", is_reduced=True)
     idle = told(tmp_path / "out", "idle")
     assert (idle["status"], idle["skipped"]) == ("skipped", "nothing to do here")
 
 
-def test_results_of_an_earlier_run_do_not_stay(stages: Mapping[str, Stage], tmp_path: Path) -> None:
+def test_results_of_an_earlier_run_do_not_stay(stages: Mapping[str, BenchStage], tmp_path: Path) -> None:
     (tmp_path / "good.json").write_text('{"rounds": [1], "error": "of long ago"}')
     run_part([stages["good"]], tmp_path, is_reduced=False)
     assert not told(tmp_path, "good").keys() & {"rounds", "error"}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from curation.sources import SOURCES
-from curation.sources.source import Hub
+from curation.sources.source import HubDataset
 from tests.hub import card, hub
 
 FIXTURES = Path(__file__).parent / "fixtures" / "sources"
@@ -25,12 +25,12 @@ for source in SOURCES.values():
 
 READ_UNKNOWN = """
 from curation.reader import read_hub
-from curation.sources.source import Hub
-list(read_hub(Hub("nobody/nothing", "train")))
+from curation.sources.source import HubDataset
+list(read_hub(HubDataset("nobody/nothing", "train")))
 """
 
 
-def repository(hubs: list[Hub], content: bytes) -> dict[str, bytes]:
+def repository(hubs: list[HubDataset], content: bytes) -> dict[str, bytes]:
     """One data set's files: each split of each configuration, or the files that are asked for by name."""
     text, paths = card((one.config or "default", one.split) for one in hubs if not one.files)
     named = {name: content for one in hubs for name in one.files}
@@ -50,7 +50,7 @@ def run(code: str, environment: dict[str, str]) -> subprocess.CompletedProcess[s
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> object:
-    hubs: dict[str, list[Hub]] = {}
+    hubs: dict[str, list[HubDataset]] = {}
     content: dict[str, bytes] = {}
     for source in SOURCES.values():
         for one in source.hub:
