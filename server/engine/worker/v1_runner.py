@@ -24,7 +24,7 @@ class BudgetProcessor(LogitsProcessor):
 
     def __init__(self, runner: Any) -> None:
         self.enforcer = Enforcer(runner.device)
-        self.registry = RowRegistry(self.enforcer.settle)
+        self.registry = RowRegistry(self.enforcer.take)
         self._runner = runner
         self._rows: dict[int, BatchRow] = {}
 
@@ -36,7 +36,7 @@ class BudgetProcessor(LogitsProcessor):
         """Follow the batch's rows: removed, added, moved, in this order (vLLM's contract)."""
         if batch_update is None:
             return
-        self.enforcer.settle()
+        self.enforcer.take()
         rows = self._rows
         for index in batch_update.removed:
             if (left := rows.pop(index, None)) is not None:
@@ -90,7 +90,7 @@ class V1BudgetSampler(Sampler):
     def forward(self, *args: Any, **kwargs: Any) -> SamplerOutput:
         """As the base class, which has a way past `sample` on some devices."""
         output = super().forward(*args, **kwargs)
-        self.enforcer.check_committed()
+        self.enforcer.send()
         return output
 
 

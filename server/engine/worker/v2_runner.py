@@ -15,7 +15,6 @@ from vllm.v1.worker.gpu.sample.sampler import Sampler
 
 from server.engine.seams import require
 from server.engine.worker.enforcer import Enforcer
-from server.engine.worker.readback import Readback
 from server.engine.worker.row import BatchRow
 from server.engine.worker.row_registry import RowRegistry
 
@@ -29,7 +28,7 @@ class BudgetSlots(LogitsProcessor):
         self._req_states = req_states
         self._slots: dict[int, BatchRow] = {}
         self._seated: dict[int, BatchRow] = {}
-        self._sampled: tuple[Readback, list[tuple[int, BatchRow]]] | None = None
+        self._sampled: list[tuple[int, BatchRow]] = []
 
     def add_request(self, req_idx: int, sampling_params: SamplingParams) -> bool:
         """A request gets a slot: for the first time, or after a preemption, with its output in the prompt.
@@ -70,18 +69,16 @@ class BudgetSlots(LogitsProcessor):
     def sampled(self, output: SamplerOutput, slots: Sequence[int]) -> None:
         """After sampling: the step's tokens [rows, 1], of the requests in these slots, row by row."""
         if rows := self.rows_of(slots):
-            self.enforcer.check_committed()
             # num_sampled is 0 where a prefill has only got a chunk further.
-            self._sampled = (Readback(output.sampled_token_ids, output.num_sampled), list(rows.items()))
+            self.enforcer.send(output.num_sampled, *output.sampled_token_ids.unbind(dim=1))
+            self._sampled = list(rows.items())
 
     def settle(self) -> None:
         """Tell the rows what came in the last step."""
-        if self._sampled is not None:
-            (tokens, counts), rows = (each.tolist() for each in self._sampled[0].tensors()), self._sampled[1]
-            self._sampled = None
-            for index, row in rows:
-                row.output += tokens[index][: counts[index]]
-        self.enforcer.settle()
+        if came := self.enforcer.take():
+            counts, *tokens = came
+            for index, row in self._sampled:
+                row.output += [column[index] for column in tokens[: counts[index]]]
 
 
 class V2BudgetSampler(Sampler):

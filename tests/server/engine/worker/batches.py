@@ -213,6 +213,7 @@ class V1Engine(Engine):
         logits = torch.tensor([self._logits(request) for request in self.batch])
         sampled = self.processor.apply(logits).argmax(dim=1)
         tokens = self.processor.enforcer.commit(sampled).tolist()
+        self.processor.enforcer.send()
         for request, token in zip(self.batch, tokens, strict=True):
             if self._take(request, token):
                 request.shared.append(ON_ITS_WAY if self.asynchronous else token)

@@ -98,7 +98,7 @@ def test_sampler_that_does_not_commit_is_noticed() -> None:
     adapter.add(request.params, request.shared)
     adapter.apply(torch.zeros(1, VOCABULARY))
     with pytest.raises(RuntimeError, match="not enforced"):
-        adapter.enforcer.check_committed()
+        adapter.enforcer.send()
     with pytest.raises(RuntimeError, match="not enforced"):
         adapter.apply(torch.zeros(1, VOCABULARY))
 
