@@ -8,6 +8,7 @@ import gzip
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -99,12 +100,16 @@ def _resampled(scores: Scores, stream: int) -> NDArray[np.float64]:
 
     All sets draw the same problems; each draws its seeds from its own random stream.
     """
-    problems, seeds = np.random.default_rng(0), np.random.default_rng(1 + stream)
-    means = np.empty(RESAMPLES)
-    for at in range(RESAMPLES):
-        rows = seeds.integers(0, len(scores), len(scores))
-        means[at] = scores[rows].mean(axis=0)[problems.integers(0, scores.shape[1], scores.shape[1])].mean()
-    return means
+    seeds = np.random.default_rng(1 + stream).integers(0, len(scores), (RESAMPLES, len(scores)))
+    by_seed = _problem_draws(scores.shape[1]) @ scores.T / scores.shape[1]
+    return np.take_along_axis(by_seed, seeds, axis=1).mean(axis=1)
+
+
+@lru_cache(maxsize=1)
+def _problem_draws(problems: int) -> NDArray[np.float64]:
+    """How often each problem is in each resample, shape [RESAMPLES, problems]."""
+    drawn = np.random.default_rng(0).integers(0, problems, (RESAMPLES, problems))
+    return np.stack([np.bincount(one, minlength=problems) for one in drawn]).astype(np.float64)
 
 
 def read_cell(one: Checkpoint, arm: str) -> tuple[Scores, float]:
