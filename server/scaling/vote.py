@@ -38,6 +38,12 @@ def plurality(choices: Sequence[VotedAnswer]) -> VotedAnswer:
     return max(choices, key=lambda choice: choice.weight)  # max returns the first of equal items
 
 
+def most_voted(choices: Sequence[VotedAnswer], samples: Sequence[Sample]) -> Sequence[Sample]:
+    """The samples of all the answers with the maximum weight; all `samples` where none of them answered."""
+    weight = max((choice.weight for choice in choices), default=0.0)
+    return [sample for choice in choices if choice.weight == weight for sample in choice.samples] or samples
+
+
 def votes_report(choices: Sequence[VotedAnswer]) -> list[dict[str, Any]]:
     """The choices for the response's `scaling` object, by decreasing weight."""
     return [

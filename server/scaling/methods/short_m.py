@@ -5,31 +5,19 @@ Ties go to the answer with the shortest thinking (arXiv 2505.17813).
 
 import asyncio
 from collections.abc import Sequence
-from typing import Self
-
-from pydantic import Field, model_validator
 
 from server.budget.budget import ThinkingBudget
 from server.budget.running.controller import Phase
 from server.budget.running.tracker import ThinkingTracker
-from server.scaling.method import Fields, Method, MethodContext, MethodResult
+from server.scaling.method import Method, MethodContext, MethodResult
+from server.scaling.methods.voters import VotersFields
 from server.scaling.samples import Ask, AskKind, OnTokens, Sample, SampleSource
 from server.scaling.share import equal_shares
-from server.scaling.vote import VotedAnswer, count, votes_report
+from server.scaling.vote import count, most_voted, votes_report
 
 
-class ShortMFields(Fields):
+class ShortMFields(VotersFields):
     """`n` samples, of which the first `m` to finish thinking vote."""
-
-    n: int = Field(ge=1)
-    m: int = Field(ge=1)
-    total_tokens: int | None = Field(default=None, ge=1)
-
-    @model_validator(mode="after")
-    def _m_is_within_n(self) -> Self:
-        if self.m > self.n:
-            raise ValueError(f"m ({self.m}) is above n ({self.n})")
-        return self
 
 
 async def short_m(fields: ShortMFields, context: MethodContext) -> MethodResult:
@@ -41,7 +29,7 @@ async def short_m(fields: ShortMFields, context: MethodContext) -> MethodResult:
     shares = equal_shares(context.source.budget, fields.n, fields.total_tokens)
     samples = await _Race(fields.m).run(context.source, shares)
     choices = await count(samples, context.equality)
-    chosen = _shortest(_heaviest(choices)) if choices else _shortest(samples)
+    chosen = min(most_voted(choices, samples), key=lambda sample: sample.thinking_tokens)
     return MethodResult(chosen, {"n": fields.n, "m": fields.m, "votes": votes_report(choices)})
 
 
@@ -78,16 +66,6 @@ class _Race:
         for at, task in enumerate(self._tasks):
             if at not in self._finished:
                 task.cancel()
-
-
-def _heaviest(choices: Sequence[VotedAnswer]) -> list[Sample]:
-    """The samples of all choices with the maximum number of votes."""
-    maximum = max(choice.weight for choice in choices)
-    return [sample for choice in choices if choice.weight == maximum for sample in choice.samples]
-
-
-def _shortest(samples: Sequence[Sample]) -> Sample:
-    return min(samples, key=lambda sample: sample.thinking_tokens)
 
 
 SHORT_M = Method(ShortMFields, short_m, draws=True, compares=True, needs_thinking=True)
