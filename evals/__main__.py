@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     problems.add_argument(
         "--data", type=Path, help="a local file with the columns of the task's data set on the hub"
     )
+    for name in ("scorer", "name", "question_field", "answer_field", "id_field"):
+        flag = f"--{name.replace('_', '-')}"
+        problems.add_argument(flag, default="", help="as of `s1-eval sweep --task jsonl`")
     problems.add_argument("--problems", type=int, help="number of problems, from the first")
     problems.add_argument("--seed", type=int, default=0, help="seed of the drawn problems (default: 0)")
     problems.set_defaults(run=_problems)
@@ -84,19 +87,22 @@ def _trim(given: argparse.Namespace) -> int:
 
 def _problems(given: argparse.Namespace) -> int:
     from evals.tasks import task_named
+    from evals.tasks.own_file import OwnFile
     from evals.tasks.task import Load
     from server.reasoning.records import lines_of
 
-    task = task_named(given.task)
+    own = OwnFile(given.scorer, given.name, given.question_field, given.answer_field, given.id_field)
+    task = task_named(given.task, given.data, own)
     limit = task.problems if given.problems is None else given.problems
     sys.stdout.writelines(lines_of(task.load(Load(given.data, limit, given.seed))))
     return 0
 
 
 def _tasks(_given: argparse.Namespace) -> int:
+    from evals.tasks.own_file import OWN
     from evals.tasks.reasoning_gym import PREFIX, sound_names
 
-    print("\n".join([*TASKS, *(PREFIX + name for name in sound_names())]))
+    print("\n".join([*TASKS, OWN, *(PREFIX + name for name in sound_names())]))
     return 0
 
 

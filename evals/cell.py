@@ -70,6 +70,7 @@ class Cell:
             "suffix": self.suffix,
             "accept_up_to": self.arm.accept_up_to,
             "tries": self.arm.tries,
+            **({"scoring": self.task.scoring} if self.task.scoring else {}),
             **({} if self.arm.scaling is None else {"scaling": dict(self.arm.scaling)}),
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,

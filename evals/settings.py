@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from evals.errors import EvalError
 from evals.methods import METHODS
+from evals.tasks.own_file import OwnFile
 
 
 class SettingsError(EvalError):
@@ -38,7 +39,30 @@ class SweepSettings:
         default="", metadata=_help("the endpoint's API key, sent as a bearer token; never stored")
     )
     data: Path | None = field(
-        default=None, metadata=_help("a local file with the columns of the task's data set on the hub")
+        default=None,
+        metadata=_help(
+            "a local file with the columns of the task's data set on the hub, or the file of --task jsonl"
+        ),
+    )
+    scorer: str = field(
+        default="", metadata=_help("with --task jsonl: math (the default), integer, choice or text")
+    )
+    name: str = field(
+        default="", metadata=_help("with --task jsonl: the task's name in results; empty: the file's")
+    )
+    question_field: str = field(
+        default="",
+        metadata=_help("with --task jsonl: the question's field; empty: problem, question or prompt"),
+    )
+    answer_field: str = field(
+        default="",
+        metadata=_help(
+            "with --task jsonl: the reference answer's field; empty: answer, expected_answer,"
+            " final_answer, or what solution ends in"
+        ),
+    )
+    id_field: str = field(
+        default="", metadata=_help("with --task jsonl: the id's field; empty: id, unique_id, or the line")
     )
     problems: int | None = field(
         default=None,
@@ -77,6 +101,11 @@ class SweepSettings:
     )
     force: bool = field(default=False, metadata=_help("discard the results in --out"))
     wanted: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def own_file(self) -> OwnFile:
+        """How --task jsonl reads its file."""
+        return OwnFile(self.scorer, self.name, self.question_field, self.answer_field, self.id_field)
 
     def __post_init__(self) -> None:
         for name in ("problems", "repeats", "concurrency", "tries", "max_completion_tokens"):

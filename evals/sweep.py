@@ -48,7 +48,8 @@ async def sweep(settings: SweepSettings) -> Summary:
     Raises:
         EvalError: A setting or the output folder is wrong, or, without `go_on`, a request failed.
     """
-    tasks = [task_named(name.strip()) for name in settings.task.split(",")]
+    names = settings.task.split(",")
+    tasks = [task_named(name.strip(), settings.data, settings.own_file) for name in names]
     problems = {task.name: _load(settings, task) for task in tasks}
     async with Endpoint(
         settings.base_url,

@@ -8,7 +8,7 @@ from random import Random
 
 from evals.tasks.scorers import score_letter
 from evals.tasks.source import Hub, Place, Row, field, identity, load_rows
-from evals.tasks.task import Load, Task
+from evals.tasks.task import Load, Task, lettered_options
 from server.reasoning.records import Problem
 
 HUB = Hub("Idavidrein/gpqa", "train", "gpqa_diamond")
@@ -37,12 +37,6 @@ def problem(row: Row, place: Place, seed: int) -> Problem:
     )
 
 
-def prompt(problem: Problem) -> str:
-    """The paper's prompt: the question, a blank line, and the options."""
-    options = "\n".join(f"{name}) {text}" for name, text in zip("ABCD", problem.choices, strict=True))
-    return f"{problem.question}\n\n{options}"
-
-
 def load(load: Load) -> list[Problem]:
     """The problems.
 
@@ -52,4 +46,4 @@ def load(load: Load) -> list[Problem]:
     return load_rows("gpqa_diamond", HUB, load, lambda row, place: problem(row, place, load.seed))
 
 
-GPQA_DIAMOND = Task("gpqa_diamond", load, prompt, score_letter)
+GPQA_DIAMOND = Task("gpqa_diamond", load, lettered_options, score_letter)

@@ -45,7 +45,7 @@ def load_rows(task: str, hub: Hub, load: Load, problem: Callable[[Row, Place], P
     Raises:
         TaskError: They cannot be loaded, or two have the same id.
     """
-    rows = _file_rows(load.data) if load.data else _hub_rows(task, hub)
+    rows = file_rows(load.data) if load.data else _hub_rows(task, hub)
     return distinct([problem(row, place) for place, row in islice(rows, load.limit)], str(load.data or hub))
 
 
@@ -83,7 +83,12 @@ def identity(row: Row, place: Place, *names: str) -> str:
     return next((str(row[name]) for name in names if row.get(name) not in (None, "")), str(place.number))
 
 
-def _file_rows(path: Path) -> Iterator[tuple[Place, Row]]:
+def file_rows(path: Path) -> Iterator[tuple[Place, Row]]:
+    """The rows of a local file, by its ending.
+
+    Raises:
+        TaskError: It cannot be read; the message names the file and, where it can, the line.
+    """
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise TaskError(f"{path}: cannot read this kind of file; give one of {', '.join(READERS)}")

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from string import ascii_uppercase
 
 from evals.errors import EvalError
 from server.reasoning.equality import Judge
@@ -40,7 +41,10 @@ Scorer = Callable[[Problem, str, Judge], Awaitable[Score]]
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """`problems` and `samples` are the task's defaults: number of problems, number of samples for voting."""
+    """`problems` and `samples` are the task's defaults: number of problems, number of samples for voting.
+
+    `scoring` names the scorer where a user has chosen it.
+    """
 
     name: str
     load: Callable[[Load], list[Problem]]
@@ -48,8 +52,15 @@ class Task:
     scorer: Scorer
     problems: int | None = None
     samples: int = 0
+    scoring: str = ""
 
 
 def bare_question(problem: Problem) -> str:
     """The paper's prompt: the question alone."""
     return problem.question
+
+
+def lettered_options(problem: Problem) -> str:
+    """The paper's prompt of a multiple-choice question: the question, a blank line, and the options."""
+    options = [f"{name}) {text}" for name, text in zip(ascii_uppercase, problem.choices, strict=False)]
+    return "\n".join([problem.question, "", *options]) if options else problem.question
