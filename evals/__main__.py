@@ -31,6 +31,16 @@ def _parser() -> argparse.ArgumentParser:
         "other", type=Path, nargs="?", help="another sweep on the same problems: the two are compared"
     )
     report.set_defaults(run=_report)
+    view = commands.add_parser(
+        "view", help="write results as one HTML file, to read problems, thinking and answers in a browser"
+    )
+    view.add_argument("out", type=Path, nargs="+", help="the --out of a sweep, or of several: side by side")
+    view.add_argument(
+        "--to",
+        type=Path,
+        help="the HTML file [view.html in the first folder]; large results are split into several",
+    )
+    view.set_defaults(run=_view)
     trim = commands.add_parser(
         "trim", help="copy results without prompts and texts, small enough for a repository"
     )
@@ -75,6 +85,14 @@ def _report(given: argparse.Namespace) -> int:
         print(compare(given.out, given.other))
     else:
         print(report(given.out))
+    return 0
+
+
+def _view(given: argparse.Namespace) -> int:
+    from evals.view.write import view
+
+    for path in view(given.out, given.to or given.out[0] / "view.html"):
+        print(path)
     return 0
 
 

@@ -22,7 +22,7 @@ class ResultRow:
     `score` None means not graded; `grading_failure` or `error` (no usable reply) says why. `thinks_on`: the
     answer's text continues the thinking. Counts and times are those of the final reply; `spent_tokens` is the
     thinking of all samples and rejected tries, `written_tokens` all generated tokens; `scaling` is the
-    endpoint's object.
+    endpoint's object. `reference` is the problem's answer; empty in results of earlier versions.
     """
 
     problem_id: str
@@ -51,6 +51,7 @@ class ResultRow:
     error: str
     written_tokens: int | None = None
     scaling: dict[str, Any] | None = None
+    reference: str = ""
 
     def line(self) -> str:
         """The row as a JSON line, with the schema version."""

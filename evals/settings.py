@@ -96,6 +96,10 @@ class SweepSettings:
             "stream the responses, to measure the time to the first token and to the first answer token"
         ),
     )
+    detail: bool = field(
+        default=False,
+        metadata=_help("ask s1-serve which characters it forced; `s1-eval view` marks them"),
+    )
     go_on: bool = field(
         default=False, metadata=_help("continue when a request fails or the endpoint ignores the budget")
     )

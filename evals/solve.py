@@ -20,10 +20,13 @@ class BudgetIgnoredError(EndpointError):
     """The reply shows that the endpoint did not apply the requested budget."""
 
 
-async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, go_on: bool) -> ResultRow:
+async def solve(
+    cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, *, go_on: bool, detail: bool = False
+) -> ResultRow:
     """The problem's row.
 
-    With `go_on`, a failed request or an ignored budget is recorded in the row.
+    With `go_on`, a failed request or an ignored budget is recorded in the row; with `detail` the endpoint is
+    asked which characters it forced.
 
     Raises:
         EndpointError: Without `go_on`: the request failed, or the budget was ignored.
@@ -34,7 +37,7 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
     error = ""
     try:
         for attempt in range(cell.arm.tries):
-            reply = await endpoint.complete(_ask(cell, problem, prompt, attempt))
+            reply = await endpoint.complete(_ask(cell, problem, prompt, attempt, detail))
             replies.append(reply)
             _check(cell.arm, reply, endpoint.base_url, go_on)
             if cell.arm.accept_up_to is None or (reply.thinking_tokens or 0) <= cell.arm.accept_up_to:
@@ -47,8 +50,10 @@ async def solve(cell: Cell, problem: Problem, endpoint: Endpoint, judge: Judge, 
     return _row(cell, problem, prompt, reply, score, replies, error)
 
 
-def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int) -> EvalRequest:
+def _ask(cell: Cell, problem: Problem, prompt: str, attempt: int, detail: bool) -> EvalRequest:
     budget = cell.arm.budget.as_json()
+    if budget and detail:
+        budget = {**budget, "detail": True}
     return EvalRequest(
         model=cell.model,
         prompt=prompt,
@@ -139,6 +144,7 @@ def _row(
         scaling=reply.scaling if reply else None,
         thinks_on=thinks_on(reply.answer, cell.arm.budget.nudge) if reply else False,
         error=error,
+        reference=problem.answer,
     )
 
 

@@ -159,7 +159,10 @@ class _Run:
 
     async def _worker(self, jobs: Iterator[tuple[Cell, Problem]], progress: Shown) -> None:
         for cell, problem in jobs:
-            row = await solve(cell, problem, self._endpoint, self._judge, self._settings.go_on)
+            asked = self._settings
+            row = await solve(
+                cell, problem, self._endpoint, self._judge, go_on=asked.go_on, detail=asked.detail
+            )
             self._journal.append(cell, row)
             progress.advance(f"{cell.task.name} {cell.arm.name}", row)
             self._left[cell.name] -= 1

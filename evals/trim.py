@@ -39,4 +39,6 @@ def trim(out: Path, kept: Path) -> str:
 
 
 def _slim(row: ResultRow) -> ResultRow:
-    return replace(row, prompt="", thinking="", answer="", extracted_from=None, echo=None, scaling=None)
+    return replace(
+        row, prompt="", thinking="", answer="", extracted_from=None, echo=None, scaling=None, reference=""
+    )

@@ -1,0 +1,1 @@
+"""Pages to read results by: one HTML file that works from disk."""
