@@ -27,7 +27,7 @@ def sweep(result: ResultFile, url: str, budgets: str, problems: int, folder: Pat
     began = time.monotonic()
     evals(
         *("sweep", "--base-url", f"{url}/v1", "--task", "nano", "--problems", str(problems)),
-        *("--max-tokens", budgets, "--concurrency", "256", "--out", str(folder)),
+        *("--max-tokens", budgets, "--majority", "0", "--concurrency", "256", "--out", str(folder)),
     )
     result.add(budgets=budgets, problems=problems, sweep_s=round(time.monotonic() - began, 1))
     evals("report", str(folder))
