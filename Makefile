@@ -21,9 +21,9 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
 
-# Everything that starts no engine, in minutes.
+# Everything that starts no engine, in minutes, on all cores.
 quick: check
-	$(BIN)/pytest -m "not engine and not slow and not gpu" $(ARGS)
+	$(BIN)/pytest -m "not engine and not slow and not gpu" -n auto --dist loadfile $(ARGS)
 
 slow: $(READY)
 	$(BIN)/pytest -m slow $(ARGS)
