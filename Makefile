@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check quick slow nano methods bench bench-train clean
+.PHONY: serve env test check quick slow nano methods bench bench-http bench-train clean
 
 env: $(READY)
 
@@ -42,6 +42,9 @@ methods: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m server.engine.bench.throughput $(ARGS)
+
+bench-http: $(READY)
+	$(BIN)/python -m evals.bench.against_stock $(ARGS)
 
 bench-train: $(READY)
 	$(BIN)/python -m training.bench.against_trl $(ARGS)

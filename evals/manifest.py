@@ -94,12 +94,7 @@ def write(
         "command": ["s1-eval", *_without_key(sys.argv[1:])],
         "settings": kept_settings,
         "server": dict(server),
-        "client": {
-            "python": platform.python_version(),
-            "packages": {name: found for name in PACKAGES if (found := _version(name))},
-            "git": _git(),
-            "hardware": hardware(),
-        },
+        "client": client(),
         "runs": list(runs),
         "cells": dict(cells),
     }
@@ -141,6 +136,16 @@ def _git() -> dict[str, Any] | None:
         }
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def client() -> dict[str, Any]:
+    """What is measured with: Python, packages, the revision of this repository, the machine."""
+    return {
+        "python": platform.python_version(),
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "git": _git(),
+        "hardware": hardware(),
+    }
 
 
 def hardware() -> dict[str, Any]:
