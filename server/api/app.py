@@ -24,6 +24,7 @@ from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddlew
 from server.api import control
 from server.api.authentication import KeyMiddleware
 from server.api.body_limits import BodyLimitMiddleware
+from server.api.chat_chunks import write_chunks_once
 from server.api.cut_tool_calls import read_cut_calls
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
@@ -101,6 +102,7 @@ async def serve(
         _stack(app, [Middleware(DrainMiddleware, drain=drain), *guard, limit], budgets)
         await init_app_state(engine, app.state, arguments, tasks)
         read_cut_calls(app.state)
+        write_chunks_once(app.state)
         hush_logs()
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
         others = signal.getsignal(signal.SIGTERM)

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.api.authentication import key_of
 from server.api.body import Replay, read_body
+from server.api.chat_chunks import COMPLETION
 from server.api.errors import RequestError, error_response
 from server.api.rate_limits import KeyLimits
 from server.api.requests import COUNTING_PATHS, PATHS, default_call, read_request
@@ -103,7 +104,11 @@ class ThinkingMiddleware:
             return
         completion = Completion(request.call, self._reasoning, hides_thinking=request.hides_thinking)
         completer = ResponseCompleter(send, completion, path, request.call)
-        await self._serve(scope, receive, completer, request.call)
+        token = COMPLETION.set(completion)
+        try:
+            await self._serve(scope, receive, completer, request.call)
+        finally:
+            COMPLETION.reset(token)
 
     async def _serve(self, scope: Scope, receive: Receive, completer: ResponseCompleter, call: Call) -> None:
         token = CALL.set(call)

@@ -1,6 +1,7 @@
 """Completes a response: `thinking` on each choice, the reasoning field clients read, exact usage."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,6 +11,14 @@ from server.reasoning.families import Family
 
 Json = dict[str, Any]
 INLINE = "inline"
+RUNNING = b'"finish_reason":null'
+"""In the event of a choice that goes on: inside a string a quote has a backslash before it."""
+USAGE = b'"usage":{'
+
+
+def dump(value: Json) -> bytes:
+    """Compact JSON in UTF-8."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +99,8 @@ class Completion:
     """
 
     def __init__(self, call: Call, field: ReasoningField, *, hides_thinking: bool = False) -> None:
+        self.has_written = False
+        """Whether the events of this stream are written complete, so that none needs completing."""
         self._call = call
         self._hides_thinking = hides_thinking
         # Forced spans are offsets into the thinking text, so it needs a field of its own.
@@ -117,6 +128,47 @@ class Completion:
             for model in body.get("data", []):
                 model["thinking_family"] = self._field.family.name if self._field.family else None
         return body
+
+    def plain_delta(
+        self,
+        given: Collection[str],
+        content: str | None,
+        reasoning: str | None,
+        quoted: Callable[[str], str],
+    ) -> str | None:
+        """The JSON of a stream's delta that has these two fields or one of them.
+
+        It is as `event` makes it; None where that takes more.
+        """
+        name = self._field.name
+        if name == INLINE or (content and reasoning):
+            return None
+        parts = []
+        if "content" in given:
+            parts.append(f'"content":{"null" if content is None else quoted(content)}')
+        if reasoning is None:
+            if "reasoning" in given:
+                parts.append('"reasoning":null')
+        else:
+            thinking = quoted(reasoning)
+            if name != "reasoning_content":
+                parts.append(f'"reasoning":{thinking}')
+            if name != "reasoning":
+                parts.append(f'"reasoning_content":{thinking}')
+        return f"{{{','.join(parts)}}}"
+
+    def report_so_far(self, index: int) -> str:
+        """`thinking` of a choice that goes on, as JSON behind a comma; nothing without a detailed report."""
+        report = self._call.progress.get(index)
+        return "" if report is None else f',"thinking":{dump(report.to_json()).decode()}'
+
+    def leaves(self, event: bytes) -> bool:
+        """Whether an event of /v1/completions, /v1/responses or /v1/messages is as it should be."""
+        if event.startswith(b"data: {"):
+            return RUNNING in event and USAGE not in event
+        return event.startswith(b"event: response.output_") or (
+            event.startswith(b"event: content_block_") and not self._hides_thinking
+        )
 
     def drops(self, event: Json) -> bool:
         """Whether the event is not to be sent at all."""

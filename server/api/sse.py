@@ -10,10 +10,11 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
 from server.api.failures import Failure, failure_in
-from server.api.responses import Completion, split_delta
+from server.api.responses import Completion, dump, split_delta
 from server.engine.client.call import Call
 
 EVENT_END = b"\n\n"
+ERROR = b'data: {"error"'
 _OF_THE_BODY = (b"content-length", b"content-type")
 
 
@@ -44,7 +45,12 @@ class ResponseCompleter:
         if message["type"] != "http.response.body":
             await self._send(message)
             return
-        self._buffer += message.get("body", b"")
+        body = message.get("body", b"")
+        if self._has_started and not self._buffer and self._is_complete(body):
+            self._events_sent += 1
+            await self._send(message)
+            return
+        self._buffer += body
         more = message.get("more_body", False)
         if not self._is_stream:
             if not more:
@@ -53,6 +59,15 @@ class ResponseCompleter:
             await self._send_events(message, more=more)
         elif (failure := self._first_failure()) is not None:
             await self._end_with(failure)
+
+    def _is_complete(self, body: bytes) -> bool:
+        """Whether it is one event, or several that were written as one, in which nothing is to be changed."""
+        completion = self._completion
+        if completion is None or not body.endswith(EVENT_END):
+            return False
+        if completion.has_written:
+            return not body.startswith(ERROR)
+        return body.count(EVENT_END) == 1 and completion.leaves(body)
 
     async def fail(self, error: Exception) -> None:
         """The response ends with what vLLM raised. Raises it again where there is no way left to say it."""
@@ -115,6 +130,9 @@ class ResponseCompleter:
             if self._completion.drops(parsed):
                 return b""
             self._events_sent += 1
+            if self._completion.has_written and failure_in(parsed, None) is None:
+                lines.append(line)
+                continue
             parts = [self._told(part, self._completion) for part in split_delta(parsed)]
             lines.append(EVENT_END.join(b"data: " + dump(part) for part in parts))
         return b"\n".join(lines)
@@ -145,8 +163,3 @@ def _object(raw: bytes) -> dict[str, Any] | None:
     except ValueError:  # "[DONE]"
         return None
     return value if isinstance(value, dict) else None
-
-
-def dump(value: dict[str, Any]) -> bytes:
-    """Compact JSON in UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.types import Send
 
 from server.api.requests import ScaledRequest
-from server.api.responses import INLINE, ReasoningField
-from server.api.sse import EVENT_END, dump
+from server.api.responses import INLINE, ReasoningField, dump
+from server.api.sse import EVENT_END
 
 Json = dict[str, Any]
 HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")]

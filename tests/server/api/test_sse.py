@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message
 from vllm.exceptions import VLLMValidationError
 
-from server.api.responses import Completion, ReasoningField
+from server.api.responses import Completion, ReasoningField, dump
 from server.api.sse import ResponseCompleter
 from server.engine.client.call import Call
 from server.reasoning.families import FAMILIES
@@ -226,7 +226,7 @@ def test_hidden_thinking_leaves_its_block_and_its_signature(hides: bool) -> None
     client = Client(MESSAGES, Call(has_engine=True, has_output=True), hides_thinking=hides)
     client.start(STREAM)
     for event in DELTAS:
-        client.body(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
+        client.body(f"event: {event['type']}\ndata: ".encode() + dump(event) + b"\n\n")
     assert (b"2: no" in client.text) is not hides
     assert all(word in client.text for word in (b"content_block_start", b'"signature":"s"', b'"text":"17"'))
     assert client.text.count(b"\n\n") == len(DELTAS) - hides
