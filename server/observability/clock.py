@@ -12,7 +12,11 @@ Clock = Callable[[], float]
 
 
 class ChoiceClock:
-    """Call `came` for each token after the tracker's `feed`, and `settle` when no more will come."""
+    """Call `came` for each token after the tracker's `feed`, and `settle` when no more will come.
+
+    Where `is_plain`, several tokens may be fed at once, with `feed_plain`, and `came_plain` called after
+    them: their times are nobody's.
+    """
 
     __slots__ = (
         "_answer_at",
@@ -73,6 +77,19 @@ class ChoiceClock:
         if self._answer_at is None:
             self._answer_at = now
         self.shows_answer = (is_free or not self._opened) and not self._is_blank(token)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is left to be timed before the next mark."""
+        if self.tracker.phase is Phase.THINKING:
+            return self._thinking_at is not None
+        return self.shows_answer
+
+    def came_plain(self) -> None:
+        """Plain tokens came out."""
+        tracker = self.tracker
+        if tracker.phase is Phase.THINKING:
+            self._flight.think(tracker.tokens, tracker.plan.max_thinking_tokens)
 
     def settle(self) -> None:
         """The choice is over. It may be called again, to no effect."""

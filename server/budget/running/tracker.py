@@ -1,8 +1,10 @@
-"""The tracker: derives the outcome of a plan from the tokens that come out of the engine, one by one.
+"""The tracker: derives the outcome of a plan from the tokens that come out of the engine.
 
 It sees where thinking opens and closes and why. It cannot see which nudges were forced (a model says "Wait"
 by itself as well), nor that an end was forced where it was likely: those are in the worker's forced record.
 """
+
+from collections.abc import Sequence
 
 from server.budget.budget import NEVER
 from server.budget.plan import Opening, Plan
@@ -12,7 +14,7 @@ from server.reasoning.ends import End
 
 
 class ThinkingTracker:
-    """Tracks one sequence: `feed` each output token once, in order."""
+    """Tracks one sequence: `feed` each output token once, in order, or several with `feed_plain`."""
 
     __slots__ = (
         "_closers",
@@ -21,6 +23,7 @@ class ThinkingTracker:
         "_opening",
         "answer_at",
         "end",
+        "marks",
         "phase",
         "plan",
         "position",
@@ -48,6 +51,8 @@ class ThinkingTracker:
         self._closing = False
         self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
         """The tokens that a close can begin with; at any other token nothing need be asked."""
+        self.marks = frozenset((*plan.start, *plan.end, *plan.line_break[:1]))
+        """The tokens at which the phase can change; between them come plain ones."""
         self.phase = Phase.BEFORE
         if plan.opening is Opening.OPEN:
             self.phase = Phase.THINKING
@@ -85,6 +90,33 @@ class ThinkingTracker:
         self.position += 1
         if self.phase is Phase.ANSWER and self.answer_at is None:
             self.answer_at = self.position
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is under way that a token without a mark could change."""
+        if self.phase is Phase.THINKING:
+            return not self._closing
+        return self.answer_at is not None
+
+    def feed_plain(self, tokens: Sequence[int]) -> None:
+        """Take in the next output tokens, at least one, where `is_plain` and none of them is in `marks`."""
+        if self.phase is Phase.THINKING:
+            self.state.take(tokens)
+        self._matched = 0
+        self.position += len(tokens)
+
+    def feed_all(self, tokens: Sequence[int]) -> None:
+        """Take in the next output tokens, whatever they are."""
+        marks, began = self.marks, 0
+        for at, token in enumerate(tokens):
+            if self.is_plain and token not in marks:
+                continue
+            if began < at:
+                self.feed_plain(tokens[began:at])
+            self.feed(token)
+            began = at + 1
+        if began < len(tokens):
+            self.feed_plain(tokens[began:])
 
     def finish(self, end: End) -> None:
         """The sequence is over; if thinking is still open, `end` says why."""

@@ -50,6 +50,7 @@ class Account:
         """
         cut: list[Choice] = []
         for choice in choices:
+            choice.catch_up()
             choice.clock.settle()
             if choice.outcome is None:
                 cut.append(choice)

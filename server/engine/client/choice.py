@@ -15,6 +15,8 @@ from server.reasoning.ends import End
 
 _END_OF = {"length": End.LENGTH, "stop": End.STOP, "abort": End.STOP, "repetition": End.STOP}
 """Why thinking that is still open ended, by vLLM's finish reason."""
+PLAIN_BATCH = 32
+"""So many tokens between two marks are counted at once: a gauge may lag behind by as many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,14 @@ class Detail:
 
 
 class Choice:
-    """`take` each token, `finish` or `cut_off` once. No budget holds where `row_id` is None."""
+    """`take` or `skim` each token, `finish` or `cut_off` once. No budget holds where `row_id` is None."""
 
     __slots__ = (
         "_asked",
+        "_batch",
         "_meter",
         "_records",
+        "_skimmed",
         "also_tell",
         "clock",
         "detail",
@@ -97,12 +101,15 @@ class Choice:
         self._records = records
         self._meter = meter
         self._asked: asyncio.Future[ForcedRecord | None] | None = None
+        self._batch = 1 if meter is not None else PLAIN_BATCH  # a key is charged as its tokens come
+        self._skimmed: list[int] = []
 
     def take(self, token: int) -> bool:
         """Take in the next output token: count it, charge its key, time it.
 
         Returns whether the model chose it freely, inside the answer.
         """
+        self.catch_up()
         tracker = self.tracker
         free, thought = tracker.is_free, tracker.tokens
         tracker.feed(token)
@@ -110,6 +117,32 @@ class Choice:
             self._meter.spend(tracker.tokens - thought)
         self.clock.came(token, free)
         return free
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether tokens that are none of the tracker's marks may be skimmed."""
+        return self.tracker.is_plain and self.clock.is_plain
+
+    def skim(self, tokens: Sequence[int]) -> None:
+        """Take in the next output tokens, where `is_plain` and none of them is a mark.
+
+        They are counted once there are PLAIN_BATCH of them, or when somebody wants to know.
+        """
+        self._skimmed += tokens
+        if len(self._skimmed) >= self._batch:
+            self.catch_up()
+
+    def catch_up(self) -> None:
+        """Count what was skimmed: the tracker is up to date then."""
+        if not (skimmed := self._skimmed):
+            return
+        tracker = self.tracker
+        thought = tracker.tokens
+        tracker.feed_plain(skimmed)
+        skimmed.clear()
+        if self._meter is not None and tracker.tokens != thought:
+            self._meter.spend(tracker.tokens - thought)
+        self.clock.came_plain()
 
     async def report_so_far(self, tokens: Sequence[int]) -> ThinkingReport | None:
         """The report after these new tokens; None where no detailed one was asked for.
@@ -136,6 +169,7 @@ class Choice:
 
     def finish(self, reason: str | None, record: ForcedRecord) -> ThinkingReport:
         """The sequence ended with vLLM's finish reason. Returns what the response says."""
+        self.catch_up()
         self.tracker.finish(_END_OF.get(reason or "", End.ERROR))
         self.clock.settle()
         if self.detail is None:
@@ -149,5 +183,6 @@ class Choice:
 
     def cut_off(self, end: str, record: ForcedRecord) -> Outcome:
         """The sequence never finished: its outcome has what came out until now."""
+        self.catch_up()
         self.outcome = Outcome(end, ThinkingReport.of(self.tracker, record), record)
         return self.outcome

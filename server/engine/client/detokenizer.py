@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
 
+from server.budget.running.controller import Phase
 from server.budget.running.step import Step
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.choice import Choice
@@ -39,19 +40,16 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         """Where a piece of thinking ends, if that is what was asked for."""
         self.on_tokens: Callable[[ThinkingTracker], None] | None = None
         """Called after the tokens of each engine step."""
+        self._is_plain = False
+        """Whether tokens that are no marks need no look of ours."""
+        # The wrapped one's own methods, without a call between: vLLM calls them for each token.
+        self.num_output_tokens = inner.num_output_tokens
+        self.get_next_output_text = inner.get_next_output_text
 
     @property
     def output_token_ids(self) -> list[int]:
         """All output tokens so far."""
         return self._inner.output_token_ids
-
-    def num_output_tokens(self) -> int:
-        """How many there are."""
-        return self._inner.num_output_tokens()
-
-    def get_next_output_text(self, finished: bool, delta: bool) -> str:
-        """As the wrapped one."""
-        return self._inner.get_next_output_text(finished, delta)
 
     def update(self, new_token_ids: list[int], stop_terminated: bool) -> str | None:
         """Take in the new tokens of one engine step.
@@ -60,7 +58,11 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
             What the answer stopped at: a stop string, the id of a stop token (which vLLM passes on as
             `stop_reason`), STEP_IS_OVER, or None.
         """
+        if self._is_plain and self.choice.tracker.marks.isdisjoint(new_token_ids):
+            self.choice.skim(new_token_ids)
+            return self._inner.update(new_token_ids, stop_terminated)
         stopped = self._update(new_token_ids, stop_terminated)
+        self._is_plain = stopped is None and self._may_skim()
         if self.on_tokens is not None:
             self.on_tokens(self.choice.tracker)
         return stopped
@@ -85,6 +87,15 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
             # It becomes `stop_reason`, which may be a token, though the signature has no room for one.
             return self._inner.update([token], True) or token  # type: ignore[return-value]
         return self._inner.update([token], stop_terminated)
+
+    def _may_skim(self) -> bool:
+        """Whether nobody wants to see each of the next tokens before a mark comes."""
+        choice = self.choice
+        if self.step is not None or self.on_tokens is not None or choice.detail is not None:
+            return False
+        if choice.tracker.phase is Phase.ANSWER and (self._stop or self._stop_token_ids):
+            return False
+        return choice.is_plain
 
     @property
     def _text(self) -> str:

@@ -164,7 +164,8 @@ class ThinkingLLM(AsyncLLM):
                 async with aclosing(stream):
                     async for output in stream:
                         generation.call.has_output = True
-                        await generation.report(output)
+                        if generation.has_news(output):
+                            await generation.report(output)
                         yield output
             fate = End.ERROR  # whatever has not finished by now never will
         except ServerStoppingError:

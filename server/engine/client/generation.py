@@ -64,6 +64,15 @@ class Generation:
                 params.extra_args[PLAN_KEY] = info.plan.of_choice(index).to_wire()
         return choice
 
+    def has_news(self, output: RequestOutput) -> bool:
+        """Whether there is anything to `report` of an output: not of plain tokens on their way."""
+        call = self.call
+        if call.detail or call.segment is not None:
+            return True
+        return any(
+            each.finish_reason is not None or each.index not in self.choices for each in output.outputs
+        )
+
     async def report(self, output: RequestOutput) -> None:
         """Report on the choices of one output, in the call where a budget holds.
 

@@ -1,5 +1,6 @@
 """The tracker: what it reads off the output is what the controller did, and it asks no more than it must."""
 
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -85,3 +86,32 @@ def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hid
         tracker.feed(token)
     assert out == [1, 4, 5, 6, 3, STOP]
     assert (tracker.end, tracker.tokens, tracker.answer_at) == (End.NATURAL, controller.tokens, 4)
+
+
+@settings(max_examples=600, deadline=None)
+@given(ANY_PLAN, MODELS, REQUESTED_AT, st.lists(st.integers(0, 60), max_size=6))
+def test_tokens_taken_in_together_say_what_they_say_one_by_one(
+    the_plan: Plan, model: Model, requested_at: int, cuts: list[int]
+) -> None:
+    out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
+    one, other = ThinkingTracker(the_plan), ThinkingTracker(the_plan)
+    one.requested_at = other.requested_at = requested_at
+    places = [0, *sorted({cut for cut in cuts if cut < len(out)}), len(out)]
+    for began, ended in pairwise(places):
+        for token in out[began:ended]:
+            one.feed(token)
+        other.feed_all(out[began:ended])
+        assert _known(one) == _known(other)
+    one.finish(End.LENGTH)
+    other.finish(End.LENGTH)
+    assert one.end == other.end
+
+
+def _known(tracker: ThinkingTracker) -> object:
+    state = tracker.state
+    return (
+        (tracker.phase, tracker.end, tracker.tokens, tracker.position),
+        (tracker.thinking_at, tracker.answer_at, tracker.is_free, tracker.is_plain),
+        (state.steps_left, state.is_at_mark, state.in_grace),
+        state.due(tracker.position, tracker.requested_at) if tracker.phase is Phase.THINKING else None,
+    )
