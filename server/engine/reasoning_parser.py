@@ -43,10 +43,13 @@ class FamilyParser(ReasoningParser):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any) -> None:
         super().__init__(tokenizer, *args, **kwargs)
         self._tokens = _tokens(self.family, tokenizer)
+        self._end_ids = frozenset(self._tokens.end)
         self._from_prompt: Opening | None = None
         self._sent_thinking = 0
         self._sent_answer = 0
         self._is_answer = False
+        self._is_thinking = False
+        """In a stream: thinking is open, and all of its text so far was sent."""
 
     @property
     def reasoning_start_str(self) -> str:
@@ -69,8 +72,10 @@ class FamilyParser(ReasoningParser):
 
         Also true once a stream has begun to answer without ever opening thinking.
         """
-        end = self._tokens.end
-        for back in range(len(list(delta_ids))):
+        end, delta_ids = self._tokens.end, list(delta_ids)
+        if end[-1] not in delta_ids:
+            return self._is_answer
+        for back in range(len(delta_ids)):
             stop = len(input_ids) - back
             if tuple(input_ids[max(0, stop - len(end)) : stop]) == end:
                 return True
@@ -90,8 +95,7 @@ class FamilyParser(ReasoningParser):
         tracker = ThinkingTracker(
             Plan(self._opening(), marks.start, marks.end, marks.end_is_distinct, marks.end_of_turn)
         )
-        for token in token_ids:
-            tracker.feed(token)
+        tracker.feed_all(token_ids)
         return tracker.tokens
 
     # -- on text -----------------------------------------------------------------------------------
@@ -114,12 +118,17 @@ class FamilyParser(ReasoningParser):
 
         The first tokens of a delimiter are held back until it is certain that they are not part of one.
         """
+        if self._is_thinking and self._goes_on(current_text, delta_text, delta_token_ids):
+            self._sent_thinking += len(delta_text)
+            return DeltaMessage(reasoning=delta_text, content=None) if delta_text else None
         if self._may_still_open(current_text):
             return None
         thinking, answer = self._split(current_text)
         self._is_answer = thinking is None
+        self._is_thinking = thinking is not None and answer is None and self._has_opened(current_text)
         if thinking is not None and answer is None and self._delimiter_begins(current_token_ids):
             thinking = thinking[: len(thinking) - _overlap(thinking, self.family.end)]
+            self._is_thinking = False
         new_thinking = (thinking or "")[self._sent_thinking :]
         new_answer = (answer or "")[self._sent_answer :]
         self._sent_thinking += len(new_thinking)
@@ -127,6 +136,17 @@ class FamilyParser(ReasoningParser):
         if not new_thinking and not new_answer:
             return None
         return DeltaMessage(reasoning=new_thinking or None, content=new_answer or None)
+
+    def _goes_on(self, text: str, delta: str, ids: Sequence[int]) -> bool:
+        """Whether the delta is thinking, all of it: no part of a delimiter stands in it."""
+        end = self.family.end
+        is_plain = self._end_ids.isdisjoint(ids)
+        return is_plain and end not in text[max(0, len(text) - len(delta) - len(end) + 1) :]
+
+    def _has_opened(self, text: str) -> bool:
+        """Whether no more text can make a start mark of what stands at the beginning."""
+        begun, start = text.lstrip(), self._start()
+        return len(begun) >= len(start) or not start.startswith(begun)
 
     def adjust_initial_state_from_prompt(self, prompt_token_ids: Sequence[int]) -> None:
         """Called once per stream with the token ids of the rendered prompt."""
