@@ -14,7 +14,7 @@ from typing import Self
 
 from evals.bench.streams import BenchError
 
-READY_WITHIN_S = 180.0
+READY_WITHIN_S = 600.0
 STOPPED_WITHIN_S = 60.0
 POLL_INTERVAL_S = 0.05
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
