@@ -1,7 +1,7 @@
 """The plan: one request's budget in token ids and numbers, fixed before the engine sees the request."""
 
 from collections.abc import Container, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Self
 
@@ -144,20 +144,20 @@ class Plan:
 
     def to_wire(self) -> dict[str, Any]:
         """As plain lists and numbers, for SamplingParams.extra_args (msgpack)."""
-        wire = asdict(replace(self, steering=UNSTEERED, line_breaks=frozenset()))
+        wire = {each.name: getattr(self, each.name) for each in fields(self)}
         return {**wire, "line_breaks": sorted(self.line_breaks), "steering": self.steering.to_wire()}
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> Self:
         """The inverse of `to_wire`; lists come back as tuples."""
-        fields: dict[str, Any] = {
+        given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in wire.items()
         }
-        fields["opening"] = Opening(wire["opening"])
-        fields["line_breaks"] = frozenset(wire["line_breaks"])
-        fields["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
-        fields["steering"] = Steering.from_wire(wire["steering"])
-        return cls(**fields)
+        given["opening"] = Opening(wire["opening"])
+        given["line_breaks"] = frozenset(wire["line_breaks"])
+        given["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
+        given["steering"] = Steering.from_wire(wire["steering"])
+        return cls(**given)
 
 
 UNGOVERNED = Plan(

@@ -139,6 +139,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._made = {metric.name: _make(metric, registry) for metric in METRICS}
+        self._children: dict[tuple[str, str, str, str], MetricWrapperBase] = {}
 
     def serve(self, model: str, family: str) -> None:
         """Start every series of a model at 0, so that its first event is an increase."""
@@ -170,8 +171,11 @@ class Metrics:
         return Flight(*(self._gauge(each, model, family) for each in _IN_FLIGHT))
 
     def _child(self, metric: Metric, model: str, family: str, value: str) -> MetricWrapperBase:
-        own = (value,) if metric.label else ()
-        return self._made[metric.name].labels(model, family, *own)
+        key = (metric.name, model, family, value)
+        if (child := self._children.get(key)) is None:
+            own = (value,) if metric.label else ()
+            child = self._children[key] = self._made[metric.name].labels(model, family, *own)
+        return child
 
     def _gauge(self, metric: Metric, model: str, family: str) -> Gauge:
         gauge = self._child(metric, model, family, "")

@@ -38,7 +38,9 @@ def forward(
     for name in OURS:
         new.pop(name, None)
     for row in SPELLINGS:
-        if _is_dropped(row, body, effort) or (is_unknown and row in EFFORT.spellings):
+        if row.path[0] in new and (
+            _is_dropped(row, body, effort) or (is_unknown and row in EFFORT.spellings)
+        ):
             new = _without(new, row.path)
     if "model" in body:
         new["model"] = model

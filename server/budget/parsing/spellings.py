@@ -5,7 +5,7 @@ is in values.py; which quantity beats which, in read.py; what no row reads, in u
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from server.budget.budget import BudgetError
@@ -44,11 +44,11 @@ class Spelling(Generic[T_co]):
     """vLLM or the chat template reads it too: it stays in the body."""
     skip: tuple[type, ...] = ()
     """Values of these types are another row's to read."""
+    path: tuple[str, ...] = field(init=False)
+    """The keys that lead to it, from the root of the JSON."""
 
-    @property
-    def path(self) -> tuple[str, ...]:
-        """The keys that lead to it, from the root of the JSON."""
-        return tuple(self.name.replace(":", ".").split("."))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", tuple(self.name.replace(":", ".").split(".")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +250,7 @@ def find(fields: Mapping[str, object], quantity: SpelledField[T]) -> Said[T] | N
     said = [
         Said(row.name, row.read(row.name, raw))
         for row in quantity.spellings
-        if (raw := _look_up(fields, row)) is not _MISSING
+        if row.path[0] in fields and (raw := _look_up(fields, row)) is not _MISSING
     ]
     for other in said[1:]:
         if other.value != said[0].value:

@@ -1,7 +1,7 @@
 """The report: what a budget did to one choice, as it stands in the response under `thinking`."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from server.budget.running.controller import ForcedKind
@@ -61,7 +61,13 @@ class ThinkingReport:
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a response."""
-        fields = asdict(self)
-        if self.forced_spans is None:
-            del fields["forced_spans"]
-        return fields
+        told: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
+        if self.forced_spans is not None:
+            told["forced_spans"] = tuple(
+                {"kind": each.kind, "part": each.part, "start": each.start, "end": each.end}
+                for each in self.forced_spans
+            )
+        return told
+
+
+_NUMBERS = tuple(each.name for each in fields(ThinkingReport) if each.name != "forced_spans")

@@ -42,7 +42,10 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         """Called after the tokens of each engine step."""
         self._is_plain = False
         """Whether tokens that are no marks need no look of ours."""
-        # The wrapped one's own methods, without a call between: vLLM calls them for each token.
+        self._marks = choice.tracker.marks
+        # Their own methods, without a call between: they are called for each token.
+        self._skim = choice.skim
+        self._plain_update = inner.update
         self.num_output_tokens = inner.num_output_tokens
         self.get_next_output_text = inner.get_next_output_text
 
@@ -58,9 +61,9 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
             What the answer stopped at: a stop string, the id of a stop token (which vLLM passes on as
             `stop_reason`), STEP_IS_OVER, or None.
         """
-        if self._is_plain and self.choice.tracker.marks.isdisjoint(new_token_ids):
-            self.choice.skim(new_token_ids)
-            return self._inner.update(new_token_ids, stop_terminated)
+        if self._is_plain and self._marks.isdisjoint(new_token_ids):
+            self._skim(new_token_ids)
+            return self._plain_update(new_token_ids, stop_terminated)
         stopped = self._update(new_token_ids, stop_terminated)
         self._is_plain = stopped is None and self._may_skim()
         if self.on_tokens is not None:
