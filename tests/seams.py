@@ -111,6 +111,15 @@ SEAMS: Mapping[str, Sequence[str]] = {
     ),
     # The split of the text.
     "entrypoints/generate/base/protocol.py": ("DeltaMessage.reasoning", "DeltaMessage.content"),
+    # A chunk of a chat stream.
+    "entrypoints/openai/chat_completion/serving.py": ("OpenAIServingChat.chat_completion_stream_generator",),
+    "entrypoints/openai/chat_completion/protocol.py": (
+        "ChatCompletionStreamResponse.choices",
+        "ChatCompletionResponseStreamChoice.delta",
+        "ChatCompletionResponseStreamChoice.logprobs",
+        "ChatCompletionResponseStreamChoice.finish_reason",
+        "ChatCompletionResponseStreamChoice.token_ids",
+    ),
     "reasoning/abs_reasoning_parsers.py": (
         "ReasoningParser.is_reasoning_end(input_ids)",
         "ReasoningParser.is_reasoning_end_streaming(input_ids, delta_ids)",

@@ -10,6 +10,7 @@ from vllm.exceptions import VLLMValidationError
 
 from server.api.responses import Completion, ReasoningField, dump
 from server.api.sse import ResponseCompleter
+from server.budget.running.report import ThinkingReport
 from server.engine.client.call import Call
 from server.reasoning.families import FAMILIES
 
@@ -17,6 +18,7 @@ CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/respons
 COMPLETIONS = "/v1/completions"
 STREAM = [(b"content-type", b"text/event-stream; charset=utf-8")]
 JSON = [(b"content-type", b"application/json")]
+REPORT = ThinkingReport(7, 10, 0, 2, 1, 3, "natural")
 
 
 class Client:
@@ -25,14 +27,14 @@ class Client:
     def __init__(self, path: str, call: Call | None = None, *, hides_thinking: bool = False) -> None:
         self.sent: list[Message] = []
         self.call = call or Call()
-        completion = Completion(
+        self.completion = Completion(
             self.call, ReasoningField("both", FAMILIES["think"]), hides_thinking=hides_thinking
         )
 
         async def send(message: Message) -> None:
             self.sent.append(message)
 
-        self.completer = ResponseCompleter(send, completion, path, self.call)
+        self.completer = ResponseCompleter(send, self.completion, path, self.call)
 
     def start(self, headers: list[tuple[bytes, bytes]], status: int = 200) -> None:
         self._run({"type": "http.response.start", "status": status, "headers": headers})
@@ -241,3 +243,45 @@ def test_hidden_thinking_of_a_whole_message_is_empty(hides: bool) -> None:
     thinking, text = json.loads(client.text)["content"]
     assert thinking == {"type": "thinking", "thinking": "" if hides else "2: no", "signature": "s"}
     assert text["text"] == "17"
+
+
+def completion_event(**changes: Any) -> bytes:
+    """Of /v1/completions, with a space that nobody who writes JSON anew would keep."""
+    choice = {"index": 0, "text": '"finish_reason":null', "finish_reason": None, **changes}
+    text = json.dumps({"choices": [choice]}, separators=(",", ":"))
+    return f"data: {text[:-1]} }}\n\n".encode()
+
+
+UNCHANGED = [
+    (COMPLETIONS, completion_event()),
+    (RESPONSES, b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta"} \n\n'),
+    (MESSAGES, b'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"1"} }\n\n'),
+    (CHAT, b": keep-alive\n\n"),
+]
+CHANGED = [
+    (COMPLETIONS, completion_event(finish_reason="stop")),
+    (RESPONSES, b'event: response.completed\ndata: {"type":"response.completed","response":{}}\n\n'),
+    (MESSAGES, b'event: message_delta\ndata: {"type":"message_delta","delta":{}}\n\n'),
+]
+
+
+@pytest.mark.parametrize(("path", "event"), [*UNCHANGED, *CHANGED])
+def test_event_is_written_anew_only_where_a_report_stands_in_it(path: str, event: bytes) -> None:
+    client = Client(path, Call(has_engine=True, has_output=True, reports={0: REPORT}))
+    client.start(STREAM)
+    client.body(b'data: {"type":"first"}\n\n')
+    client.body(event)
+    assert client.sent[-1]["body"] == event or b'"thinking":{"tokens":7' in client.text
+    assert (client.sent[-1]["body"] == event) is ((path, event) in UNCHANGED)
+
+
+def test_stream_that_is_written_complete_is_passed_on_but_for_its_errors() -> None:
+    client = Client(CHAT, Call(has_engine=True, has_output=True, reports={0: REPORT}))
+    client.start(STREAM)
+    client.completion.has_written = True
+    chunk = b'data: {"choices":[{"index":0,"delta":{"reasoning":"a"},"finish_reason":"stop"}] }\n\n'
+    for body in (chunk, chunk, b'data: {"error":{"message":"m","type":"x","code":503}}\n\n'):
+        client.body(body)
+    first, second, error = (message["body"] for message in client.sent[1:])
+    assert (first, second) == (chunk, chunk)
+    assert json.loads(error.removeprefix(b"data: "))["error"]["type"] == "ServiceUnavailableError"

@@ -115,3 +115,11 @@ def _known(tracker: ThinkingTracker) -> object:
         (state.steps_left, state.is_at_mark, state.in_grace),
         state.due(tracker.position, tracker.requested_at) if tracker.phase is Phase.THINKING else None,
     )
+
+
+def test_delimiter_of_several_tokens_that_another_one_interrupts_is_none() -> None:
+    tracker = ThinkingTracker(plan(**TEXT))
+    tracker.feed_all([4, 1, 5, 6])
+    assert (tracker.phase, tracker.tokens) == (Phase.THINKING, 4)
+    tracker.feed_all([4, 5, 6, 1])
+    assert (tracker.phase, tracker.tokens, tracker.answer_at) == (Phase.ANSWER, 4, 7)
