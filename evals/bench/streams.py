@@ -43,14 +43,14 @@ class _Response:
     head: bytes = b""
     tail: bytes = b""
     events: int = 0
-    bytes: int = 0
+    size: int = 0
 
     def take(self, piece: bytes) -> None:
         if len(self.head) < TAIL_BYTES:
             self.head += piece[:TAIL_BYTES]
         seen = self.tail[1 - len(EVENT) :] + piece  # an event's mark may be cut in two
         self.events += seen.count(EVENT)
-        self.bytes += len(piece)
+        self.size += len(piece)
         self.tail = (self.tail + piece)[-TAIL_BYTES:]
 
     @property
@@ -90,7 +90,7 @@ class Batch:
         return Load(
             tokens=sum(each.tokens for each in responses),
             events=sum(each.events for each in responses),
-            bytes=sum(each.bytes for each in responses),
+            bytes=sum(each.size for each in responses),
             seconds=seconds,
         )
 

@@ -87,11 +87,12 @@ def test_who_watches_each_token_sees_each(wants: str) -> None:
 def test_stop_token_acts_in_the_answer_only() -> None:
     choice = Case(n=1, given=make_plan()).admit(0)
     update = detokenizer(choice, stop_token_ids=(4,)).update
-    said = [update([token], False) for token in (1, 4, 4, END, 2, 2, 4)]
+    said: list[Any] = [update([token], False) for token in (1, 4, 4, END, 2, 2, 4)]
     assert said == [None] * 6 + [4]
 
 
 def test_stop_token_does_not_act_in_a_forced_cue() -> None:
     choice = Case(n=1, given=make_plan(max_tokens=2)).admit(0)
     update = detokenizer(choice, stop_token_ids=CUE).update
-    assert [update([token], False) for token in (1, 2, END, *CUE, 3, CUE[0])] == [None] * 6 + [CUE[0]]
+    said: list[Any] = [update([token], False) for token in (1, 2, END, *CUE, 3, CUE[0])]
+    assert said == [None] * 6 + [CUE[0]]
