@@ -36,7 +36,15 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "EngineArgs.watermark_config",
         "EngineArgs.enable_batch_sharded_sampling",
     ),
-    "config/vllm.py": ("VllmConfig.use_v2_model_runner", "VllmConfig.parallel_config"),
+    "config/vllm.py": (
+        "VllmConfig.use_v2_model_runner",
+        "VllmConfig.parallel_config",
+        "VllmConfig.speculative_config",
+    ),
+    "config/speculative.py": (
+        "SpeculativeConfig.method",
+        "SpeculativeConfig.rejection_sample_method",
+    ),
     "config/parallel.py": (
         "ParallelConfig.nnodes",
         "ParallelConfig.data_parallel_backend",
@@ -82,6 +90,7 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "OutputProcessor.tracing_enabled",
         "OutputProcessor.do_tracing(engine_core_output, req_state, iteration_stats)",
         "OutputProcessor.propagate_error(e)",
+        "OutputProcessor._trim_surplus_tokens",
         "RequestState.__init__(request_index, detokenizer)",
     ),
     "v1/engine/detokenizer.py": (
@@ -145,8 +154,27 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "LogitsProcessor.is_argmax_invariant",
     ),
     "v1/sample/logits_processor/state.py": ("LogitsProcessors.non_argmax_invariant",),
-    "v1/sample/metadata.py": ("SamplingMetadata",),
+    "v1/sample/metadata.py": (
+        "SamplingMetadata.spec_token_ids",
+        "SamplingMetadata.no_penalties",
+        "SamplingMetadata.allowed_token_ids_mask",
+        "SamplingMetadata.bad_words_token_ids",
+        "SamplingMetadata.logitsprocs",
+        "SamplingMetadata.thinking_budget_state_holder",
+    ),
     "v1/sample/sampler.py": ("Sampler.sample(logits, sampling_metadata)", "Sampler.forward"),
+    "v1/sample/rejection_sampler.py": (
+        "RejectionSampler.forward(metadata, draft_probs, logits, sampling_metadata)",
+        "RejectionSampler.apply_logits_processors(logits, sampling_metadata, metadata)",
+        "RejectionSampler._get_logprobs_tensors(sampled_token_ids)",
+        "RejectionSampler.sampler",
+        "expand_batch_to_tokens(x, cu_num_tokens, num_tokens, replace_from, replace_to)",
+    ),
+    "v1/spec_decode/metadata.py": (
+        "SpecDecodeMetadata.draft_token_ids",
+        "SpecDecodeMetadata.num_draft_tokens",
+        "SpecDecodeMetadata.max_spec_len",
+    ),
     "v1/outputs.py": ("SamplerOutput.sampled_token_ids",),
     "v1/worker/gpu_input_batch.py": (
         "InputBatch.logitsprocs",
@@ -158,6 +186,8 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "GPUModelRunner.sampler",
         "GPUModelRunner.input_batch",
         "GPUModelRunner.discard_request_mask",
+        "GPUModelRunner.speculative_config",
+        "GPUModelRunner.rejection_sampler",
         "GPUModelRunner._sample",
         "GPUModelRunner._bookkeeping_sync",
     ),

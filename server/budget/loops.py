@@ -22,7 +22,9 @@ microsecond of CPU time a token, 0.4 of it for rules 1 and 2.
 """
 
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
+from typing import Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,12 @@ class LoopWatch:
         self._text = ""
         """A character a token: there is no faster search here than that of a string in a string."""
         self._new: list[int] = []
+
+    def fork(self) -> Self:
+        """Another one that has seen the same text, and goes its own way."""
+        twin = copy(self)
+        twin._new = list(self._new)
+        return twin
 
     def take(self, tokens: Iterable[int]) -> None:
         """The next tokens."""

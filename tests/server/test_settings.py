@@ -140,7 +140,16 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--no-such-flag"], "--no-such-flag"),
         (["--api-server-count", "2"], "--api-server-count"),
-        (["--speculative-config", '{"method": "ngram", "num_speculative_tokens": 2}'], "speculative"),
+        (["--speculative-config", '{"method": "medusa", "model": "m"}'], "method 'medusa': thinking budgets"),
+        (
+            ["--speculative-config", '{"method": "ngram", "rejection_sample_method": "synthetic"}'],
+            "rejection_sample_method 'synthetic'",
+        ),
+        (
+            ["--speculative-config", '{"model": "m", "rejection_sample_method": "fly"}'],
+            "rejection_sample_method 'fly'",
+        ),
+        (["--speculative-config", '{"method": "ngram"}', "--async-scheduling"], "--async-scheduling: with"),
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
         (["--enable-elastic-ep"], "--enable-elastic-ep: an engine that joins later"),
         (["--enable-batch-sharded-sampling"], "--enable-batch-sharded-sampling"),

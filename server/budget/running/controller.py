@@ -5,6 +5,7 @@ knows of batches, texts or clocks.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -133,6 +134,13 @@ class Controller:
             controller.next_action()
             controller.observe(token, sampled_ends.get(at, NONE))
         return controller
+
+    def fork(self) -> Self:
+        """Another one that stands where this one stands, and goes its own way."""
+        twin = copy(self)
+        twin.state, twin.waits_at, twin._script = self.state.fork(), list(self.waits_at), list(self._script)
+        twin.sampled_ends, twin.forced = dict(self.sampled_ends), dict(self.forced)
+        return twin
 
     @property
     def tokens(self) -> int:

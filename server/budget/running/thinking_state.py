@@ -5,6 +5,8 @@ without a call to the engine.
 """
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.loops import LoopWatch
@@ -28,6 +30,12 @@ class ThinkingState:
         """The step that is being thought included; 0 where they are not counted."""
         rule = plan.steering.loop_rule
         self._loops = LoopWatch(rule) if rule is not None else None
+
+    def fork(self) -> Self:
+        """Another one that stands where this one stands, and goes its own way."""
+        twin = copy(self)
+        twin._loops = None if self._loops is None else self._loops.fork()
+        return twin
 
     def take(self, tokens: Sequence[int]) -> None:
         """Take in the next token ids, at least one."""

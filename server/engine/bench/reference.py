@@ -175,7 +175,7 @@ class Reference:
 
 
 @dataclass(slots=True)
-class _Kept(Segment):
+class KeptRecord(Segment):
     """A whole request of its own, whose forced record is kept."""
 
     record: ForcedRecord = field(default_factory=ForcedRecord)
@@ -190,7 +190,7 @@ async def forced(
     engine: ThinkingLLM, prompt: Sequence[int], budget: ThinkingBudget, **params: Any
 ) -> tuple[list[Forced], Call]:
     """The same through our own `generate`: its n choices (with the last one's record), and its call."""
-    kept = _Kept()
+    kept = KeptRecord()
     call = Call(budget=budget, asked=True, segment=kept)
     CALL.set(call)
     sampling = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, detokenize=False, **params)

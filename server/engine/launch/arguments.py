@@ -12,6 +12,7 @@ from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from server.budget.parsing.model_suffix import SUFFIX
+from server.engine.launch.speculation import speculation_flags
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import Family
 
@@ -19,7 +20,6 @@ EXTENSION = "server.engine.worker.extension.BudgetWorkerExtension"
 PARSER_MODULE = "server.engine.reasoning_parser"
 CONFLICTS = {
     "--worker-extension-cls": "thinking budgets use it themselves",
-    "--speculative-config": "thinking budgets do not hold under speculative decoding yet",
     "--enable-elastic-ep": "an engine that joins later would know no thinking budget",
     "--enable-batch-sharded-sampling": "thinking budgets want each worker to sample the whole batch",
     "--enable-trace-replay": "a replayed token cannot be replaced by a thinking budget's",
@@ -53,6 +53,8 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
         if getattr(given, flag[2:].replace("-", "_"), None):
             raise ValueError(f"{flag}: {why} (--family none switches thinking budgets off)")
     flags = ["--worker-extension-cls", EXTENSION]
+    if given.speculative_config:
+        flags += speculation_flags(given.speculative_config, given.async_scheduling)
     if not given.reasoning_parser:
         parser = family.vllm_parser or parser_name(family)
         flags += ["--reasoning-parser", parser, "--reasoning-parser-plugin", PARSER_MODULE]

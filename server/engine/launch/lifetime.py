@@ -12,6 +12,7 @@ from vllm.usage.usage_lib import UsageContext
 
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.orphans import bind_engines
+from server.engine.launch.speculation import check_speculation
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
@@ -34,6 +35,8 @@ async def run_engine(
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     bind_engines()
     config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
+    if family is not None:
+        check_speculation(config)
     engine = ThinkingLLM.from_vllm_config(
         vllm_config=config,
         usage_context=UsageContext.OPENAI_API_SERVER,

@@ -7,12 +7,13 @@ the sampled token, not on the logits, makes "sample; if it is the end, drop it a
 by construction, whatever temperature, top_p, top_k, min_p, penalties or seed the request has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from server.budget.running.controller import LANDED, NONE
+from server.budget.running.controller import NONE
 from server.budget.steering import LIKELY
+from server.engine.worker.drafted_step import DraftedStep
 from server.engine.worker.readback import Readback
 from server.engine.worker.row import BatchRow
 from server.engine.worker.tables import Tables
@@ -21,19 +22,27 @@ from server.engine.worker.tables import Tables
 class Enforcer:
     """One for each engine worker. `seat` when the batch has changed; a step is `prepare`, `commit`, `send`.
 
+    One that verifies drafts is `begin_drafted`, `drafted.prepare`, `commit_drafted`, `send`.
     The device is never waited for but in `take`, for what the step before has sent. A step copies nothing to
     the device unless a row's action or the batch has changed, then one tensor; and one back.
     """
 
     def __init__(self, device: torch.device) -> None:
+        self.drafted: DraftedStep | None = None
+        """The step that verifies drafts, until its tokens are committed."""
         self._device = device
         self._rows: Mapping[int, BatchRow] = {}
         self._dirty = True
         self._prepared = False
-        self._committed: torch.Tensor | None = None
-        """[rows] The end that a row of the last step sampled, or LANDED; NONE elsewhere."""
+        self._committed: tuple[torch.Tensor, ...] = ()
+        """[rows] The end that a row of the last step sampled, or LANDED; NONE elsewhere.
+
+        Where drafts were verified, also behind how many of the row's tokens.
+        """
+        self._columns_sent = 0
+        """Of those, in `_readback`."""
         self._places: list[tuple[int, BatchRow, int]] = []
-        """Of the last step: batch index, row, and the output position that was sampled for it."""
+        """Of the last step: batch index, row, and the first output position that was sampled for it."""
         self._readback: Readback | None = None
         self._never = torch.full((), float("-inf"), device=device)
         self._landing: torch.Tensor | None = None
@@ -58,6 +67,19 @@ class Enforcer:
         """
         if not self._rows:
             return logits
+        self._begin(logits.shape[0])
+        for rows, tokens in self._tables.forbidden:
+            # Not by a number, which would be copied to the device each time.
+            logits.index_put_((rows, tokens), self._never.to(logits.dtype))
+        self._landing = self._likely_ends(logits)
+        return logits
+
+    def _begin(self, size: int) -> None:
+        """Bring the rows, and their tables, up to date for a step of a batch of this size.
+
+        Raises:
+            RuntimeError: The tokens of the last step did not come through `commit`.
+        """
         if self._prepared:
             raise RuntimeError("thinking budgets are not enforced: the step's tokens were not committed")
         self.take()
@@ -66,15 +88,10 @@ class Enforcer:
                 before = row.action
                 row.catch_up()
                 self._dirty |= row.action != before
-        if self._dirty or self._tables.size != logits.shape[0]:
+        if self._dirty or self._tables.size != size:
             actions = {index: row.action for index, row in self._rows.items()}
-            self._tables, self._dirty = Tables(actions, logits.shape[0], self._device), False
-        for rows, tokens in self._tables.forbidden:
-            # Not by a number, which would be copied to the device each time.
-            logits.index_put_((rows, tokens), self._never.to(logits.dtype))
-        self._landing = self._likely_ends(logits)
+            self._tables, self._dirty = Tables(actions, size, self._device), False
         self._prepared = True
-        return logits
 
     def _likely_ends(self, logits: torch.Tensor) -> torch.Tensor | None:
         """By the model's own distribution: temperature and penalties come later."""
@@ -97,19 +114,37 @@ class Enforcer:
         """
         if not self._prepared:
             return sampled
-        self._prepared = False
-        tables = self._tables
-        ended = (sampled.unsqueeze(1) == tables.watched).any(dim=1)
-        replaced = torch.where(ended & (sampled != tables.keep), tables.substitute.to(sampled.dtype), sampled)
-        said = torch.where(ended, sampled, NONE)
-        if self._landing is not None:
-            landed = (self._landing != NONE) & ~ended
-            replaced = torch.where(landed, self._landing.to(sampled.dtype), replaced)
-            said = torch.where(landed, LANDED, said)
-        self._committed = said
+        put, said = self._tables.enforce(sampled, self._landing)
+        self._end((said,))
+        return put
+
+    def begin_drafted(self, drafts: Sequence[Sequence[int]], width: int) -> None:
+        """Before the logits of a step that verifies drafts.
+
+        Args:
+            drafts: [rows], the token ids of each row's, at most width - 1.
+            width: The positions of a row.
+
+        Raises:
+            RuntimeError: The tokens of the last step did not come through `commit`.
+        """
+        if self._rows:
+            self._begin(len(drafts))
+            self.drafted = DraftedStep(self._rows, self._tables, drafts, width, self._device)
+
+    def commit_drafted(self, sampled: torch.Tensor) -> None:
+        """After sampling, in place; then `send`. A second time it does nothing.
+
+        Args:
+            sampled: [rows, width], token ids, -1 behind those that were accepted, or taken instead.
+        """
+        if self.drafted is not None:
+            self._end(self.drafted.commit(sampled))
+            self.drafted = None
+
+    def _end(self, committed: tuple[torch.Tensor, ...]) -> None:
+        self._prepared, self._committed = False, committed
         self._places = [(index, row, len(row.output)) for index, row in self._rows.items()]
-        forced = (tables.force != NONE) & (sampled != tables.spare)
-        return torch.where(forced, tables.force.to(sampled.dtype), replaced)
 
     def send(self, *columns: torch.Tensor) -> None:
         """After `commit`: what the rows must know goes to the CPU, in one copy with the adapter's columns.
@@ -120,11 +155,12 @@ class Enforcer:
         Raises:
             RuntimeError: Nothing was committed, in a sampler that takes another way.
         """
-        if self._committed is None:
+        if not self._committed:
             if self._rows:
                 raise RuntimeError("thinking budgets are not enforced: the step's tokens were not committed")
             return
-        self._readback, self._committed = Readback((self._committed, *columns)), None
+        self._readback, self._columns_sent = Readback((*self._committed, *columns)), len(self._committed)
+        self._committed = ()
 
     def take(self) -> list[list[int]]:
         """The adapter's columns of the last step, once they have arrived; rows are told of their ends.
@@ -133,8 +169,9 @@ class Enforcer:
         """
         if self._readback is None:
             return []
-        (said, *columns), self._readback = self._readback.columns(), None
+        columns, self._readback = self._readback.columns(), None
+        said, *behind = columns[: self._columns_sent]
         for index, row, at in self._places:
             if said[index] != NONE:
-                row.end_sampled(said[index], at)
-        return columns
+                row.end_sampled(said[index], at + (behind[0][index] if behind else 0))
+        return columns[self._columns_sent :]

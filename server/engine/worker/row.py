@@ -1,6 +1,7 @@
 """One row of the batch: a controller kept in step with the output list that the engine shares with us."""
 
-from copy import copy, deepcopy
+from collections.abc import Sequence
+from copy import copy
 
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
@@ -63,6 +64,26 @@ class BatchRow:
         self.action = self.controller.next_action()
         self.wake = self.controller.steady_until()
 
+    def actions_along(self, draft: Sequence[int]) -> list[Action] | None:
+        """The actions at the positions behind 0, 1, ... tokens of a draft; None where all are `action`.
+
+        There are as many as can be reached: there is no position behind a draft's token that would be
+        replaced, or ends thinking or the message, or is none, nor behind the request's room.
+        """
+        if len(self.output) + len(draft) < self.wake:
+            return None
+        self.catch_up()
+        twin, actions = self.controller.fork(), [self.action]
+        plan = twin.plan
+        for token in draft[: max(0, plan.room - len(self.output) - 1)]:
+            action = actions[-1]
+            stays = action.force == NONE or token in (action.force, action.spare)
+            if token < 0 or not stays or token in action.watched or token in plan.end_of_turn:
+                break
+            twin.observe(token)
+            actions.append(twin.next_action())
+        return actions
+
     def leave(self) -> None:
         """The request is out of the batch, for good or until it rejoins: let go of its list."""
         self.catch_up()
@@ -80,8 +101,7 @@ class BatchRow:
     def peek_record(self) -> ForcedRecord:
         """What was forced so far, tokens on their way included; the row stays as it was."""
         twin = copy(self)
-        # The plan is one for all: it is never changed.
-        twin.controller = deepcopy(self.controller, {id(self.controller.plan): self.controller.plan})
+        twin.controller = self.controller.fork()
         return twin.close_record()
 
     def close_record(self) -> ForcedRecord:

@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 
 from server.budget.budget import TokenIds
-from server.budget.running.controller import NONE, Action
+from server.budget.running.controller import LANDED, NONE, Action
 
 NO_TOKEN_EITHER = -2
 """Fills up `watched`: it is never sampled, and not the NONE that an unwatched row's other tables hold."""
@@ -41,15 +41,40 @@ class Tables:
             if action.likely != NONE:
                 likely[index] = action.likely
         lists = (force, substitute, keep, spare, watched, list(likely), list(likely.values()))
-        moved = _move((*lists, *chain.from_iterable(forbidden.items())), device)
+        moved = move((*lists, *chain.from_iterable(forbidden.items())), device)
         self.force, self.substitute, self.keep, self.spare = moved[:4]
         self.watched = moved[4].view(size, width)
         self.ends = (moved[5], moved[6]) if likely else None
         tokens, rows = moved[7::2], moved[8::2]
         self.forbidden = [(row.unsqueeze(1), token) for row, token in zip(rows, tokens, strict=True)]
 
+    def enforce(
+        self, sampled: torch.Tensor, landing: torch.Tensor | None, of: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Put forced tokens and substitutes in the place of sampled ones.
 
-def _move(lists: Sequence[Sequence[int]], device: torch.device) -> Sequence[torch.Tensor]:
+        Args:
+            sampled: [rows], the token ids that were sampled, of any integer type.
+            landing: [rows], the token that ends a row now, NONE elsewhere; None where none does.
+            of: Where the tensors have another shape, the rows whose actions hold there.
+
+        Returns:
+            The ids to emit, of the same type, and the ends that were sampled, or LANDED; NONE elsewhere.
+        """
+        tables = (self.force, self.substitute, self.keep, self.spare, self.watched)
+        force, substitute, keep, spare, watched = tables if of is None else (each[of] for each in tables)
+        ended = (sampled.unsqueeze(-1) == watched).any(dim=-1)
+        replaced = torch.where(ended & (sampled != keep), substitute.to(sampled.dtype), sampled)
+        said = torch.where(ended, sampled, NONE)
+        if landing is not None:
+            landed = (landing != NONE) & ~ended
+            replaced = torch.where(landed, landing.to(sampled.dtype), replaced)
+            said = torch.where(landed, LANDED, said)
+        forced = (force != NONE) & (sampled != spare)
+        return torch.where(forced, force.to(sampled.dtype), replaced), said
+
+
+def move(lists: Sequence[Sequence[int]], device: torch.device) -> Sequence[torch.Tensor]:
     """Views of one tensor. From pinned memory the copy is waited for by the device alone."""
     flat = torch.tensor(list(chain.from_iterable(lists)), dtype=torch.int64, pin_memory=device.type == "cuda")
     return flat.to(device, non_blocking=True).split([len(each) for each in lists])

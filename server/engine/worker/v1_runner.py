@@ -4,15 +4,21 @@ The sampler is the one point where a sampled token can be replaced before its lo
 anyone sees it.
 """
 
+from copy import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
 from vllm.v1.outputs import SamplerOutput
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
+from vllm.v1.sample.logits_processor.state import LogitsProcessors
 from vllm.v1.sample.metadata import SamplingMetadata
+from vllm.v1.sample.rejection_sampler import RejectionSampler
 from vllm.v1.sample.sampler import Sampler
+from vllm.v1.spec_decode.metadata import SpecDecodeMetadata
 
 from server.engine.seams import SeamError, require
+from server.engine.worker.cpu_drafts import mend_expansion, name_placeholders
 from server.engine.worker.cpu_generators import take_back_discarded_draws
 from server.engine.worker.enforcer import Enforcer
 from server.engine.worker.row import BatchRow
@@ -67,8 +73,14 @@ class BudgetProcessor(LogitsProcessor):
             raise SeamError("this release of vLLM shares no InputBatch.req_output_token_ids")
 
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
-        """Before sampling; see `Enforcer.prepare`. `logits`: [rows, vocab], changed in place and returned."""
-        return self.enforcer.prepare(logits)
+        """Before sampling; see `Enforcer.prepare`. `logits`: [rows, vocab], changed in place and returned.
+
+        Where drafts are verified, they are those behind whole drafts.
+        """
+        if (step := self.enforcer.drafted) is None:
+            return self.enforcer.prepare(logits)
+        step.prepare(logits, step.behind)
+        return logits
 
 
 class V1BudgetSampler(Sampler):
@@ -94,6 +106,59 @@ class V1BudgetSampler(Sampler):
         return output
 
 
+class V1BudgetRejectionSampler(RejectionSampler):
+    """vLLM's sampler where drafts are verified, with the budget's word after it."""
+
+    enforcer: Enforcer
+
+    def forward(
+        self, metadata: SpecDecodeMetadata, draft_probs: Any, logits: Any, sampling_metadata: SamplingMetadata
+    ) -> SamplerOutput:
+        """As the base class: token ids [rows, positions], -1 behind those that a row is given.
+
+        Raises:
+            RuntimeError: The drafts that are verified are not those that the batch has.
+        """
+        # The list may go on behind the batch.
+        drafts = (sampling_metadata.spec_token_ids or [])[: len(metadata.num_draft_tokens)]
+        if [len(draft) for draft in drafts] != metadata.num_draft_tokens:
+            raise RuntimeError("thinking budgets are not enforced: other drafts are verified than are known")
+        name_placeholders(metadata.draft_token_ids)
+        self.enforcer.begin_drafted(drafts, metadata.max_spec_len + 1)
+        output = super().forward(metadata, draft_probs, logits, sampling_metadata)
+        self.enforcer.commit_drafted(output.sampled_token_ids)
+        self.enforcer.send()
+        return output
+
+    def apply_logits_processors(
+        self, logits: torch.Tensor, sampling_metadata: SamplingMetadata, metadata: SpecDecodeMetadata
+    ) -> torch.Tensor:
+        """As the base class, from logits [drafted tokens, vocab], in the order of the other sampler.
+
+        Returns:
+            The same tensor: masked, under budgets, then with penalties.
+        """
+        masks = replace(sampling_metadata, no_penalties=True)
+        logits = super().apply_logits_processors(logits, masks, metadata)
+        if (step := self.enforcer.drafted) is not None:
+            step.prepare(logits, step.of_drafts)
+        if sampling_metadata.no_penalties:
+            return logits
+        penalties = replace(
+            sampling_metadata,
+            allowed_token_ids_mask=None,
+            bad_words_token_ids={},
+            logitsprocs=LogitsProcessors(),
+            thinking_budget_state_holder=None,
+        )
+        return super().apply_logits_processors(logits, penalties, metadata)
+
+    def _get_logprobs_tensors(self, *args: Any) -> Any:
+        """Of the tokens that are given, the last argument."""
+        self.enforcer.commit_drafted(args[-1])
+        return super()._get_logprobs_tensors(*args)
+
+
 def install(runner: Any) -> RowRegistry:
     """Put budgets into a V1 model runner that is up.
 
@@ -103,6 +168,7 @@ def install(runner: Any) -> RowRegistry:
         RuntimeError: They cannot be enforced in it; the message names what stands in the way.
     """
     require(runner, "sampler", "input_batch", "discard_request_mask", "_sample", "_bookkeeping_sync")
+    require(runner, "speculative_config")
     sampler, batch = runner.sampler, runner.input_batch
     require(batch, "logitsprocs", "logitsprocs_need_output_token_ids", "req_output_token_ids", "generators")
     require(batch.logitsprocs, "non_argmax_invariant")
@@ -112,8 +178,28 @@ def install(runner: Any) -> RowRegistry:
     processor = BudgetProcessor(runner)
     batch.logitsprocs.non_argmax_invariant.append(processor)
     batch.logitsprocs_need_output_token_ids = True  # under async scheduling the lists are not filled else
+    if runner.speculative_config is not None and hasattr(runner, "rejection_sampler"):
+        _install_drafted(runner, processor.enforcer)
     # The class alone: whatever the sampler was made with stays.
     sampler.__class__ = V1BudgetSampler
     sampler.enforcer = processor.enforcer
     take_back_discarded_draws(runner)
     return processor.registry
+
+
+def _install_drafted(runner: Any, enforcer: Enforcer) -> None:
+    """The same where drafts are verified, which only the last stage of a pipeline does.
+
+    Raises:
+        RuntimeError: Its rejection sampler is not the one that is known here.
+    """
+    rejection = runner.rejection_sampler
+    require(RejectionSampler, "forward", "apply_logits_processors", "_get_logprobs_tensors")
+    require(rejection, "sampler")
+    if type(rejection) is not RejectionSampler:
+        raise RuntimeError(f"its rejection sampler is a {type(rejection).__name__}")
+    # What it samples behind whole drafts is committed with the rest, not by its own sampler.
+    rejection.sampler = copy(runner.sampler)
+    rejection.__class__ = V1BudgetRejectionSampler
+    rejection.enforcer = enforcer
+    mend_expansion(runner.device)

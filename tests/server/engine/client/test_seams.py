@@ -29,7 +29,13 @@ OF_CORE = (
     "core_engine",
     "core_engines",
 )
-OF_OUTPUTS = ("request_states", "do_tracing", "tracing_enabled", "propagate_error")
+OF_OUTPUTS = (
+    "request_states",
+    "do_tracing",
+    "tracing_enabled",
+    "propagate_error",
+    "_trim_surplus_tokens",
+)
 HOOKS = ("is_reasoning_end_streaming", "extract_content_ids", "adjust_initial_state_from_prompt")
 
 

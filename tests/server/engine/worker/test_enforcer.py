@@ -24,13 +24,14 @@ from tests.server.engine.worker.batches import (
     ON_ITS_WAY,
     Engine,
     Request,
+    V1DraftedEngine,
     V1Engine,
     V2Engine,
     model,
     runner_of,
 )
 
-RUNNERS = pytest.mark.parametrize("runner", [V1Engine, V2Engine])
+RUNNERS = pytest.mark.parametrize("runner", [V1Engine, V1DraftedEngine, V2Engine])
 
 
 class Adapter(BudgetProcessor):
