@@ -54,8 +54,7 @@ class DraftedStep:
         flat = [entry for each in entries for entry in each]
         self._entries, reaches, self.of_drafts, self.behind = move((flat, reach, of_drafts, behind), device)
         """`of_drafts`: positions at which drafts' tokens stand. `behind`: [batch], those behind drafts."""
-        self._steps = torch.arange(width, device=device)
-        self._is_in_reach = self._steps < reaches.unsqueeze(1)
+        self._is_in_reach = torch.arange(width, device=device) < reaches.unsqueeze(1)
         self._tables = tables
         self._landing: torch.Tensor | None = None
 

@@ -59,7 +59,11 @@ PARTS: dict[str, tuple[BenchStage, ...]] = {
         _exactness("v1-graphs", 60, V1),
         _exactness("v2-graphs", 60, V2),
         _exactness(
-            "v2-ngram", 50, V2, "--speculative-config", '{"method": "ngram", "num_speculative_tokens": 4}'
+            "v1-ngram",
+            50,
+            V1,
+            "--speculative-config",
+            '{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}',
         ),
     ),
     "cost": (
