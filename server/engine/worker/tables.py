@@ -75,6 +75,9 @@ class Tables:
 
 
 def move(lists: Sequence[Sequence[int]], device: torch.device) -> Sequence[torch.Tensor]:
-    """Views of one tensor. From pinned memory the copy is waited for by the device alone."""
+    """Lists of numbers to tensors [as long as each] on the device, views of one.
+
+    From pinned memory the copy is waited for by the device alone.
+    """
     flat = torch.tensor(list(chain.from_iterable(lists)), dtype=torch.int64, pin_memory=device.type == "cuda")
     return flat.to(device, non_blocking=True).split([len(each) for each in lists])
