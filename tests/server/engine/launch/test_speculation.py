@@ -21,7 +21,7 @@ def test_method_that_budgets_hold_under_is_let_through_without_async_scheduling(
 
 
 def test_no_speculation_is_nothing_to_check() -> None:
-    check_speculation(SimpleNamespace(speculative_config=None, use_v2_model_runner=True))  # type: ignore[arg-type]
+    check_speculation(SimpleNamespace(speculative_config=None, use_v2_model_runner=True))
 
 
 @pytest.mark.parametrize(
