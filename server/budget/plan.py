@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.steering import UNSTEERED, Steering
+from server.budget.text_marks import MarkMatch, TextMarks
 from server.reasoning.ends import End
 from server.reasoning.families import Family
 
@@ -39,8 +40,8 @@ class FamilyTokens:
     """A family's marks in the ids of one tokenizer.
 
     `end_is_distinct`: the first token of the delimiter identifies it (it is a special token), so an end is
-    known, and can be dropped, when that token is sampled. Otherwise it is known at its last token, and a
-    nudge replaces that last token only.
+    known, and can be dropped, when that token is sampled. Otherwise it is known at the token that completes
+    it, and a nudge replaces that token only.
     """
 
     family: Family
@@ -58,6 +59,9 @@ class FamilyTokens:
     reopens: bool = False
     """Whether thinking may come in several blocks. Then no mark is kept out of the answer, of which each
     message begins and ends with the same tokens; only the start mark is, once the budget is spent."""
+    text: TextMarks | None = None
+    """The marks where they are ordinary text, which tokens of many kinds can write; `start` and `end` are
+    those that write them where they are forced."""
 
     def opening_of(self, prompt: Sequence[int]) -> Opening:
         """Where thinking stands at the end of a prompt (token ids): which mark is the last of its last turn.
@@ -66,6 +70,8 @@ class FamilyTokens:
         about "<think>", an answer of long ago), says nothing.
         """
         turn = _last_of(prompt, frozenset((*self.end_of_turn, *self.assistant)))
+        if self.text is not None:
+            return _opening_of_text(self.text, prompt[turn + 1 :])
         opened = _last_index(prompt, self.start, turn)
         closed = _last_index(prompt, self.end, turn)
         if opened > closed:
@@ -106,6 +112,12 @@ class Plan:
     """Tokens that the request may generate in all."""
     answer_reserve_tokens: int = 0
     steering: Steering = UNSTEERED
+    text: TextMarks | None = None
+    """The marks where they are ordinary text. It does not travel: the workers have it from the start."""
+    before: TokenIds = ()
+    """The prompt's last tokens, as far as they begin a mark of ordinary text."""
+    ends_bare: bool = False
+    """Whether a mark of ordinary text must end with its token: a grammar begins with the next."""
 
     @property
     def end_is_special(self) -> bool:
@@ -145,11 +157,12 @@ class Plan:
     def to_wire(self) -> dict[str, Any]:
         """As plain lists and numbers, for SamplingParams.extra_args (msgpack)."""
         wire = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {**wire, "line_breaks": sorted(self.line_breaks), "steering": self.steering.to_wire()}
+        lists = {"line_breaks": sorted(self.line_breaks), "steering": self.steering.to_wire()}
+        return {**wire, **lists, "text": self.text is not None}
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any]) -> Self:
-        """The inverse of `to_wire`; lists come back as tuples."""
+    def from_wire(cls, wire: dict[str, Any], text: TextMarks | None = None) -> Self:
+        """The inverse of `to_wire`; lists come back as tuples. `text`: the model's marks of ordinary text."""
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in wire.items()
         }
@@ -157,6 +170,7 @@ class Plan:
         given["line_breaks"] = frozenset(wire["line_breaks"])
         given["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
         given["steering"] = Steering.from_wire(wire["steering"])
+        given["text"] = text if wire["text"] else None
         return cls(**given)
 
 
@@ -164,6 +178,16 @@ UNGOVERNED = Plan(
     opening=Opening.CLOSED, start=(), end=(), end_is_distinct=True, end_of_turn=(), close_at=0, room=0
 )
 """The plan of a request on which no budget can be enforced: all its output is answer."""
+
+
+def _opening_of_text(marks: TextMarks, turn: Sequence[int]) -> Opening:
+    start, end, last = MarkMatch(marks.start), MarkMatch(marks.end), Opening.AWAIT
+    for token in turn:
+        if start.take(token):
+            last = Opening.OPEN
+        if end.take(token):
+            last = Opening.CLOSED
+    return last
 
 
 def _last_of(ids: Sequence[int], marks: Container[int]) -> int:

@@ -1,11 +1,13 @@
 """A family's marks in one tokenizer's ids, looked up once at start-up."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from server.budget.budget import TokenIds
 from server.budget.plan import FamilyTokens
 from server.budget.planning.vocabulary import Vocabulary
+from server.budget.text_marks import TextMark, TextMarks
 from server.reasoning.families import Family
 
 
@@ -69,6 +71,43 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
     return Vocabulary(texts)
 
 
+def bytes_of(tokenizer: Tokenizer) -> dict[int, bytes]:
+    """[token id] -> the bytes that each token of the vocabulary writes; marks and other added ones: as named.
+
+    Two kinds of tokenizers: of bytes, each written as a letter (GPT-2's), and of text, in which "▁" stands
+    for a space and "<0x0A>" for a byte (SentencePiece's).
+    """
+    vocabulary, declared = tokenizer.get_vocab(), declared_tokens(tokenizer)
+    of_bytes = _SPACE in vocabulary and tokenizer.convert_tokens_to_string([_SPACE]) == " "
+    found = {}
+    for name, token in vocabulary.items():
+        if not isinstance(name, str):
+            found[token] = bytes(name)  # Mistral's, where they are no text by themselves
+        elif token in declared:
+            found[token] = name.encode()
+        elif of_bytes:
+            found[token] = bytes(_BYTES[letter] for letter in name if letter in _BYTES)
+        elif byte := _BYTE.fullmatch(name):
+            found[token] = bytes.fromhex(byte[1])
+        else:
+            found[token] = name.replace("▁", " ").encode()
+    return found
+
+
+_SPACE = "Ġ"
+_BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_PRINTED = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+_BYTES = {chr(byte): byte for byte in _PRINTED} | {
+    chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
+}
+"""GPT-2's letters of bytes: those that can be printed stand for themselves."""
+
+
+def _text_marks(family: Family, tokenizer: Tokenizer) -> TextMarks:
+    vocabulary = bytes_of(tokenizer)
+    return TextMarks(*(TextMark.of_vocabulary(mark, vocabulary) for mark in (family.start, family.end)))
+
+
 def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequence[int]) -> FamilyTokens:
     """The ids of a family's marks.
 
@@ -95,11 +134,13 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
             for text, token in vocabulary.items()
             if isinstance(text, str) and text.endswith(("Ċ", "\n", "<0x0A>"))
         )
+    is_distinct = not family.may_be_spelled and (end[0] in declared or family.end in vocabulary)
     return FamilyTokens(
         family=family,
         start=start,
         end=end,
-        end_is_distinct=end[0] in declared or family.end in vocabulary,
+        end_is_distinct=is_distinct,
+        text=None if is_distinct else _text_marks(family, tokenizer),
         end_of_turn=tuple(dict.fromkeys((*end_of_sequence, *turn_ends))),
         tool_call=tuple(vocabulary[mark] for mark in family.tool_call if vocabulary.get(mark) in declared),
         line_breaks=line_breaks,

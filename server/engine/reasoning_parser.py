@@ -4,7 +4,7 @@ vLLM loads this module by name (`reasoning_parser_plugin`) in the API process, w
 in the engine core, where it tells the grammar of a structured answer when thinking is over.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any, ClassVar
 
@@ -14,6 +14,7 @@ from vllm.reasoning import ReasoningParser, ReasoningParserManager
 
 from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.running.tracker import ThinkingTracker
+from server.budget.text_marks import MarkMatch, TextMark
 from server.engine.client.call import CALL
 from server.engine.family_tokens import family_tokens
 from server.reasoning.families import FAMILIES, Family
@@ -43,7 +44,9 @@ class FamilyParser(ReasoningParser):
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any) -> None:
         super().__init__(tokenizer, *args, **kwargs)
         self._tokens = _tokens(self.family, tokenizer)
-        self._end_ids = frozenset(self._tokens.end)
+        text = self._tokens.text
+        self._end = text.end if text is not None else TextMark.of_tokens(self._tokens.end)
+        self._end_ids = frozenset(self._end.pieces)
         self._from_prompt: Opening | None = None
         self._sent_thinking = 0
         self._sent_answer = 0
@@ -72,31 +75,40 @@ class FamilyParser(ReasoningParser):
 
         Also true once a stream has begun to answer without ever opening thinking.
         """
-        end, delta_ids = self._tokens.end, list(delta_ids)
-        if end[-1] not in delta_ids:
+        delta_ids = list(delta_ids)
+        if self._end_ids.isdisjoint(delta_ids):
             return self._is_answer
-        for back in range(len(delta_ids)):
-            stop = len(input_ids) - back
-            if tuple(input_ids[max(0, stop - len(end)) : stop]) == end:
-                return True
-        return self._is_answer
+        new = len(delta_ids)
+        since = max(0, len(input_ids) - new - len(self._end.text))
+        return any(at >= len(input_ids) - new for at in self._ends(input_ids, since)) or self._is_answer
 
     def extract_content_ids(self, input_ids: list[int]) -> list[int]:
         """The ids that follow the delimiter; all of them when thinking never opened."""
-        end = self._tokens.end
-        for at in range(len(input_ids) - len(end) + 1):
-            if tuple(input_ids[at : at + len(end)]) == end:
-                return input_ids[at + len(end) :]
+        at = next(self._ends(input_ids), None)
+        if at is not None:
+            return input_ids[at + 1 :]
         return input_ids if self._is_answer else []
 
     def count_reasoning_tokens(self, token_ids: Sequence[int]) -> int:
         """The number of thinking tokens in a complete output: nudges count, marks do not."""
         marks = self._tokens
         tracker = ThinkingTracker(
-            Plan(self._opening(), marks.start, marks.end, marks.end_is_distinct, marks.end_of_turn)
+            Plan(
+                opening=self._opening(),
+                start=marks.start,
+                end=marks.end,
+                end_is_distinct=marks.end_is_distinct,
+                end_of_turn=marks.end_of_turn,
+                text=marks.text,
+            )
         )
         tracker.feed_all(token_ids)
         return tracker.tokens
+
+    def _ends(self, ids: Sequence[int], since: int = 0) -> Iterator[int]:
+        """Where the delimiter is complete: the positions of its last tokens, from `since` on."""
+        match = MarkMatch(self._end)
+        return (at for at in range(since, len(ids)) if match.take(ids[at]))
 
     # -- on text -----------------------------------------------------------------------------------
 
@@ -153,6 +165,8 @@ class FamilyParser(ReasoningParser):
         self._from_prompt = self._tokens.opening_of(prompt_token_ids)
 
     def _delimiter_begins(self, ids: Sequence[int]) -> bool:
+        if self._tokens.text is not None:
+            return True
         end = self._tokens.end
         return any(tuple(ids[len(ids) - n :]) == end[:n] for n in range(1, min(len(end), len(ids) + 1)))
 

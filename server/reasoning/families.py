@@ -56,6 +56,8 @@ class Family:
     """Lower-case prefixes of model ids whose tokenizer and template do not show the marks."""
     is_detectable: bool = True
     """Whether the marks identify the family; False if they consist of general chat marks."""
+    may_be_spelled: bool = False
+    """Whether the model may write marks out in pieces though its tokenizer has them as tokens."""
     is_plain_text: bool = False
     """Whether the marks are ordinary text of several tokens to these models' tokenizers."""
     answer_prefix: str | None = None
@@ -151,6 +153,7 @@ FAMILIES: dict[str, Family] = {
             name="minimax-m3",
             start="<mm:think>",
             end="</mm:think>",
+            may_be_spelled=True,  # vllm/reasoning/minimax_m3_reasoning_parser.py
             end_of_turn=("[e~[",),
             tool_call=("<minimax:tool_call>",),
         ),

@@ -81,7 +81,7 @@ class ChainBuilder:
         """The chain without its end-of-thinking tokens."""
         if not chain.is_closed:
             return chain
-        delimiter = len(self._source.marks.family.end)
+        delimiter = self._source.marks.delimiter_of(chain.tokens)
         written = chain.written - delimiter
         return replace(chain, tokens=chain.tokens[:-delimiter], written=written, is_closed=False, end=None)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from server.budget.budget import Encode, ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens
+from server.budget.text_marks import MarkMatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,15 @@ class Marks:
         """A new chain for the same prompt as `chain`, which begins with `text`."""
         start = self.family.start
         return (*(start if chain[: len(start)] == start else ()), *self._encoded(text))
+
+    def delimiter_of(self, chain: TokenIds) -> int:
+        """How many of the last tokens of a closed chain are its end and say nothing else of thinking."""
+        if self.family.text is None:
+            return len(self.family.end)
+        match = MarkMatch(self.family.text.end)
+        for token in chain:
+            match.take(token)
+        return match.tokens
 
     def text_of(self, chain: TokenIds) -> str:
         """The text of the thinking in a chain, without marks."""

@@ -83,6 +83,9 @@ def make_plan(
         num_waits=0 if is_over else budget.num_waits or 0,
         room=room,
         steering=replace(_steering(budget, tokens, encode, vocabulary), seed=context.seed),
+        text=tokens.text,
+        before=tokens.text.begun(context.prompt) if tokens.text is not None else (),
+        ends_bare=tokens.text is not None and context.has_structure,
     )
     if not context.is_piece:  # whether the whole of it has room was settled when it began
         plan = _with_room_for_cue(budget, plan)
@@ -170,11 +173,11 @@ def _with_room_for_cue(budget: ThinkingBudget, plan: Plan) -> Plan:
 
 def _nudges(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode) -> tuple[TokenIds, ...]:
     nudges = tuple(encode(nudge) for nudge in budget.nudge or (tokens.family.nudge,))
-    marks = {tokens.end[0] if tokens.end_is_distinct else tokens.end[-1], *tokens.end_of_turn}
+    marks = {*(tokens.end[:1] if tokens.end_is_distinct else ()), *tokens.end_of_turn}
     for nudge in nudges:
         if not nudge:
             raise BudgetError("thinking_budget.nudge", "nudge has no token in this model's vocabulary")
-        if marks.intersection(nudge):
+        if marks.intersection(nudge) or (tokens.text is not None and tokens.text.end.may_end(nudge)):
             raise BudgetError("thinking_budget.nudge", "nudge must not contain an end-of-thinking mark")
     return nudges
 

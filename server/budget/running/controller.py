@@ -13,6 +13,7 @@ from typing import Self
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
 from server.budget.running.thinking_state import NO_TOKEN, ThinkingState
+from server.budget.text_marks import MarksMatch, TextMarks
 from server.reasoning.ends import End
 
 NONE = NO_TOKEN
@@ -49,15 +50,15 @@ class Action:
     """What must happen to the next token.
 
     force: it is this one, whatever is sampled. watched: sampling one of these is an end of thinking,
-    and `substitute` is put in its place, except for `keep`, which stays. forbidden: never sampled.
-    likely: it is this one where it is likely, and no watched one was sampled. spare: sampled, it stays in the
-    place of a forced one.
+    and `substitute` is put in its place. completing: as watched; there can be hundreds. forbidden: never
+    sampled. likely: it is this one where it is likely, and no watched one was sampled. spare: sampled, it
+    stays in the place of a forced one.
     """
 
     force: int = NONE
     watched: TokenIds = ()
+    completing: TokenIds = ()
     substitute: int = NONE
-    keep: int = NONE
     forbidden: TokenIds = ()
     likely: int = NONE
     spare: int = NONE
@@ -73,9 +74,9 @@ class Controller:
         "_last",
         "_marks",
         "_matched",
-        "_matched_start",
         "_reason",
         "_script",
+        "_text",
         "_then",
         "end",
         "forced",
@@ -109,9 +110,9 @@ class Controller:
         self._reason: End | None = None
         """What made the script due, until its first token has come."""
         self._matched = 0
-        """How many tokens of a mark that takes several stand at the end of the output."""
-        self._matched_start = 0
-        """In the answer: how many of a start mark, which must not be said whole there."""
+        """How many tokens of the start mark stand at the end of the output."""
+        self._text = follow_marks(plan)
+        """Marks that no single token identifies, followed through all that is not taken in at once."""
         self._last = NONE
         self._marks: TokenIds = ()
         """Never sampled again, once thinking has closed in this message."""
@@ -140,6 +141,7 @@ class Controller:
         twin = copy(self)
         twin.state, twin.waits_at, twin._script = self.state.fork(), list(self.waits_at), list(self._script)
         twin.sampled_ends, twin.forced = dict(self.sampled_ends), dict(self.forced)
+        twin._text = self._text.fork() if self._text is not None else None
         return twin
 
     @property
@@ -164,16 +166,17 @@ class Controller:
     def _opening_action(self) -> Action:
         """Before thinking a delimiter would stand in the answer, after no thinking."""
         plan = self.plan
-        if not plan.end_is_special or plan.end[0] == plan.start[0]:
-            return FREE
-        return Action(forbidden=plan.end[:1])
+        if not plan.end_is_special:
+            return Action(forbidden=self._text.end.completing) if self._text else FREE
+        return FREE if plan.end[0] == plan.start[0] else Action(forbidden=plan.end[:1])
 
     def steady_until(self) -> int:
         """The first output position whose action may differ from this one, if no watched token is sampled."""
         plan = self.plan
-        if self.phase is Phase.ANSWER and (plan.end_is_special or not self._marks):
+        is_followed = self._text is not None and (plan.text is None or not self._text.is_at_rest)
+        if self.phase is Phase.ANSWER and (plan.end_is_special or not is_followed) and not plan.reopens:
             return NEVER
-        if self.phase is not Phase.THINKING or not plan.end_is_distinct:
+        if self.phase is not Phase.THINKING or is_followed:
             return self.position + 1
         until = min(plan.close_at, self.position + self.state.steady_for())
         if self.requested_at > self.position:
@@ -189,6 +192,9 @@ class Controller:
         replaced it.
         """
         at, self.position, self._last = self.position, self.position + 1, token
+        is_replaced = sampled_end != NONE and self._suppressing()
+        if self._text is not None:
+            self._text.take(token)
         if self.phase is Phase.FORCING:
             self._advance_script(at)
         elif self.phase is Phase.BEFORE:
@@ -196,16 +202,16 @@ class Controller:
         elif self.phase is Phase.ANSWER and self.plan.reopens:
             self._await_next_block(token)
         elif self.phase is Phase.ANSWER:
-            self._match_end(token)
-            self._matched_start = _match(self.plan.start, self._matched_start, token)
+            pass
         elif sampled_end == NONE and self.state.is_at_mark and token != self.plan.end[1]:
             self._begin_step(at)
         elif sampled_end == NONE:
             self.state.take((token,))
-            self._match_end(token)
+            if self._text is not None and self._text.ended:
+                self._end_of_text()
         else:
             self.sampled_ends[at] = sampled_end
-            if self._suppressing():
+            if is_replaced:
                 self._begin_nudge(at, token)
             else:
                 self._end_in_its_place(at, sampled_end)
@@ -240,7 +246,8 @@ class Controller:
             self._force_nudge(self._nudge())
 
     def _suppressing(self) -> bool:
-        if self.tokens < self.plan.min_tokens:
+        begun = self._text.end.tokens if self._text is not None else 0  # may be no thinking after all
+        if self.tokens - begun < self.plan.min_tokens:
             return True
         return len(self.waits_at) < self.plan.num_waits and not self.state.in_grace
 
@@ -250,22 +257,21 @@ class Controller:
     def _thinking_action(self) -> Action:
         plan = self.plan
         watched = (*plan.end_of_turn, *plan.tool_call)
-        keep = NONE
         if plan.end_is_distinct:
             watched = (plan.end[0], *watched)
-        elif self._matched == len(plan.end) - 1:
-            watched = (plan.end[-1], *watched)
-            keep = plan.end[-1]
         if self.state.is_at_mark:
-            ends_here = plan.end[1:] if len(plan.end) == 2 else ()
-            return Action(force=self.state.mark[1], spare=plan.end[1], watched=ends_here, keep=plan.end[1])
-        suppressed = plan.steering.suppressed
+            return Action(force=self.state.mark[1], spare=plan.end[1])
+        suppressed, text = plan.steering.suppressed, self._text
         if self._suppressing():
-            return Action(watched=watched, substitute=self._nudge()[0], forbidden=suppressed)
+            completing = text.end.completing if text is not None else ()
+            nudge = self._nudge()[0]
+            return Action(watched=watched, completing=completing, substitute=nudge, forbidden=suppressed)
+        if text is not None and plan.ends_bare:
+            suppressed = (*suppressed, *text.end.overrunning)
         if plan.steering.is_past_alpha(self.tokens):
             watched = (*watched, *plan.steering.slow_words)
         likely = plan.end[0] if plan.end_is_distinct and self.state.in_grace else NONE
-        return Action(watched=watched, substitute=plan.end[0], keep=keep, forbidden=suppressed, likely=likely)
+        return Action(watched=watched, substitute=plan.end[0], forbidden=suppressed, likely=likely)
 
     def _begin_nudge(self, at: int, token: int) -> None:
         """`token` is the nudge's first, in the place of the end."""
@@ -280,21 +286,22 @@ class Controller:
         _, second, *rest = self.state.mark
         self.forced[at] = ForcedKind.STEP
         self.state.take((second,))
-        self._matched = 0
         self._force([(token, ForcedKind.STEP) for token in rest], Phase.THINKING)
 
     def _force_nudge(self, nudge: TokenIds, reason: End | None = None) -> None:
-        self._matched = 0
         self._force([(token, ForcedKind.NUDGE) for token in nudge], Phase.THINKING, reason)
+
+    def _end_of_text(self) -> None:
+        """The model ended thinking with the last token, which has completed the delimiter."""
+        assert self._text is not None
+        self.state.give_back(self._text.end.tokens)  # the delimiter's own tokens were no thinking after all
+        self.end = End.NATURAL
+        self._begin_answer()
 
     def _end_in_its_place(self, at: int, sampled_end: int) -> None:
         """Thinking ends with the token at `at`: the model ended it there, or nearly."""
         plan = self.plan
         self.end = self._end_of(sampled_end)
-        if not plan.end_is_distinct and sampled_end == plan.end[-1] and self._matched == len(plan.end) - 1:
-            self.state.give_back(self._matched)  # the delimiter's own tokens were no thinking after all
-            self._begin_answer()
-            return
         if sampled_end != plan.end[0]:
             self.forced[at] = ForcedKind.END
         script = [(rest, ForcedKind.END) for rest in plan.end[1:]]
@@ -353,23 +360,14 @@ class Controller:
         if plan.reopens:
             self._marks = plan.start[1:2]
         else:
-            self._marks = (plan.start[0], plan.end[0]) if plan.end_is_special else (plan.end[-1],)
+            self._marks = (plan.start[0], plan.end[0])
 
     def _forbidden(self) -> TokenIds:
         plan = self.plan
         if plan.reopens:
             is_over = self.end is not None and (self.end.is_forced or self.state.is_spent)
             return self._marks if is_over and self._matched == 1 else ()
-        if plan.end_is_special:
-            return self._marks
-        last_of_end = plan.end[-1:] if self._matched == len(plan.end) - 1 else ()
-        return (*last_of_end, *(plan.start[-1:] if self._matched_start == len(plan.start) - 1 else ()))
-
-    def _match_end(self, token: int) -> None:
-        """Follow a delimiter of several ordinary tokens through the output."""
-        if self.plan.end_is_distinct:
-            return
-        self._matched = _match(self.plan.end, self._matched, token)
+        return self._marks if plan.end_is_special or self._text is None else self._text.completing
 
     def _await_next_block(self, token: int) -> None:
         """In the answer: thinking opens again where the whole start mark comes."""
@@ -381,17 +379,20 @@ class Controller:
 
     def _await_start(self, token: int) -> None:
         start = self.plan.start
-        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
-        if self._matched == len(start):
+        if self._text is None:
+            self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start) or (self._text is not None and self._text.opened):
             self._matched = 0
             self.phase = Phase.THINKING
+            if self._text is not None and self._text.start.tail:
+                self.state.take((token,))
         elif self.position >= OPENS_WITHIN + len(start) - 1:
             self.end = End.NATURAL
             self._begin_answer()
 
 
-def _match(mark: TokenIds, matched: int, token: int) -> int:
-    """How many of a mark's tokens have come with `token`, `matched` of them before it."""
-    if matched == len(mark) or token != mark[matched]:
-        return int(token == mark[0])
-    return matched + 1
+def follow_marks(plan: Plan) -> MarksMatch | None:
+    """The plan's marks, to be followed from the end of its prompt; None where single tokens identify them."""
+    if plan.end_is_distinct:
+        return None
+    return MarksMatch(plan.text or TextMarks.of_tokens(plan.start, plan.end), plan.before)

@@ -63,10 +63,15 @@ def _pieces(
         # The last length is the smallest: a stop string truncates the text.
         return min(text_ends[known - 1], text_ends[-1]) if known > 0 else 0
 
-    answer_at = tracker.answer_at
-    began = chars(tracker.thinking_at or 0)
-    answer_began = chars(answer_at or 0)
-    thinking_ended = chars(answer_at - len(tracker.plan.end)) if answer_at is not None else chars(NEVER)
+    answer_at, marks = tracker.answer_at, tracker.plan.text
+    began = chars(tracker.thinking_at or 0) - tracker.thinking_tail
+    answer_began = chars(answer_at or 0) - tracker.answer_tail
+    if answer_at is None:
+        thinking_ended = chars(NEVER)
+    elif marks is None:
+        thinking_ended = chars(answer_at - len(tracker.plan.end))
+    else:
+        thinking_ended = answer_began - len(marks.end.text.decode())
     for at, kind in sorted(forced.items()):
         if at >= len(text_ends) or kind in _MARKS or (kind is ForcedKind.END and answer_at is None):
             continue  # which of the END tokens are the delimiter's is known when it is complete

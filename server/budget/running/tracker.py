@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from server.budget.budget import NEVER
 from server.budget.plan import Opening, Plan
-from server.budget.running.controller import OPENS_WITHIN, Phase
+from server.budget.running.controller import OPENS_WITHIN, Phase, follow_marks
 from server.budget.running.thinking_state import ThinkingState
+from server.budget.text_marks import MarkMatch
 from server.reasoning.ends import End
 
 
@@ -21,7 +22,9 @@ class ThinkingTracker:
         "_closing",
         "_matched",
         "_opening",
+        "_text",
         "answer_at",
+        "answer_tail",
         "end",
         "marks",
         "phase",
@@ -31,6 +34,7 @@ class ThinkingTracker:
         "requested_by",
         "state",
         "thinking_at",
+        "thinking_tail",
     )
 
     def __init__(self, plan: Plan) -> None:
@@ -46,9 +50,12 @@ class ThinkingTracker:
         """The output position at which thinking begins, after its mark."""
         self.answer_at: int | None = None
         """The output position at which the answer begins, after the delimiter and before a cue."""
+        self.thinking_tail = self.answer_tail = 0
+        """Characters that the token before says of it: a mark of ordinary text may end within a token."""
         self._matched = 0
         self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
         self._closing = False
+        self._text = follow_marks(plan)
         self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
         """The tokens that a close can begin with; at any other token nothing need be asked."""
         self.marks = frozenset((*plan.start, *plan.end, *plan.line_break[:1]))
@@ -81,6 +88,8 @@ class ThinkingTracker:
 
     def feed(self, token: int) -> None:
         """Take in the output token at `position`."""
+        if self._text is not None:
+            self._text.take(token)
         if self.phase is Phase.THINKING:
             self._feed_thinking(token)
         elif self.phase is Phase.BEFORE:
@@ -139,12 +148,16 @@ class ThinkingTracker:
         return self.requested_by if reason is End.REQUESTED else reason
 
     def _feed_before(self, token: int) -> None:
-        start = self.plan.start
-        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
-        if self._matched == len(start):
+        start, text = self.plan.start, self._text
+        if text is None:
+            self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        if self._matched == len(start) or (text is not None and text.opened):
             self._matched = 0
             self.phase = Phase.THINKING
             self.thinking_at = self.position + 1
+            if text is not None and text.start.tail:
+                self.state.take((token,))
+                self.thinking_tail = _characters(text.start.tail)
         elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
             self._answer(End.NATURAL)
 
@@ -158,26 +171,31 @@ class ThinkingTracker:
             self.phase = Phase.THINKING
 
     def _feed_thinking(self, token: int) -> None:
-        plan = self.plan
         if not self._closing and (reason := self._due(token)):
             self._closing, self.end, self._matched = True, reason, 0
             if reason is End.STEPS:  # the delimiter's first token stands
-                self._matched = 1
                 self.state.give_back(1)
-        self._matched = self._matched + 1 if token == plan.end[self._matched] else int(token == plan.end[0])
-        if self._closing:
-            if self._matched == len(plan.end):
-                self._answer(self.end or End.NATURAL)
+        if (text := self._text) is not None:
+            if not self._closing:
+                self.state.take((token,))
+            if text.ended:
+                self._end_of_text(text.end)
             return
-        if plan.end_is_distinct and self._matched:
+        end = self.plan.end
+        self._matched = self._matched + 1 if token == end[self._matched] else int(token == end[0])
+        if self._matched and not self._closing:
             self._closing, self.end = True, End.NATURAL
-            if self._matched == len(plan.end):
-                self._answer(End.NATURAL)
-            return
-        self.state.take((token,))
-        if self._matched == len(plan.end):
-            self.state.give_back(len(plan.end))
-            self._answer(End.NATURAL)
+        if self._matched == len(end):
+            self._answer(self.end or End.NATURAL)
+        elif not self._closing:
+            self.state.take((token,))
+
+    def _end_of_text(self, delimiter: MarkMatch) -> None:
+        """The last token has completed a delimiter that no single token identifies."""
+        if not self._closing:
+            self.state.give_back(delimiter.tokens)
+        self.answer_tail = _characters(delimiter.tail)
+        self._answer(self.end or End.NATURAL)
 
     def _answer(self, end: End) -> None:
         self.end = end
@@ -185,3 +203,7 @@ class ThinkingTracker:
         self._matched = 0
         if self.plan.opening is Opening.CLOSED:
             self.answer_at = 0
+
+
+def _characters(text: bytes) -> int:
+    return len(text.decode(errors="ignore"))

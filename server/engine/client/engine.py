@@ -64,7 +64,9 @@ class ThinkingLLM(AsyncLLM):
         self.template_efforts = efforts_of(tokenizer, chat_template)
         if family is not None:
             self.planner.learn_habit(habit_of(family, tokenizer, chat_template))
-            failed = [said for said in await self._ask_workers("s1_install") if said != "installed"]
+            text = self.family.text if self.family is not None else None
+            said = await self._ask_workers("s1_install", None if text is None else text.to_wire())
+            failed = [each for each in said if each != "installed"]
             if failed:
                 raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")
             await self._check_bound()

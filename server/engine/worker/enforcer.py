@@ -32,6 +32,8 @@ class Enforcer:
         """The step that verifies drafts, until its tokens are committed."""
         self._device = device
         self._rows: Mapping[int, BatchRow] = {}
+        self._listening: list[BatchRow] = []
+        """Of them those that must be told when a token begins a mark."""
         self._dirty = True
         self._prepared = False
         self._committed: tuple[torch.Tensor, ...] = ()
@@ -52,6 +54,7 @@ class Enforcer:
     def seat(self, rows: Mapping[int, BatchRow]) -> None:
         """From now on these rows are in the batch, by batch index; the batch's other rows have no plan."""
         self._rows, self._dirty = rows, True
+        self._listening = [row for row in rows.values() if row.begins_mark]
 
     def prepare(self, logits: torch.Tensor) -> torch.Tensor:
         """Before sampling: bring the rows up to date, forbid what must not be sampled.
@@ -83,6 +86,8 @@ class Enforcer:
         if self._prepared:
             raise RuntimeError("thinking budgets are not enforced: the step's tokens were not committed")
         self.take()
+        for row in self._listening:
+            row.listen()
         for row in self._rows.values():
             if len(row.output) >= row.wake:
                 before = row.action

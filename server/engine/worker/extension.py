@@ -7,6 +7,7 @@ import os
 from typing import Any
 
 from server.budget.running.report import ForcedRecord
+from server.budget.text_marks import TextMarks
 from server.engine.launch.orphans import BOUND
 from server.engine.worker.row_registry import RowRegistry
 
@@ -20,8 +21,11 @@ class BudgetWorkerExtension:
     use_v2_model_runner: bool
     _s1_rows: RowRegistry | None
 
-    def s1_install(self) -> str:
-        """Put budgets into the model runner. Returns what was done, for the start-up check."""
+    def s1_install(self, text: dict[str, Any] | None = None) -> str:
+        """Put budgets into the model runner. Returns what was done, for the start-up check.
+
+        `text`: the marks where they are ordinary text, as `TextMarks.to_wire` has them.
+        """
         # Each adapter loads the modules of its own runner only.
         if self.use_v2_model_runner:
             from server.engine.worker.v2_runner import install
@@ -31,6 +35,8 @@ class BudgetWorkerExtension:
             self._s1_rows = install(self.model_runner)
         except RuntimeError as error:
             return f"{type(self.model_runner).__name__}: {error}"
+        if self._s1_rows is not None and text is not None:
+            self._s1_rows.text = TextMarks.from_wire(text)
         return "installed"
 
     def s1_is_bound(self) -> bool:

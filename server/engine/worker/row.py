@@ -19,7 +19,10 @@ class BatchRow:
     taken back) never appears in it, and the controller is only told what appears.
     """
 
-    __slots__ = ("_length_left", "_sampled_end", "_sampled_end_at", "action", "controller", "output", "wake")
+    __slots__ = (
+        *("_heard", "_length_left", "_sampled_end", "_sampled_end_at"),
+        *("action", "begins_mark", "controller", "output", "wake"),
+    )
 
     def __init__(self, plan: Plan, output: list[int], requested_at: int = NEVER) -> None:
         self.output = output
@@ -27,6 +30,10 @@ class BatchRow:
         self.action: Action = self.controller.next_action()
         self.wake = 0
         """The length of `output` from which the action must be asked for anew."""
+        self.begins_mark = plan.text.beginning if plan.text is not None else frozenset()
+        """Tokens that begin a mark of ordinary text: after one of them it must be, too."""
+        self._heard = 0
+        """How many tokens of `output` have been looked at for these."""
         self._sampled_end = NONE
         self._sampled_end_at = NONE
         self._length_left = 0
@@ -35,6 +42,20 @@ class BatchRow:
     def _length(self) -> int:
         """Of the output as the engine has it, tokens on their way included."""
         return max(len(self.output), self._length_left)
+
+    def _arrived(self) -> int:
+        """How many tokens of the output are not still on their way."""
+        arrived = len(self.output)
+        while arrived and self.output[arrived - 1] == ON_ITS_WAY:
+            arrived -= 1
+        return arrived
+
+    def listen(self) -> None:
+        """Tokens may have come: whether one of them begins a mark."""
+        arrived = self._arrived()
+        if not self.begins_mark.isdisjoint(self.output[self._heard : arrived]):
+            self.wake = 0
+        self._heard = arrived
 
     def end_sampled(self, token: int, at: int) -> None:
         """A watched token was sampled for output position `at`, or an end LANDED there.
@@ -53,10 +74,7 @@ class BatchRow:
 
     def catch_up(self) -> None:
         """Tell the controller what came, and ask it for the next action."""
-        output = self.output
-        arrived = len(output)
-        while arrived and output[arrived - 1] == ON_ITS_WAY:
-            arrived -= 1
+        arrived = self._arrived()
         while self.controller.position < arrived:
             self._step(arrived)
         if not self.controller.position <= self._sampled_end_at < self._length:
@@ -70,7 +88,7 @@ class BatchRow:
         There are as many as can be reached: there is no position behind a draft's token that would be
         replaced, or ends thinking or the message, or is none, nor behind the request's room.
         """
-        if len(self.output) + len(draft) < self.wake:
+        if len(self.output) + len(draft) < self.wake and self.begins_mark.isdisjoint(draft):
             return None
         self.catch_up()
         twin, actions = self.controller.fork(), [self.action]
@@ -78,7 +96,8 @@ class BatchRow:
         for token in draft[: max(0, plan.room - len(self.output) - 1)]:
             action = actions[-1]
             stays = action.force == NONE or token in (action.force, action.spare)
-            if token < 0 or not stays or token in action.watched or token in plan.end_of_turn:
+            ends = token in action.watched or token in action.completing or token in plan.end_of_turn
+            if token < 0 or not stays or ends:
                 break
             twin.observe(token)
             actions.append(twin.next_action())
@@ -92,7 +111,7 @@ class BatchRow:
 
     def rejoin(self, output: list[int]) -> None:
         """The request is back in the batch (it was preempted)."""
-        self.output, self._length_left = output, 0
+        self.output, self._length_left, self._heard = output, 0, 0
         if len(output) < self.controller.position:
             was = self.controller
             self.controller = Controller.replay(was.plan, output, was.sampled_ends, was.requested_at)
@@ -124,6 +143,8 @@ class BatchRow:
         until = min(arrived, controller.steady_until())
         if at < self._sampled_end_at < until:
             until = self._sampled_end_at
+        if self.begins_mark and not self.begins_mark.isdisjoint(output[at:until]):
+            until = next(place for place in range(at, until) if output[place] in self.begins_mark)
         if until - at > 1:
             controller.observe_plain(output[at:until])
         else:

@@ -13,6 +13,7 @@ from vllm.sampling_params import SamplingParams
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
 from server.budget.running.report import ForcedRecord
+from server.budget.text_marks import TextMarks
 from server.engine.worker.row import BatchRow
 
 PLAN_KEY = "s1_plan"
@@ -25,6 +26,8 @@ class RowRegistry:
     """One for each engine worker. `settle`: brings the rows up to the last step that was launched."""
 
     def __init__(self, settle: Callable[[], None]) -> None:
+        self.text: TextMarks | None = None
+        """The model's marks where they are ordinary text."""
         self._settle = settle
         self._rows: OrderedDict[str, BatchRow] = OrderedDict()
         self._requested: OrderedDict[str, None] = OrderedDict()
@@ -44,7 +47,8 @@ class RowRegistry:
         if row is None:
             requested_at = 0 if row_id in self._requested else NEVER
             self._requested.pop(row_id, None)
-            row = self._rows[row_id] = BatchRow(Plan.from_wire(extra[PLAN_KEY]), output, requested_at)
+            plan = Plan.from_wire(extra[PLAN_KEY], self.text)
+            row = self._rows[row_id] = BatchRow(plan, output, requested_at)
             _keep(self._rows)
         else:
             row.rejoin(output)

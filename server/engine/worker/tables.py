@@ -16,37 +16,42 @@ NO_TOKEN_EITHER = -2
 class Tables:
     """`actions` by batch index, of the rows that have a plan; `size`: rows of the batch, all of them.
 
-    `force`, `substitute`, `keep`, `spare`: [rows] token ids as in Action, NONE where there is none.
+    `force`, `substitute`, `spare`: [rows] token ids as in Action, NONE where there is none.
     `watched`: [rows, most that one row watches].
+    `completing`: batch indices [n], and the tokens [m] that each of them watches as well; they can be many.
     `forbidden`: batch indices [n, 1], and the tokens [m] that none of them may sample.
     `ends`: the batch indices [n] of the rows that end where it is likely, and the token [n] that ends each;
     None where no row does.
     """
 
-    __slots__ = ("ends", "forbidden", "force", "keep", "size", "spare", "substitute", "watched")
+    __slots__ = ("completing", "ends", "forbidden", "force", "size", "spare", "substitute", "watched")
 
     def __init__(self, actions: Mapping[int, Action], size: int, device: torch.device) -> None:
         self.size = size
         width = max((len(action.watched) for action in actions.values()), default=0) or 1
-        force, substitute, keep, spare = ([NONE] * size for _ in range(4))
+        force, substitute, spare = ([NONE] * size for _ in range(3))
         watched = [NO_TOKEN_EITHER] * (size * width)
         forbidden: defaultdict[TokenIds, list[int]] = defaultdict(list)
+        completing: defaultdict[TokenIds, list[int]] = defaultdict(list)
         likely: dict[int, int] = {}
         for index, action in actions.items():
-            force[index], substitute[index] = action.force, action.substitute
-            keep[index], spare[index] = action.keep, action.spare
+            force[index], substitute[index], spare[index] = action.force, action.substitute, action.spare
             watched[index * width : index * width + len(action.watched)] = action.watched
             if action.forbidden:
                 forbidden[action.forbidden].append(index)
+            if action.completing:
+                completing[action.completing].append(index)
             if action.likely != NONE:
                 likely[index] = action.likely
-        lists = (force, substitute, keep, spare, watched, list(likely), list(likely.values()))
-        moved = move((*lists, *chain.from_iterable(forbidden.items())), device)
-        self.force, self.substitute, self.keep, self.spare = moved[:4]
-        self.watched = moved[4].view(size, width)
-        self.ends = (moved[5], moved[6]) if likely else None
-        tokens, rows = moved[7::2], moved[8::2]
-        self.forbidden = [(row.unsqueeze(1), token) for row, token in zip(rows, tokens, strict=True)]
+        lists = (force, substitute, spare, watched, list(likely), list(likely.values()))
+        sets = (*forbidden.items(), *completing.items())
+        moved = move((*lists, *chain.from_iterable(sets)), device)
+        self.force, self.substitute, self.spare = moved[:3]
+        self.watched = moved[3].view(size, width)
+        self.ends = (moved[4], moved[5]) if likely else None
+        pairs = list(zip(moved[7::2], moved[6::2], strict=True))
+        self.forbidden = [(rows.unsqueeze(1), tokens) for rows, tokens in pairs[: len(forbidden)]]
+        self.completing = pairs[len(forbidden) :]
 
     def enforce(
         self, sampled: torch.Tensor, landing: torch.Tensor | None, of: torch.Tensor | None = None
@@ -61,10 +66,15 @@ class Tables:
         Returns:
             The ids to emit, of the same type, and the ends that were sampled, or LANDED; NONE elsewhere.
         """
-        tables = (self.force, self.substitute, self.keep, self.spare, self.watched)
-        force, substitute, keep, spare, watched = tables if of is None else (each[of] for each in tables)
+        tables = (self.force, self.substitute, self.spare, self.watched)
+        force, substitute, spare, watched = tables if of is None else (each[of] for each in tables)
         ended = (sampled.unsqueeze(-1) == watched).any(dim=-1)
-        replaced = torch.where(ended & (sampled != keep), substitute.to(sampled.dtype), sampled)
+        for rows, tokens in self.completing:
+            if of is None:
+                ended[rows] |= (sampled[rows].unsqueeze(1) == tokens).any(dim=1)
+            else:
+                ended |= torch.isin(of, rows) & torch.isin(sampled, tokens)
+        replaced = torch.where(ended, substitute.to(sampled.dtype), sampled)
         said = torch.where(ended, sampled, NONE)
         if landing is not None:
             landed = (landing != NONE) & ~ended

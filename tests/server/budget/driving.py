@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
 from server.budget.running.controller import LANDED, NONE, Controller
-from tests.server.budget.obvious import IsLikely, Sample, never_likely
+from tests.server.budget.obvious import IsLikely, never_likely
+from tests.server.budget.obvious_text import Sample
 from tests.server.budget.plans import END, STOP, TOOL, VOCABULARY
 
 
@@ -37,8 +38,8 @@ def drive(
             sampled = sample(out, forbidden)
             if token == NONE or sampled == action.spare:
                 token = sampled
-            if sampled in action.watched:
-                token, ended = (sampled if sampled == action.keep else action.substitute), sampled
+            if sampled in (*action.watched, *action.completing):
+                token, ended = action.substitute, sampled
             elif action.force == NONE and action.likely != NONE and is_likely(out, forbidden):
                 token, ended = action.likely, LANDED
         controller.observe(token, ended)

@@ -9,9 +9,8 @@ from random import Random
 from server.budget.budget import NEVER
 from server.budget.loops import LoopRule
 from server.budget.plan import Opening, Plan
+from tests.server.budget.obvious_text import Sample, obvious_text
 
-Sample = Callable[[Sequence[int], frozenset[int]], int]
-"""(the output so far, what must not be sampled) to the next token."""
 IsLikely = Callable[[Sequence[int], frozenset[int]], bool]
 """(the output so far, what must not be sampled) to whether the end is likely there."""
 
@@ -29,6 +28,8 @@ def obvious(
     The delimiter is distinct, or has two tokens; steps are counted. From `requested_at` on a control request
     wants thinking closed.
     """
+    if plan.text is not None:
+        return obvious_text(plan, sample, requested_at)
     out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
     may_not: frozenset[int] = frozenset({plan.start[0], plan.end[0]})
     if plan.opening is Opening.CLOSED:

@@ -10,6 +10,7 @@ from server.budget.budget import NEVER
 from server.budget.loops import LoopRule
 from server.budget.plan import Opening, Plan
 from server.budget.steering import Steering
+from server.budget.text_marks import TextMark, TextMarks
 
 VOCABULARY = 16
 START, END, STOP, TOOL = 10, 11, 12, 13
@@ -120,4 +121,34 @@ def counting(draw: st.DrawFn, given: Plan) -> Plan:
     )
 
 
-ANY_PLAN = st.sampled_from(("", *PARTS)).flatmap(lambda part: plans(on=part))
+TEXT = ("a", "</t", ".", "\n", ".</", "t", ">\n", "C", "D", "W", "<t", "</", "", "[tool]", ">", ">a")
+"""What each token writes where the marks are the text "<t>" and "</t>", in any of these pieces."""
+_PIECES = {token: text.encode() for token, text in enumerate(TEXT)}
+TEXT_MARKS = TextMarks(TextMark.of_vocabulary("<t>", _PIECES), TextMark.of_vocabulary("</t>", _PIECES))
+TEXT_START, TEXT_END = (10, 14), (11, 5, 14)
+"""As they are forced."""
+
+
+@st.composite
+def text_plans(draw: st.DrawFn) -> Plan:
+    """Any plan without steering whose marks are ordinary text."""
+    given = draw(plans())
+    return replace(
+        given,
+        opening=draw(st.sampled_from(list(Opening))),
+        start=TEXT_START,
+        end=TEXT_END,
+        end_is_distinct=False,
+        text=TEXT_MARKS,
+        before=draw(st.sampled_from([(), (), (4,), (1,), (10,)])),
+        ends_bare=draw(st.booleans()),
+        line_breaks=frozenset(),
+        line_break=(),
+        nudges=draw(st.sampled_from([(NUDGE,), ((9, 6),), ((9,), (2, 9, 11))])),
+        close_at=max(0, given.close_at - 2),
+        steering=Steering(),
+    )
+
+
+TOKEN_PLANS = st.sampled_from(("", *PARTS)).flatmap(lambda part: plans(on=part))
+ANY_PLAN = st.one_of(TOKEN_PLANS, text_plans())

@@ -272,7 +272,9 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
     while controller.position < len(out):
         at = controller.position
         controller.next_action()
-        until = min([controller.steady_until(), len(out), *(i for i in single.sampled_ends if i >= at)])
+        begins = the_plan.text.beginning if the_plan.text is not None else frozenset()
+        places = [i for i in range(at, len(out)) if i in single.sampled_ends or out[i] in begins]
+        until = min([controller.steady_until(), len(out), *places])
         if until - at > 1:
             controller.observe_plain(out[at:until])
         else:
@@ -288,7 +290,7 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
 @given(ANY_PLAN)
 def test_plan_survives_the_wire(the_plan: Plan) -> None:
     wire = msgspec.msgpack.decode(msgspec.msgpack.encode(the_plan.to_wire()))
-    assert Plan.from_wire(wire) == the_plan
+    assert Plan.from_wire(wire, the_plan.text) == the_plan
 
 
 @pytest.mark.parametrize("opening", [Opening.OPEN, Opening.CLOSED, Opening.AWAIT, Opening.FORCE])

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from server.budget.plan import Opening, Plan
@@ -10,7 +10,19 @@ from server.budget.running.controller import Controller, ForcedKind
 from server.budget.running.forced_spans import ANSWER, THINKING, Span, forceable, forced_spans
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
-from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, VOCABULARY, plan
+from tests.server.budget.plans import (
+    CUE,
+    END,
+    NUDGE,
+    START,
+    STOP,
+    TEXT,
+    TOKEN_PLANS,
+    TOOL,
+    VOCABULARY,
+    plan,
+    text_plans,
+)
 
 TEXTS = [
     "a",
@@ -39,8 +51,8 @@ def run(the_plan: Plan, seed: int) -> tuple[list[int], dict[int, ForcedKind]]:
     while len(output) < the_plan.room and not (output and output[-1] == STOP):
         action = controller.next_action()
         sampled = chance.choice([t for t in range(VOCABULARY) if t not in action.forbidden])
-        ended = sampled in action.watched
-        token = action.substitute if ended and sampled != action.keep else sampled
+        ended = sampled in (*action.watched, *action.completing)
+        token = action.substitute if ended else sampled
         is_forced = action.force != -1 and sampled != action.spare
         token, ended = (action.force, False) if is_forced else (token, ended)
         controller.observe(token, sampled if ended else -1)
@@ -50,16 +62,17 @@ def run(the_plan: Plan, seed: int) -> tuple[list[int], dict[int, ForcedKind]]:
 
 def follow(the_plan: Plan, output: list[int]) -> tuple[ThinkingTracker, list[int]]:
     """What the API process knows of this output: the tracker, and the text's length behind each token."""
+    texts = TEXTS if the_plan.text is None else TEXT
     tracker, ends, text = ThinkingTracker(the_plan), list[int](), ""
     for token in output:
         tracker.feed(token)
-        text += TEXTS[token]
+        text += texts[token]
         ends.append(len(text))
     return tracker, ends
 
 
 @settings(max_examples=400, deadline=None)
-@given(ANY_PLAN, st.integers(0, 1 << 30))
+@given(TOKEN_PLANS, st.integers(0, 1 << 30))
 def test_every_forced_character_is_in_a_span_and_no_other(the_plan: Plan, seed: int) -> None:
     output, forced = run(the_plan, seed)
     tracker, ends = follow(the_plan, output)
@@ -83,6 +96,32 @@ def test_every_forced_character_is_in_a_span_and_no_other(the_plan: Plan, seed: 
                 assert span.start < span.end
                 painted[span.start : span.end] = [span.kind] * (span.end - span.start)
         assert painted == [kind for _, kind in letters]
+
+
+@settings(max_examples=400, deadline=None)
+@given(text_plans(), st.integers(0, 1 << 30))
+def test_forced_spans_end_where_a_mark_of_text_begins(the_plan: Plan, seed: int) -> None:
+    """The mark may begin and end within tokens of other text; of the prompt it may have its beginning."""
+    output, forced = run(the_plan, seed)
+    tracker, ends = follow(the_plan, output)
+    assume(tracker.thinking_at is not None)
+    before = "".join(TEXT[token] for token in the_plan.before)
+    text = before + "".join(TEXT[token] for token in output)
+    kinds: list[ForcedKind | None] = [None] * len(before)
+    for at, token in enumerate(output):
+        kind = forced.get(at)
+        is_none = kind is ForcedKind.TOOL_CALL or (kind is ForcedKind.END and tracker.answer_at is None)
+        kinds += [None if is_none else kind] * len(TEXT[token])
+    began = len(before) if the_plan.opening is Opening.OPEN else text.index("<t>") + 3
+    ended = text.find("</t>") if tracker.answer_at is not None else len(text)
+    parts = {THINKING: kinds[began:ended], ANSWER: kinds[ended + 4 :]}
+    for part, expected in parts.items():
+        painted: list[str | None] = [None] * len(expected)
+        for span in forced_spans(forced, tracker, ends):
+            if span.part == part:
+                assert 0 <= span.start < span.end <= len(expected)
+                painted[span.start : span.end] = [span.kind] * (span.end - span.start)
+        assert painted == expected
 
 
 def test_neighbours_of_a_kind_are_one_span_and_marks_are_none() -> None:

@@ -19,8 +19,9 @@ from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY, RowRegistry
 from server.engine.worker.v1_runner import BudgetProcessor
 from server.engine.worker.v2_runner import BudgetSlots
 from tests.server.budget.driving import drive
-from tests.server.budget.obvious import IsLikely, Sample
-from tests.server.budget.plans import VOCABULARY
+from tests.server.budget.obvious import IsLikely
+from tests.server.budget.obvious_text import Sample
+from tests.server.budget.plans import TEXT_MARKS, VOCABULARY
 
 ON_ITS_WAY = -1
 SLOTS = 5
@@ -173,6 +174,7 @@ class V1Engine(Engine):
         self.runner = runner_of([])
         self.processor = BudgetProcessor(self.runner)
         self.registry = self.processor.registry
+        self.registry.text = TEXT_MARKS
 
     def _change_batch(self) -> None:
         """Removals leave holes; additions fill them or are appended; the last rows move into the rest."""
@@ -305,6 +307,7 @@ class V2Engine(Engine):
         self.states = SimpleNamespace(device=torch.device("cpu"), **lengths)
         self.slots = BudgetSlots(self.states)
         self.registry = self.slots.registry
+        self.registry.text = TEXT_MARKS
         self.needs_processing = [False] * SLOTS
         self.slot_of: dict[int, int] = {}
         self.free = list(range(SLOTS))

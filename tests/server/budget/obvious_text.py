@@ -1,0 +1,102 @@
+"""A slow reference implementation for marks that are ordinary text: it looks at the text alone."""
+
+from collections.abc import Callable, Sequence
+
+from server.budget.plan import Opening, Plan
+from tests.server.budget.plans import TEXT, VOCABULARY
+
+Sample = Callable[[Sequence[int], frozenset[int]], int]
+"""(the output so far, what must not be sampled) to the next token."""
+
+START, END = "<t>", "</t>"
+
+
+class Written:
+    """The prompt's last tokens and the output, as text."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.before = said(plan.before)
+        self.out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        return self.before + said(self.out)
+
+    def completing(self, mark: str) -> frozenset[int]:
+        """The tokens with which the text would have one mark more."""
+        count = self.text.count(mark)
+        return frozenset(t for t in range(VOCABULARY) if (self.text + TEXT[t]).count(mark) > count)
+
+    def thinking_tokens(self, began: int, *, unless_mark: bool) -> int:
+        """How many tokens of the output say anything from the character `began` on, a whole mark at the end
+        left out; and, `unless_mark`, the beginning of one as well."""
+        text = self.text
+        until = text.find(END, began) if END in text[began:] else len(text)
+        if unless_mark and END not in text[began:]:
+            sizes = range(len(END) - 1, 0, -1)
+            until -= next((size for size in sizes if text[began:].endswith(END[:size])), 0)
+        at, count = len(self.before), 0
+        for token in self.out:
+            at, here = at + len(TEXT[token]), at
+            count += here < until and at > began
+        return count
+
+
+def said(tokens: Sequence[int]) -> str:
+    """Their text."""
+    return "".join(TEXT[token] for token in tokens)
+
+
+def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
+    """The whole output of a request without steering."""
+    it = Written(plan)
+    out, began = it.out, len(it.before)
+    if plan.opening is Opening.CLOSED:
+        return _answer(it, sample)
+    if plan.opening is Opening.AWAIT:
+        while len(out) < plan.room:
+            if len(out) >= 8 + len(plan.start) - 1:
+                return _answer(it, sample)
+            opening = it.completing(START)
+            out.append(sample(out, it.completing(END)))
+            if out[-1] in plan.end_of_turn:
+                return out
+            if out[-1] in opening:
+                break
+    if plan.opening is not Opening.OPEN:
+        began = it.text.rfind(START) + len(START)
+    waits, nudge = 0, list[int]()
+    while len(out) < plan.room:
+        over = plan.max_tokens != -1 and it.thinking_tokens(began, unless_mark=False) >= plan.max_tokens
+        may_close = len(out) + len(plan.end) < plan.room
+        if over or (len(out) >= min(plan.close_at, requested_at) and may_close):
+            out += [*plan.end, *plan.cue]
+            return _answer(it, sample)
+        if nudge:
+            out.append(nudge.pop(0))
+            continue
+        waiting = it.thinking_tokens(began, unless_mark=True) < plan.min_tokens or waits < plan.num_waits
+        completing = it.completing(END)
+        bare = frozenset(t for t in completing if not TEXT[t].endswith(">"))
+        token = sample(out, bare if plan.ends_bare and not waiting else frozenset())
+        is_end = token in (*plan.end_of_turn, *plan.tool_call)
+        if waiting and (is_end or token in completing):
+            token, *nudge = plan.nudges[waits % len(plan.nudges)]
+            waits += 1
+            is_end = False
+        if is_end:
+            out += [*plan.end, *([token] if token in plan.tool_call else [])]
+            return _answer(it, sample)
+        out.append(token)
+        if token in completing:
+            return _answer(it, sample)
+    return out[: plan.room]
+
+
+def _answer(it: Written, sample: Sample) -> list[int]:
+    plan, out = it.plan, it.out
+    while len(out) < plan.room and (not out or out[-1] not in plan.end_of_turn):
+        out.append(sample(out, it.completing(START) | it.completing(END)))
+    return out[: plan.room]
