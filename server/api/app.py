@@ -84,7 +84,7 @@ async def serve(
         close_routes(app)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
-        defaults = replace(settings.budget_defaults, template_efforts=engine.template_efforts)
+        defaults = replace(settings.budget_defaults, template=engine.template)
         allowed = limits_by_key(keys, defaults)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.in_flight.end_all_thinking, meter)

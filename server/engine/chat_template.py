@@ -1,11 +1,12 @@
 """What a chat template makes of thinking, read off its source and off what it renders."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from jinja2 import TemplateError
 
-from server.budget.parsing.forward import ENGINE_EFFORTS
+from server.budget.parsing.forward import ENGINE_EFFORTS, TemplateVariables
 from server.budget.plan import Habit
 from server.reasoning.families import Family
 
@@ -35,6 +36,61 @@ def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -
     except _CANNOT_RENDER:
         return Habit.WHEN_TOLD  # it cannot render a lone question
     return Habit.WHEN_TOLD if by_default == off != on else Habit.ALWAYS
+
+
+def variables_of(
+    tokenizer: Any, chat_template: str | None = None, family: Family | None = None
+) -> TemplateVariables:
+    """What the template reads of thinking; `chat_template` stands in for the tokenizer's own."""
+    template = _source(tokenizer, chat_template)
+    efforts = efforts_of(tokenizer, chat_template)
+    opens = template is not None and family is not None and efforts is not None
+    return TemplateVariables(
+        efforts=efforts,
+        on_effort=_on_effort(family, tokenizer, template, efforts) if opens else None,
+        modes=_modes(tokenizer, template) if template is not None and "thinking_mode" in template else {},
+        reads_budget=template is not None and _BUDGET.search(template) is not None,
+    )
+
+
+_BUDGET = re.compile(r"{[{%][^}]*\bthinking_budget\b")
+_MODES = (("enabled", "disabled"), ("on", "off"), ("thinking", "chat"))
+"""MiniMax M3, Baichuan M2, DeepSeek V4."""
+
+
+_TRIED = ("high", "medium", "low", "xhigh", "max", "minimal")
+
+
+def _on_effort(
+    family: Any, tokenizer: Any, template: str | None, efforts: frozenset[str] | None
+) -> str | None:
+    """The first effort after which thinking is not closed, where it is closed though it is switched on."""
+
+    def closes(variables: Mapping[str, object]) -> bool:
+        try:
+            text = _rendered(tokenizer, str(template), variables)
+        except _CANNOT_RENDER:
+            return True
+        begun = text.rpartition(_ASKED[0]["content"])[2]
+        return begun.rfind(family.end) > begun.rfind(family.start)
+
+    if not closes(_ON):
+        return None
+    known = (word for word in _TRIED if word in (efforts or ()))
+    return next((word for word in known if not closes({**_ON, "reasoning_effort": word})), None)
+
+
+def _modes(tokenizer: Any, template: str) -> dict[bool, str]:
+    """The words for on and off that the template tells apart."""
+    for on, off in _MODES:
+        try:
+            texts = {word: _rendered(tokenizer, template, {"thinking_mode": word}) for word in (on, off)}
+            unknown = _rendered(tokenizer, template, {"thinking_mode": _NO_WORD})
+        except _CANNOT_RENDER:
+            continue
+        if texts[on] != texts[off] and texts[on] != unknown:
+            return {True: on, False: off}
+    return {}
 
 
 def efforts_of(tokenizer: Any, chat_template: str | None = None) -> frozenset[str] | None:

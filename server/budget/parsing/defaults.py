@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from server.budget.budget import TENTH, UNLIMITED, ThinkingBudget
+from server.budget.parsing.forward import ANY_TEMPLATE, TemplateVariables
 from server.budget.parsing.values import (
     end_message,
     grace,
@@ -53,8 +54,8 @@ class BudgetDefaults:
     ceiling_name: str = "the server's ceiling, --max-thinking-budget"
     efforts: Mapping[str, int] = field(default_factory=lambda: EFFORTS)
     """Effort word to maximum; -1 is unlimited. "none" is always 0: it switches thinking off."""
-    template_efforts: frozenset[str] | None = None
-    """The effort words that the model's chat template knows: no other reaches it. None: any may."""
+    template: TemplateVariables = ANY_TEMPLATE
+    """What the model's chat template reads."""
 
     def __post_init__(self) -> None:
         _check_ranges(self.default)

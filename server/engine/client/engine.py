@@ -15,7 +15,7 @@ from vllm.v1.engine import EngineCoreRequest
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.plan import FamilyTokens
-from server.engine.chat_template import efforts_of, habit_of
+from server.engine.chat_template import habit_of, variables_of
 from server.engine.client.accounting import Account
 from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
@@ -61,7 +61,7 @@ class ThinkingLLM(AsyncLLM):
         check_seams(self)
         tokenizer = self.renderer.tokenizer
         self.planner = Planner(self.model_config, tokenizer, family, keeps_prompts=telemetry.keeps_prompts)
-        self.template_efforts = efforts_of(tokenizer, chat_template)
+        self.template = variables_of(tokenizer, chat_template, family)
         if family is not None:
             self.planner.learn_habit(habit_of(family, tokenizer, chat_template))
             text = self.family.text if self.family is not None else None

@@ -4,7 +4,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from server.budget.plan import Habit
-from server.engine.chat_template import efforts_of, habit_of
+from server.engine.chat_template import efforts_of, habit_of, variables_of
 from server.reasoning.families import FAMILIES
 from tests.server.reasoning.chat_templates import sources
 
@@ -48,3 +48,38 @@ def test_a_template_that_cannot_render_a_lone_question_is_one_too() -> None:
 )
 def test_effort_words_are_those_that_the_template_tells_apart(template: str, words: set[str] | None) -> None:
     assert efforts_of(PreTrainedTokenizerBase(), sources()[template]) == words
+
+
+@pytest.mark.parametrize(
+    ("template", "modes", "reads_budget"),
+    [
+        ("Qwen-Qwen3-0.6B", {}, False),
+        ("MiniMaxAI-MiniMax-M3-MXFP8", {True: "enabled", False: "disabled"}, False),
+        ("baichuan-inc-Baichuan-M2-32B", {True: "on", False: "off"}, False),
+        ("crusoeai-DeepSeek-V4-Flash", {True: "thinking", False: "chat"}, False),
+        ("deepseek-ai-DeepSeek-V3.2", {}, False),  # only its text speaks of a mode
+        ("ByteDance-Seed-OSS", {}, True),
+        ("meituan-longcat-LongCat-2.0", {}, True),
+    ],
+)
+def test_variables_are_those_that_the_template_reads(
+    template: str, modes: dict[bool, str], reads_budget: bool
+) -> None:
+    found = variables_of(PreTrainedTokenizerBase(), sources()[template])
+    assert (found.modes, found.reads_budget) == (modes, reads_budget)
+
+
+@pytest.mark.parametrize(
+    ("template", "family", "effort"),
+    [
+        ("tencent-Hy3", "hy", "high"),
+        ("Qwen-Qwen3-0.6B", "think", None),
+        ("zai-org-GLM-5.2", "think", None),
+        ("openai-gpt-oss-120b", "gpt-oss", None),
+    ],
+)
+def test_effort_that_switches_thinking_on_is_found_where_nothing_else_does(
+    template: str, family: str, effort: str | None
+) -> None:
+    found = variables_of(PreTrainedTokenizerBase(), sources()[template], FAMILIES[family])
+    assert found.on_effort == effort

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from server.budget.budget import ThinkingBudget
+from server.budget.parsing.forward import TemplateVariables
 from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
-from server.budget.parsing.spellings import SPELLINGS
+from server.budget.parsing.spellings import MAXIMUM, SPELLINGS, Spelling
 
 Json = dict[str, object]
 ON: Json = {"enable_thinking": True, "thinking": True}
@@ -84,10 +86,75 @@ def test_an_operators_own_effort_reaches_the_template_and_not_vllms_list_of_word
     ids=str,
 )
 def test_an_effort_that_the_template_does_not_know_stays_here(body: Json) -> None:
-    got = read(body, BudgetDefaults(template_efforts=frozenset({"none", "high"})))
+    got = read(body, BudgetDefaults(template=TemplateVariables(efforts=frozenset({"none", "high"}))))
     assert (got.budget.max_tokens, got.body) == (1024, {"chat_template_kwargs": ON})
-    got = read(body, BudgetDefaults(template_efforts=frozenset({"low"})))
+    got = read(body, BudgetDefaults(template=TemplateVariables(efforts=frozenset({"low"}))))
     assert got.body["chat_template_kwargs"] == {**ON, "reasoning_effort": "low"}
+
+
+TELLING = TemplateVariables(reads_budget=True)
+
+
+@pytest.mark.parametrize("row", MAXIMUM.spellings, ids=lambda row: ".".join(row.path))
+def test_every_spelling_of_a_maximum_reaches_a_template_that_tells_the_model(row: Spelling[int]) -> None:
+    body: Json = {}
+    place = body
+    for key in row.path[:-1]:
+        place[key] = place = {}
+    place[row.path[-1]] = 700
+    if row.path[0] == "model":
+        body = {"model": f"{row.name}=700"}
+    told = read(body, BudgetDefaults(template=TELLING)).body["chat_template_kwargs"]
+    assert isinstance(told, dict)
+    assert told["thinking_budget"] == 700
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"reasoning_effort": "low"}, 1024),
+        ({"reasoning_effort": "max"}, None),
+        ({"thinking_budget": -1}, None),
+        ({"chat_template_kwargs": {"thinking_budget": -1}}, None),
+        ({"chat_template_kwargs": {"thinking_budget": 90_000}}, 3000),
+        ({"thinking_budget": 0}, 0),
+        ({"enable_thinking": False}, 0),
+        ({}, 2000),
+    ],
+    ids=str,
+)
+def test_the_template_is_told_what_holds_in_the_end(body: Json, told: int | None) -> None:
+    """The default, the effort's number, the ceiling; no limit is told as nothing (LongCat has a least)."""
+    is_limited = "max" not in str(body) and "-1" not in str(body)
+    settings = BudgetDefaults(
+        default=ThinkingBudget(max_tokens=2000), ceiling=3000 if is_limited else None, template=TELLING
+    )
+    variables = read(body, settings).body.get("chat_template_kwargs", {})
+    assert isinstance(variables, dict)
+    assert variables.get("thinking_budget") == told
+
+
+def test_an_effort_switches_thinking_on_where_nothing_else_does() -> None:
+    settings = BudgetDefaults(
+        template=TemplateVariables(efforts=frozenset({"low", "high"}), on_effort="high")
+    )
+    high = {"chat_template_kwargs": {**ON, "reasoning_effort": "high"}}
+    assert read({"thinking_budget": 9}, settings).body == high
+    assert read({"enable_thinking": True}, settings).body == high
+    assert read({"reasoning_effort": "max"}, settings).body == high
+    assert read(
+        {"thinking_budget": 9, "chat_template_kwargs": {"reasoning_effort": "low"}}, settings
+    ).body == {"chat_template_kwargs": {**ON, "reasoning_effort": "low"}}
+    assert read({"enable_thinking": False}, settings).body == {"chat_template_kwargs": OFF}
+    assert read({"n": 1}, settings).body == {"n": 1}
+
+
+def test_a_template_with_modes_is_told_its_words() -> None:
+    settings = BudgetDefaults(template=TemplateVariables(modes={True: "enabled", False: "disabled"}))
+    on, off = {**ON, "thinking_mode": "enabled"}, {**OFF, "thinking_mode": "disabled"}
+    assert read({"thinking_budget": 9}, settings).body == {"chat_template_kwargs": on}
+    assert read({"enable_thinking": False}, settings).body == {"chat_template_kwargs": off}
+    assert read({"n": 1}, settings).body == {"n": 1}
 
 
 def _fields_of_vllms_requests() -> dict[str, set[str]]:
