@@ -10,13 +10,14 @@ from vllm.config import ModelConfig
 from vllm.exceptions import VLLMValidationError
 from vllm.lora.request import LoRARequest
 from vllm.renderers.inputs.preprocess import extract_prompt_components
-from vllm.sampling_params import SamplingParams
+from vllm.sampling_params import SamplingParams, StructuredOutputsParams
 
 from server.budget.budget import BudgetError
 from server.budget.plan import UNGOVERNED, FamilyTokens, Habit, Opening, Plan
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.engine.client.accounting import GenerationInfo
 from server.engine.client.call import Call
+from server.engine.client.grammar import spelled_mark
 from server.engine.client.resumption import resume
 from server.engine.client.segment import Segment
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
@@ -108,6 +109,8 @@ class Planner:
                 message = "a thinking budget needs a prompt of tokens, not of embeddings"
                 refuse(call, "thinking_budget", message)
             return None
+        if params.structured_outputs is not None:
+            self._check_grammar(params.structured_outputs, self.family.family, call)
         context = PlanContext(
             prompt=prompt_ids,
             max_model_len=self._config.max_model_len,
@@ -126,6 +129,17 @@ class Planner:
             return plan if call.segment is None else call.segment.lay_out(plan)
         except BudgetError as error:
             refuse(call, error.field, str(error))
+
+    @staticmethod
+    def _check_grammar(asked: StructuredOutputsParams, family: Family, call: Call) -> None:
+        if (found := spelled_mark(asked, family)) is not None:
+            field, mark = found
+            refuse(
+                call,
+                field,
+                f"the answer's grammar spells {mark!r}, which marks thinking on this model: no answer holds"
+                " it (a grammar begins where thinking has ended)",
+            )
 
     def apply(self, plan: Plan, params: SamplingParams, call: Call) -> dict[str, bool]:
         """Put a plan into a request's own `params`, and into its call what the way back needs of it.

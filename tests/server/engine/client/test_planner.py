@@ -154,6 +154,46 @@ def test_grammar_begins_where_thinking_ends(
     assert has_ended("2 + 2") is not is_chat
 
 
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({"regex": r"<think>\d+</think> yes"}, "regex"),
+        ({"regex": r"<\/think\>"}, "regex"),
+        ({"choice": ["yes", "</think>no"]}, "choice"),
+        ({"grammar": 'root ::= "<think>" [a-z]+'}, "grammar"),
+        ({"json": {"type": "object", "properties": {"a": {"enum": ["x", "</think>"]}}}}, "json"),
+        ({"json": '{"anyOf": [{"type": "string", "pattern": "<think>.*"}]}'}, "json"),
+    ],
+    ids=str,
+)
+def test_grammar_that_spells_a_mark_is_refused(
+    planner: Planner, prompt: dict[str, Any], asked: dict[str, Any], field: str
+) -> None:
+    call = Call(is_chat=True)
+    params = SamplingParams(max_tokens=90, structured_outputs=StructuredOutputsParams(**asked))
+    with pytest.raises(VLLMValidationError, match=r"think>.* marks thinking on this model") as caught:
+        planner.plan(prompt, params, call)
+    assert caught.value.parameter == call.refused == f"structured_outputs.{field}"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"json": {"type": "string", "description": "what stood between <think> and </think>"}},
+        {"regex": r"think>|</thin"},
+        {"json_object": True},
+        {"json": '{"enum": ["</think>"'},  # no JSON, which vLLM refuses
+        {"choice": ["think", "<thinking>"]},
+    ],
+    ids=str,
+)
+def test_grammar_that_only_speaks_of_a_mark_is_none_of_ours(
+    planner: Planner, prompt: dict[str, Any], asked: dict[str, Any]
+) -> None:
+    params = SamplingParams(max_tokens=90, structured_outputs=StructuredOutputsParams(**asked))
+    assert planner.plan(prompt, params, Call(is_chat=True)) is not None
+
+
 def test_segment_gets_no_more_than_it_asks_for_nor_than_the_engine_gives(
     planner: Planner, prompt: dict[str, Any]
 ) -> None:
