@@ -32,6 +32,11 @@ def _tokens(family: Family, tokenizer: PreTrainedTokenizerBase) -> FamilyTokens:
     )
 
 
+@lru_cache(maxsize=8)
+def _written(family: Family, tokenizer: PreTrainedTokenizerBase) -> Family:
+    return family.written_in(tokenizer.get_vocab())
+
+
 class FamilyParser(ReasoningParser):
     """Splits text at a family's marks.
 
@@ -39,10 +44,12 @@ class FamilyParser(ReasoningParser):
     the call's plan where it does not.
     """
 
-    family: ClassVar[Family]
+    row: ClassVar[Family]
+    """In the table; `family` has its marks as this tokenizer writes them."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *args: Any, **kwargs: Any) -> None:
         super().__init__(tokenizer, *args, **kwargs)
+        self.family = _written(self.row, tokenizer)
         self._tokens = _tokens(self.family, tokenizer)
         text = self._tokens.text
         self._end = text.end if text is not None else TextMark.of_tokens(self._tokens.end)
@@ -206,7 +213,7 @@ def _overlap(text: str, mark: str) -> int:
 
 def _register() -> None:
     for family in FAMILIES.values():
-        parser = type(f"{family.name.title()}Parser", (FamilyParser,), {"family": family})
+        parser = type(f"{family.name.title()}Parser", (FamilyParser,), {"row": family})
         ReasoningParserManager.register_module(parser_name(family), force=True, module=parser)
 
 

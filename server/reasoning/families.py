@@ -1,7 +1,8 @@
 """A family: the thinking marks of a model line. One row each; token ids are computed elsewhere."""
 
-from collections.abc import Container
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 
 FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 
@@ -54,6 +55,8 @@ class Family:
     """Tokens that tell the family where they are in a vocabulary; (): start and end."""
     model_prefixes: tuple[str, ...] = ()
     """Lower-case prefixes of model ids whose tokenizer and template do not show the marks."""
+    suffix: str | None = None
+    """The part of the marks that each checkpoint writes in its own way, as this row has it."""
     is_detectable: bool = True
     """Whether the marks identify the family; False if they consist of general chat marks."""
     may_be_spelled: bool = False
@@ -62,6 +65,32 @@ class Family:
     """Whether the marks are ordinary text of several tokens to these models' tokenizers."""
     answer_prefix: str | None = None
     """The beginning of an answer in training texts; None: the cue and a space."""
+
+    def written_in(self, vocabulary: Iterable[object]) -> "Family":
+        """The family with its marks as this vocabulary has them; itself, where they have no suffix.
+
+        A suffix begins with a colon; the marks of a checkpoint without one are those of another family.
+        """
+        if self.suffix is None:
+            return self
+        before, _, after = self.start.partition(self.suffix)
+        mark = re.compile(f"{re.escape(before)}(:[^\\s>]+){re.escape(after)}")
+        found = next((match for each in vocabulary if (match := mark.fullmatch(str(each)))), None)
+        return self if found is None or found[1] == self.suffix else self._with_suffix(found[1])
+
+    def _with_suffix(self, suffix: str) -> "Family":
+        def written(text: str) -> str:
+            return text.replace(self.suffix or "", suffix)
+
+        return replace(
+            self,
+            suffix=suffix,
+            start=written(self.start),
+            end=written(self.end),
+            assistant=tuple(map(written, self.assistant)),
+            end_of_turn=tuple(map(written, self.end_of_turn)),
+            tool_call=tuple(map(written, self.tool_call)),
+        )
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -194,6 +223,16 @@ FAMILIES: dict[str, Family] = {
             end_of_turn=("<|assistant_end|>",),
             tool_call=("<|tools_prefix|>",),
         ),
+        # Hy3 and later: vllm/reasoning/hy_v3_reasoning_parser.py, whose suffix the tokenizer's settings tell.
+        Family(
+            name="hy",
+            start="<think:opensource>",
+            end="</think:opensource>",
+            assistant=("<｜hy_Assistant:opensource｜>",),
+            end_of_turn=("<｜hy_eos:opensource｜>",),
+            tool_call=("<tool_calls:opensource>",),
+            suffix=":opensource",
+        ),
         # DeepSeek-R1 and its distillations, Qwen3, QwQ, s1-nano, and most since
         Family(
             name="think",
@@ -211,7 +250,7 @@ FAMILIES: dict[str, Family] = {
 
 
 def detect_family(
-    model: str, chat_template: str | None, vocabulary: Container[str]
+    model: str, chat_template: str | None, vocabulary: Collection[str]
 ) -> tuple[Family | None, str]:
     """The family of a model and how it was found, in words; (None, reason) if nothing identifies it.
 
@@ -221,7 +260,7 @@ def detect_family(
     for family in FAMILIES.values():
         if model.lower().startswith(family.model_prefixes or ("\0",)):
             return family, f"the model's name {model!r}"
-    families = [family for family in FAMILIES.values() if family.is_detectable]
+    families = [family.written_in(vocabulary) for family in FAMILIES.values() if family.is_detectable]
     for family in families:
         tells = family.tells or (family.start, family.end)
         if all(mark in vocabulary for mark in tells):

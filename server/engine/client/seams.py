@@ -72,4 +72,4 @@ def check_detokenizer(base: type) -> None:
 
 def check_parser(base: type) -> None:
     """The hooks of a reasoning parser: one that nobody calls would leave the split to vLLM's defaults."""
-    require(base, *(name for name in vars(FamilyParser) if not name.startswith("_") and name != "family"))
+    require(base, *(name for name in vars(FamilyParser) if not name.startswith("_") and name != "row"))

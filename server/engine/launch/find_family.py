@@ -21,7 +21,9 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
     if named == NO_FAMILY:
         return None, "--family none"
     if named is not None:
-        return FAMILIES[named], f"--family {named}"
+        family = FAMILIES[named]
+        written = family if family.suffix is None else family.written_in(_tokenizer(arguments).get_vocab())
+        return written, f"--family {named}"
     tokenizer = _tokenizer(arguments)
     return detect_family(arguments.model, _template(arguments, tokenizer), tokenizer.get_vocab())
 

@@ -26,6 +26,16 @@ def test_family_is_found_by_both_marks_in_the_template_or_by_the_start_at_its_en
     )
 
 
+def test_suffix_of_marks_is_read_off_the_vocabulary() -> None:
+    vocabulary = ("a", "<think:v2>", "</think:v2>", "<tool_calls:v2>", "<｜hy_eos:v2｜>")
+    found, how = detect_family("some/model", None, vocabulary)
+    assert found is not None
+    assert (found.name, found.start, found.end) == ("hy", "<think:v2>", "</think:v2>")
+    assert (found.tool_call, found.end_of_turn) == (("<tool_calls:v2>",), ("<｜hy_eos:v2｜>",))
+    assert how == "<think:v2> and </think:v2> in the tokenizer"
+    assert FAMILIES["think"].written_in(vocabulary) is FAMILIES["think"]
+
+
 def test_what_tells_nothing_finds_nothing_and_says_what_was_looked_for_and_where() -> None:
     assert detect_family("m", None, {}) == (None, "no known thinking marks in the tokenizer")
     assert detect_family("m", "{{x}}", {}) == (
