@@ -8,6 +8,7 @@ from server.budget.budget import TokenIds
 from server.budget.plan import FamilyTokens
 from server.budget.planning.vocabulary import Vocabulary
 from server.budget.text_marks import TextMark, TextMarks
+from server.reasoning.declared import declared_family
 from server.reasoning.families import Family
 
 
@@ -69,6 +70,14 @@ def vocabulary_of(tokenizer: Tokenizer) -> Vocabulary:
         return found
 
     return Vocabulary(texts)
+
+
+def declared_by(tokenizer: object) -> Family | None:
+    """The family that the checkpoint declares in its tokenizer's settings; None where it declares none."""
+    template = getattr(tokenizer, "response_template", None)
+    if not isinstance(template, Mapping):
+        template = (getattr(tokenizer, "init_kwargs", None) or {}).get("response_template")
+    return declared_family(template)
 
 
 def bytes_of(tokenizer: Tokenizer) -> dict[int, bytes]:

@@ -16,7 +16,8 @@ from server.budget.plan import FamilyTokens, Opening, Plan
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.text_marks import MarkMatch, TextMark
 from server.engine.client.call import CALL
-from server.engine.family_tokens import family_tokens
+from server.engine.family_tokens import declared_by, family_tokens
+from server.reasoning.declared import DECLARED
 from server.reasoning.families import FAMILIES, Family
 
 
@@ -34,6 +35,8 @@ def _tokens(family: Family, tokenizer: PreTrainedTokenizerBase) -> FamilyTokens:
 
 @lru_cache(maxsize=8)
 def _written(family: Family, tokenizer: PreTrainedTokenizerBase) -> Family:
+    if family.name == DECLARED:
+        return declared_by(tokenizer) or family
     return family.written_in(tokenizer.get_vocab())
 
 
@@ -212,7 +215,7 @@ def _overlap(text: str, mark: str) -> int:
 
 
 def _register() -> None:
-    for family in FAMILIES.values():
+    for family in (*FAMILIES.values(), Family(name=DECLARED, start="", end="")):
         parser = type(f"{family.name.title()}Parser", (FamilyParser,), {"row": family})
         ReasoningParserManager.register_module(parser_name(family), force=True, module=parser)
 

