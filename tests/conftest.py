@@ -18,7 +18,7 @@ from server.environment import set_engine_environment
 
 pytest_plugins = ["tests.engine_marker"]
 SCORERS = ("score", "classify", "pooling", "judge")
-READY_WITHIN_S = 120.0
+READY_WITHIN_S = 300.0
 SETPRIV = shutil.which("setpriv")
 MORTAL = [SETPRIV, "--pdeathsig", "KILL"] if SETPRIV else []
 """In front of a command: it ends with the tests, also where these are killed."""

@@ -18,7 +18,7 @@ from server.settings import EMBEDDED_MODEL_PATH
 from tests.conftest import ServerProcess
 from tests.server.engine.marked import FREE, Kind, kind_of, marked_folder, text_kind_of
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(900)]
 
 KINDS = {
     "one token": kind_of(FAMILIES["seed"]),
