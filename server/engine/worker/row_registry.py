@@ -25,7 +25,7 @@ KEPT_ROWS = 16384
 class RowRegistry:
     """One for each engine worker. `settle`: brings the rows up to the last step that was launched."""
 
-    def __init__(self, settle: Callable[[], None]) -> None:
+    def __init__(self, settle: Callable[[], object]) -> None:
         self.text: TextMarks | None = None
         """The model's marks where they are ordinary text."""
         self._settle = settle

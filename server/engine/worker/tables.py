@@ -90,4 +90,4 @@ def move(lists: Sequence[Sequence[int]], device: torch.device) -> Sequence[torch
     From pinned memory the copy is waited for by the device alone.
     """
     flat = torch.tensor(list(chain.from_iterable(lists)), dtype=torch.int64, pin_memory=device.type == "cuda")
-    return flat.to(device, non_blocking=True).split([len(each) for each in lists])
+    return torch.split(flat.to(device, non_blocking=True), [len(each) for each in lists])

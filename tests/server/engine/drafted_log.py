@@ -1,6 +1,7 @@
 """What steps that verified drafts gave the rows, for tests that must know where a budget acted."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -33,8 +34,8 @@ class LoggingWorkerExtension(BudgetWorkerExtension):
 
     _log: dict[str, list[WireStep]]
 
-    def s1_install(self) -> str:
-        said = super().s1_install()
+    def s1_install(self, text: dict[str, Any] | None = None) -> str:
+        said = super().s1_install(text)
         registry = self._s1_rows
         assert registry is not None
         settles = registry._settle.__self__  # type: ignore[attr-defined]

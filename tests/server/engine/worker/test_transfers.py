@@ -23,11 +23,11 @@ DEVICE = torch.device("meta")
 ROWS = 6
 
 
-class Transfers(TorchDispatchMode):
+class Transfers(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """The meta device in the place of a GPU: its tensors have no values, and every copy is an operation."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.forward = self.back = self.waits = 0
 
     def __torch_dispatch__(
