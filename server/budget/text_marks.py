@@ -208,12 +208,13 @@ class MarkMatch:
 class MarksMatch:
     """Both marks of a family, followed through one text."""
 
-    __slots__ = ("_beginning", "end", "ended", "is_at_rest", "opened", "start")
+    __slots__ = ("beginning", "end", "ended", "is_at_rest", "opened", "start")
 
     def __init__(self, marks: TextMarks, before: Sequence[int] = ()) -> None:
         """Begin behind these tokens, which are not counted."""
         self.start, self.end = MarkMatch(marks.start), MarkMatch(marks.end)
-        self._beginning = marks.beginning
+        self.beginning = marks.beginning
+        """The tokens that begin either mark."""
         self.opened = self.ended = False
         """Whether the last token has completed a mark."""
         self.is_at_rest = True
@@ -231,7 +232,7 @@ class MarksMatch:
 
     def take(self, token: int) -> None:
         """The next token."""
-        if self.is_at_rest and token not in self._beginning:
+        if self.is_at_rest and token not in self.beginning:
             self.opened = self.ended = False
             return
         self.opened, self.ended = self.start.take(token), self.end.take(token)

@@ -58,7 +58,8 @@ class ThinkingTracker:
         self._text = follow_marks(plan)
         self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
         """The tokens that a close can begin with; at any other token nothing need be asked."""
-        self.marks = frozenset((*plan.start, *plan.end, *plan.line_break[:1]))
+        begins = self._text.beginning if self._text is not None else ()
+        self.marks = frozenset((*plan.start, *plan.end, *plan.line_break[:1], *begins))
         """The tokens at which the phase can change; between them come plain ones."""
         self.phase = Phase.BEFORE
         if plan.opening is Opening.OPEN:
@@ -103,6 +104,8 @@ class ThinkingTracker:
     @property
     def is_plain(self) -> bool:
         """Whether nothing is under way that a token without a mark could change."""
+        if self._text is not None and not self._text.is_at_rest:
+            return False
         if self.phase is Phase.THINKING:
             return not self._closing
         return self.answer_at is not None
