@@ -10,7 +10,7 @@ from pathlib import Path
 from string import ascii_uppercase
 
 from evals.tasks.scorers import score_integer, score_letter, score_math, score_string
-from evals.tasks.source import Place, Row, distinct, field, file_rows, identity
+from evals.tasks.source import Place, Row, distinct, field, file_rows, identity, optional
 from evals.tasks.task import Load, Scorer, Task, TaskError, lettered_options
 from server.reasoning.answers import final_answer
 from server.reasoning.records import Problem
@@ -74,11 +74,9 @@ class OwnFile:
 
     def _answer(self, row: Row, place: Place) -> str:
         names = _named(self.answer_field, ANSWERS)
-        if self.answer_field or any(str(row.get(each) or "").strip() or row.get(each) == 0 for each in names):
+        if self.answer_field or optional(row, *names) is not None:
             return field(row, place, *names)
-        if SOLUTION not in row:
-            return field(row, place, *names, SOLUTION)
-        found = final_answer(str(row[SOLUTION]))
+        found = final_answer(field(row, place, *names, SOLUTION))
         if found is None:
             raise TaskError(
                 f"{place}: the {SOLUTION} ends in no answer; name the answer's field: --answer-field"

@@ -71,11 +71,15 @@ def field(row: Row, place: Place, *names: str) -> str:
     Raises:
         TaskError: There is none.
     """
-    for name in names:
-        value = row.get(name)
-        if value is not None and str(value).strip():
-            return str(value).strip()
+    if (value := optional(row, *names)) is not None:
+        return value
     raise TaskError(f"{place}: no {' or '.join(names)} in this row (it has {', '.join(sorted(row))})")
+
+
+def optional(row: Row, *names: str) -> str | None:
+    """The same, None where there is none."""
+    values = (str(row[name]).strip() for name in names if row.get(name) is not None)
+    return next((value for value in values if value), None)
 
 
 def identity(row: Row, place: Place, *names: str) -> str:
