@@ -99,7 +99,7 @@ class ThinkingMiddleware:
             completer = ResponseCompleter(send, None, path, request.call)
             try:
                 await self._scale(scope, receive, completer, request.call, request.scaled)
-            except Exception as error:  # noqa: BLE001 - as in _serve
+            except Exception as error:  # noqa: BLE001 - the process's edge: whatever it was, the client is told
                 await completer.fail(error)
             return
         completion = Completion(request.call, self._reasoning, hides_thinking=request.hides_thinking)

@@ -176,7 +176,7 @@ class ThinkingLLM(AsyncLLM):
         except (VLLMClientError, GracefulHTTPError):
             fate = None
             raise
-        except Exception:
+        except Exception:  # whatever it was, it is counted as an error and raised again
             fate = End.ERROR
             raise
         finally:

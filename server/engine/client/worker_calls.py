@@ -58,7 +58,7 @@ class ForcedRecordFetcher:
             asked, self._waiting = self._waiting, {}
             try:
                 answers = await self._fetch(list(asked))
-            except Exception as error:  # noqa: BLE001  whatever it is, each asker gets it
+            except Exception as error:  # noqa: BLE001 - whatever it is, each asker gets it
                 for future in asked.values():
                     future.set_exception(error)
                 continue

@@ -76,7 +76,7 @@ def _tokenizer(arguments: Namespace) -> TokenizerLike:
             trust_remote_code=arguments.trust_remote_code,
             download_dir=arguments.download_dir,
         )
-    except Exception as error:
+    except Exception as error:  # a model's own code or files raise anything
         raise ValueError(
             f"the tokenizer of {name} cannot be read: {error} (--tokenizer, --tokenizer-mode and"
             " --trust-remote-code say where and how; --family none serves without budgets)"
