@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from tests.conftest import ServerProcess
@@ -12,3 +13,9 @@ from tests.server.scaling.fake_scorer import FakeScorer, running
 def scorer(server: ServerProcess) -> Iterator[FakeScorer]:
     with running(server.scorer_port) as fake:
         yield fake
+
+
+@pytest.fixture(scope="module")
+def client(server_url: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=server_url, timeout=120) as http:
+        yield http

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -14,8 +15,10 @@ MESSAGES: Any = [{"role": "user", "content": QUESTION}]
 
 
 @pytest.fixture(scope="module")
-def client(server_url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server_url}/v1", api_key="none", max_retries=0, timeout=60)
+def client(server_url: str) -> Iterator[openai.OpenAI]:
+    # closed: what a collector finds open fails whatever test runs then
+    with openai.OpenAI(base_url=f"{server_url}/v1", api_key="none", max_retries=0, timeout=60) as opened:
+        yield opened
 
 
 def chat(client: openai.OpenAI, budget: Any = None, **extra: Any) -> Any:
@@ -263,10 +266,13 @@ def test_responses_endpoint_keeps_the_budget(client: openai.OpenAI) -> None:
 
 
 def test_anthropics_client_keeps_a_budget_below_1024(server_url: str) -> None:
-    claude = anthropic.Anthropic(base_url=server_url, api_key="none", max_retries=0)
-    message: Any = claude.messages.create(
-        model="s1-nano", max_tokens=100, messages=MESSAGES, thinking={"type": "enabled", "budget_tokens": 13}
-    )
+    with anthropic.Anthropic(base_url=server_url, api_key="none", max_retries=0) as claude:
+        message: Any = claude.messages.create(
+            model="s1-nano",
+            max_tokens=100,
+            messages=MESSAGES,
+            thinking={"type": "enabled", "budget_tokens": 13},
+        )
     assert message.thinking["tokens"] == 13
     assert [block.type for block in message.content] == ["thinking", "text"]
 

@@ -325,11 +325,15 @@ def test_spent_quota_ends_thinking_and_the_next_request_waits(keyed: ServerProce
     assert "The key spent has spent its 200 thinking tokens" in refused.json()["error"]["message"]
     assert left(keyed, "spent") == 0  # an answer without thinking is still to be had
 
-    ours = openai.OpenAI(base_url=f"{keyed.url}/v1", api_key="sk-spent", max_retries=0)
-    with pytest.raises(openai.RateLimitError):
+    with (
+        openai.OpenAI(base_url=f"{keyed.url}/v1", api_key="sk-spent", max_retries=0) as ours,
+        pytest.raises(openai.RateLimitError),
+    ):
         ours.chat.completions.create(model="s1-nano", messages=BODY["messages"])
-    theirs = anthropic.Anthropic(base_url=keyed.url, api_key="sk-spent", max_retries=0)
-    with pytest.raises(anthropic.RateLimitError):
+    with (
+        anthropic.Anthropic(base_url=keyed.url, api_key="sk-spent", max_retries=0) as theirs,
+        pytest.raises(anthropic.RateLimitError),
+    ):
         theirs.messages.create(model="s1-nano", messages=BODY["messages"], max_tokens=200)
 
 
