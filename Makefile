@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check quick slow nano methods bench bench-http bench-train clean
+.PHONY: serve env test check quick unit slow nano methods bench bench-http bench-train clean
 
 env: $(READY)
 
@@ -21,8 +21,11 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
 
-# Everything that starts no engine, in minutes, on all cores.
-quick: check
+# Everything that starts no engine, in minutes, on all cores; mypy runs beside the tests.
+quick: $(READY)
+	$(MAKE) -j2 check unit
+
+unit: $(READY)
 	$(BIN)/pytest -m "not engine and not slow and not gpu" -n auto --dist loadfile $(ARGS)
 
 slow: $(READY)
