@@ -6,7 +6,9 @@ The product needs none of this: on CUDA, Triton compiles.
 
 import sys
 import types
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import Any
 
 
 class Driver:
@@ -18,9 +20,28 @@ class Driver:
         return True
 
 
+def take_any_mask(builder: type) -> None:
+    """Triton 3.9's interpreter takes masks of bool alone: the ngram drafter's is of 0 and 1, which the
+    compiler takes, and Triton 3.7's interpreter."""
+    for name, place in (("create_masked_load", 1), ("create_masked_store", 2)):
+        setattr(builder, name, with_boolean(getattr(builder, name), place))
+
+
+def with_boolean(method: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """The method, of whose arguments this one is a mask."""
+
+    def masked(self: object, *args: Any) -> Any:
+        args[place].data = args[place].data.astype(bool)
+        return method(self, *args)
+
+    return masked
+
+
 if find_spec("triton") is not None:
     import triton.backends
+    from triton.runtime.interpreter import InterpreterBuilder
 
     triton.backends.backends["cpu"] = types.SimpleNamespace(driver=Driver, compiler=None)
+    take_any_mask(InterpreterBuilder)
 else:
     sys.exit("the V2 model runner needs Triton")

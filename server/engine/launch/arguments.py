@@ -12,7 +12,7 @@ from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
 from server.budget.parsing.model_suffix import SUFFIX
-from server.engine.launch.speculation import speculation_flags
+from server.engine.launch.speculation import check_flags
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import Family
 
@@ -52,9 +52,9 @@ def budget_flags(family: Family, given: Namespace) -> list[str]:
     for flag, why in CONFLICTS.items():
         if getattr(given, flag[2:].replace("-", "_"), None):
             raise ValueError(f"{flag}: {why} (--family none switches thinking budgets off)")
-    flags = ["--worker-extension-cls", EXTENSION]
     if given.speculative_config:
-        flags += speculation_flags(given.speculative_config, given.async_scheduling)
+        check_flags(given.speculative_config)
+    flags = ["--worker-extension-cls", EXTENSION]
     if not given.reasoning_parser:
         parser = family.vllm_parser or parser_name(family)
         flags += ["--reasoning-parser", parser, "--reasoning-parser-plugin", PARSER_MODULE]

@@ -12,7 +12,7 @@ from vllm.usage.usage_lib import UsageContext
 
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.orphans import bind_engines
-from server.engine.launch.speculation import check_speculation
+from server.engine.launch.speculation import configure
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
@@ -34,12 +34,14 @@ async def run_engine(
     telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     bind_engines()
-    config = engine_args.create_engine_config(usage_context=UsageContext.OPENAI_API_SERVER)
-    if family is not None:
-        check_speculation(config)
+    usage = UsageContext.OPENAI_API_SERVER
+    if family is None:
+        config = engine_args.create_engine_config(usage)
+    else:
+        config = configure(engine_args, usage)
     engine = ThinkingLLM.from_vllm_config(
         vllm_config=config,
-        usage_context=UsageContext.OPENAI_API_SERVER,
+        usage_context=usage,
         enable_log_requests=engine_args.enable_log_requests,
         aggregate_engine_logging=engine_args.aggregate_engine_logging,
         disable_log_stats=engine_args.disable_log_stats,

@@ -1,11 +1,13 @@
 """A step of speculative decoding: a row's draft is verified, and several of its tokens are sampled at once.
 
 Rejection sampling makes each token, given those before it, a draw of the model's own. So the budget acts on
-what comes out of it, position by position, and cuts the row behind the first token that is not the sampled
-one, or ends thinking: what was sampled behind it followed another text.
+what comes out of it, position by position, and cuts the row behind the first token that is not the drafted
+one, or ends thinking: what was sampled behind it followed another text. A forced token needs no draw: it
+comes as well where the draw before it was rejected, and a forced token that was drafted stands there.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 
 import torch
 
@@ -16,10 +18,12 @@ from server.engine.worker.tables import Tables, move
 
 REJECTED = -1
 """Stands behind the tokens that a row is given, as vLLM's rejection sampler has it."""
+NOT_DRAWN = -5
+"""The same beside the actions' own marks, which it equals none of."""
 
 
 class DraftedStep:
-    """`prepare` some positions' logits, all of them in the end, then `commit` once.
+    """`prepare` some positions' logits, and `commit` some rows, until all are done.
 
     Position i of a row is the one behind i tokens of its draft. They are numbered through all rows, `width` a
     row.
@@ -51,12 +55,17 @@ class DraftedStep:
             start + at for start, draft in zip(starts, drafts, strict=True) for at in range(len(draft))
         ]
         behind = [start + len(draft) for start, draft in zip(starts, drafts, strict=True)]
-        flat = [entry for each in entries for entry in each]
-        self._entries, reaches, self.of_drafts, self.behind = move((flat, reach, of_drafts, behind), device)
-        """`of_drafts`: positions at which drafts' tokens stand. `behind`: [batch], those behind drafts."""
+        padded = chain.from_iterable((*draft, *repeat(NOT_DRAWN, width - len(draft))) for draft in drafts)
+        lists = (chain.from_iterable(entries), padded, reach, of_drafts, behind)
+        moved = move([list(each) for each in (*lists, sorted((*of_drafts, *behind)))], device)
+        self._entries, self._drafts, reaches, self.of_drafts, self.behind, self.in_order = moved
+        """`of_drafts`: positions at which drafts' tokens stand. `behind`: [batch], those behind drafts.
+        `in_order`: both, row by row."""
         self._is_in_reach = torch.arange(width, device=device) < reaches.unsqueeze(1)
         self._tables = tables
         self._landing: torch.Tensor | None = None
+        self._committed: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._rows_committed = 0
 
     def prepare(self, logits: torch.Tensor, positions: torch.Tensor) -> None:
         """Before sampling: forbid what must not be sampled, and see which ends are likely.
@@ -82,23 +91,35 @@ class DraftedStep:
         )
         self._landing[positions] = torch.where(chances >= LIKELY, here, NONE)
 
-    def commit(self, sampled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """After sampling, in place.
+    def commit(self, sampled: torch.Tensor) -> None:
+        """After sampling, in place: of the next rows, those behind the rows that are committed already.
 
         Args:
-            sampled: [batch, width], token ids, REJECTED behind those that were accepted, or taken instead.
-
-        Returns:
-            Both [batch]: the end that a row has sampled, LANDED, or NONE; behind how many of its tokens.
+            sampled: [rows, width], token ids, REJECTED behind those that were accepted, or taken instead.
         """
-        shape = sampled.shape
-        landing = None if self._landing is None else self._landing.view(shape)
-        put, said = self._tables.enforce(sampled, landing, self._entries.view(shape))
-        stops = (said != NONE) | (put != sampled)
-        is_behind = stops.cumsum(dim=1) > stops.int()
-        stays = (sampled != REJECTED) & self._is_in_reach & ~is_behind
+        count, width = sampled.shape
+        rows = slice(self._rows_committed, self._rows_committed + count)
+        entries, drafts = (each.view(-1, width)[rows] for each in (self._entries, self._drafts))
+        landing = None if self._landing is None else self._landing.view(-1, width)[rows]
+        drawn = torch.where(sampled == REJECTED, NOT_DRAWN, sampled)
+        put, said = self._tables.enforce(drawn, landing, entries)
+        is_script = (self._tables.force[entries] != NONE) & (self._tables.spare[entries] == NONE)
+        comes = self._is_in_reach[rows] & (is_script | (drawn != NOT_DRAWN))
+        stops = ~comes | (said != NONE) | (put != drafts)
+        stays = comes & (stops.cumsum(dim=1) <= stops.int())
         ended = (said != NONE) & stays
         at = ended.int().argmax(dim=1)
         first = said.gather(1, at.unsqueeze(1)).squeeze(1)
         sampled.copy_(torch.where(stays, put, REJECTED))
-        return torch.where(ended.any(dim=1), first, NONE), at
+        self._committed.append((torch.where(ended.any(dim=1), first, NONE), at))
+        self._rows_committed += count
+
+    @property
+    def committed(self) -> tuple[torch.Tensor, ...] | None:
+        """Both [batch]: the end that a row has sampled, LANDED, or NONE; behind how many of its tokens.
+
+        None until every row is committed.
+        """
+        if self._rows_committed < len(self.behind):
+            return None
+        return tuple(map(torch.cat, zip(*self._committed, strict=True)))

@@ -85,6 +85,13 @@ class Enforcer:
         """
         if self._prepared:
             raise RuntimeError("thinking budgets are not enforced: the step's tokens were not committed")
+        self._catch_up()
+        if self._dirty or self._tables.size != size:
+            actions = {index: row.action for index, row in self._rows.items()}
+            self._tables, self._dirty = Tables(actions, size, self._device), False
+        self._prepared = True
+
+    def _catch_up(self) -> None:
         self.take()
         for row in self._listening:
             row.listen()
@@ -93,10 +100,6 @@ class Enforcer:
                 before = row.action
                 row.catch_up()
                 self._dirty |= row.action != before
-        if self._dirty or self._tables.size != size:
-            actions = {index: row.action for index, row in self._rows.items()}
-            self._tables, self._dirty = Tables(actions, size, self._device), False
-        self._prepared = True
 
     def _likely_ends(self, logits: torch.Tensor) -> torch.Tensor | None:
         """By the model's own distribution: temperature and penalties come later."""
@@ -123,6 +126,15 @@ class Enforcer:
         self._end((said,))
         return put
 
+    def scripts(self, most: int) -> dict[int, list[int]]:
+        """Between two steps: by batch index, the forced tokens that come next, at most so many of a row.
+
+        Drafted, they come in one step.
+        """
+        self._catch_up()
+        forcing = ((index, row) for index, row in self._rows.items() if row.action.force != NONE)
+        return {index: script for index, row in forcing if (script := row.script(most))}
+
     def begin_drafted(self, drafts: Sequence[Sequence[int]], width: int) -> None:
         """Before the logits of a step that verifies drafts.
 
@@ -138,13 +150,18 @@ class Enforcer:
             self.drafted = DraftedStep(self._rows, self._tables, drafts, width, self._device)
 
     def commit_drafted(self, sampled: torch.Tensor) -> None:
-        """After sampling, in place; then `send`. A second time it does nothing.
+        """After sampling, in place, of all rows or of the next ones; then `send`.
+
+        Once all are committed it does nothing.
 
         Args:
             sampled: [rows, width], token ids, -1 behind those that were accepted, or taken instead.
         """
-        if self.drafted is not None:
-            self._end(self.drafted.commit(sampled))
+        if self.drafted is None:
+            return
+        self.drafted.commit(sampled)
+        if (committed := self.drafted.committed) is not None:
+            self._end(committed)
             self.drafted = None
 
     def _end(self, committed: tuple[torch.Tensor, ...]) -> None:

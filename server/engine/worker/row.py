@@ -103,6 +103,15 @@ class BatchRow:
             actions.append(twin.next_action())
         return actions
 
+    def script(self, most: int) -> list[int]:
+        """The token ids that come next whatever is sampled, at most so many; caught up with what came."""
+        twin, action, script = self.controller.fork(), self.action, list[int]()
+        while action.force != NONE and action.spare == NONE and len(script) < most:
+            script.append(action.force)
+            twin.observe(action.force)
+            action = twin.next_action()
+        return script
+
     def leave(self) -> None:
         """The request is out of the batch, for good or until it rejoins: let go of its list."""
         self.catch_up()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from vllm.v1.outputs import SamplerOutput
+from vllm.v1.outputs import DraftTokenIds, SamplerOutput
 from vllm.v1.sample.logits_processor.interface import BatchUpdate, LogitsProcessor, MoveDirectionality
 from vllm.v1.sample.logits_processor.state import LogitsProcessors
 from vllm.v1.sample.metadata import SamplingMetadata
@@ -203,3 +203,19 @@ def _install_drafted(runner: Any, enforcer: Enforcer) -> None:
     rejection.__class__ = V1BudgetRejectionSampler
     rejection.enforcer = enforcer
     mend_expansion(runner.device)
+    _draft_scripts(runner, enforcer)
+
+
+def _draft_scripts(runner: Any, enforcer: Enforcer) -> None:
+    """What will be forced is drafted in the place of what the drafter says: it comes in one step."""
+    require(runner, "take_draft_token_ids", "num_spec_tokens")
+    take = runner.take_draft_token_ids
+
+    def take_with_scripts() -> DraftTokenIds | None:
+        drafts: DraftTokenIds | None = take()
+        if drafts is not None:
+            for index, script in enforcer.scripts(runner.num_spec_tokens).items():
+                drafts.draft_token_ids[index] = script
+        return drafts
+
+    runner.take_draft_token_ids = take_with_scripts

@@ -17,6 +17,7 @@ from vllm.v1.metrics.reader import Counter as Counted
 from vllm.v1.metrics.reader import get_metrics_snapshot
 
 from server.budget.budget import ThinkingBudget
+from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.engine.bench.reference import KeptRecord, chat
 from server.engine.client.call import CALL, Call
@@ -27,6 +28,7 @@ from server.engine.launch.lifetime import run_engine
 from server.reasoning.families import FAMILIES, Family
 from server.reasoning.nano.problems import problems
 from server.settings import EMBEDDED_MODEL_PATH
+from tests.runners import choose
 from tests.server.engine.drafted_log import EXTENSION, Step
 
 pytestmark = pytest.mark.engine
@@ -103,14 +105,17 @@ class Outcome:
 
 
 @asynccontextmanager
-async def engine_of(*flags: str) -> AsyncIterator[ThinkingLLM]:
+async def engine_of(*flags: str, runner: str = "V1") -> AsyncIterator[ThinkingLLM]:
     """s1-nano's engine, which logs its steps."""
     parser, given = make_parser("test", default_model=""), [*FLAGS, *flags]
     given += budget_flags(THINK, parse(parser, given))
     arguments = parse(parser, given)
     arguments.worker_extension_cls = EXTENSION
-    async with run_engine(arguments, THINK) as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        choose(runner, patch)
+        async with run_engine(arguments, THINK) as engine:
+            assert engine.runner == runner
+            yield engine
 
 
 async def outcomes(engine: ThinkingLLM, count: int) -> list[Outcome]:
@@ -151,9 +156,17 @@ async def steps_of(engine: ThinkingLLM, count: int) -> list[list[Step]]:
     return [[Step(*step) for step in by_request.get(str(at), ())] for at in range(count)]
 
 
-def preemptions() -> int:
-    """So far, by vLLM's own count."""
-    named = [each for each in get_metrics_snapshot() if each.name == "vllm:num_preemptions"]
+def scripted_steps(record: ForcedRecord, steps: Sequence[Step]) -> tuple[int, int]:
+    """How many steps brought the tokens of the end and the cue, and how many tokens these are."""
+    at = [at for at, kind in record.forced.items() if kind in (ForcedKind.END, ForcedKind.CUE)]
+    drafted = [step for step in steps if any(step.at <= each < step.at + step.came for each in at)]
+    alone = sum(not any(step.at <= each < step.at + step.came for step in drafted) for each in at)
+    return len(drafted) + alone, len(at)
+
+
+def counted(name: str) -> int:
+    """So far, by vLLM's own counter."""
+    named = [each for each in get_metrics_snapshot() if each.name == f"vllm:{name}"]
     return sum(each.value for each in named if isinstance(each, Counted))
 
 
@@ -166,17 +179,22 @@ class Tier:
     cache: int
     """Bytes. A row that is preempted is taken up again, with a draft or in the middle of what was one."""
     is_cramped: bool
+    runner: str = "V1"
+    """Where drafts are verified; what comes without any is V1's, in float32 the same to the token."""
 
 
 SHORT = Tier(75, 1, 1 << 28, is_cramped=False)
 WHOLE = Tier(525, 50, 12 << 20, is_cramped=True)
+INTERPRETED = Tier(45, 1, 1 << 28, is_cramped=False, runner="V2")
+SLOW = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
 @pytest.mark.parametrize(
     ("methods", "tier"),
     [
         pytest.param([NGRAM], SHORT, id="short"),
-        pytest.param([NGRAM, ITSELF], WHOLE, id="whole", marks=[pytest.mark.slow, pytest.mark.timeout(2400)]),
+        pytest.param([NGRAM, ITSELF], WHOLE, id="whole", marks=SLOW),
+        pytest.param([NGRAM, ITSELF], INTERPRETED, id="V2", marks=SLOW),
     ],
 )
 async def test_drafts_change_neither_tokens_nor_records_nor_logprobs(
@@ -188,10 +206,13 @@ async def test_drafts_change_neither_tokens_nor_records_nor_logprobs(
     # "at once" ends thinking at the first token, before which nothing can be drafted.
     acts = Counter(dict.fromkeys(KINDS.keys() - {"none", "at once"}, 0))
     for method in methods:
-        async with engine_of(*flags, "--speculative-config", json.dumps(method)) as engine:
-            before = preemptions()
+        drafted = ["--speculative-config", json.dumps(method)]
+        async with engine_of(*flags, *drafted, runner=tier.runner) as engine:
+            before = counted("num_preemptions")
             got = await outcomes(engine, tier.count)
-            assert (preemptions() > before) == tier.is_cramped
+            assert (counted("num_preemptions") > before) == tier.is_cramped
+            # Of which the dashboard makes a share.
+            assert 0 < counted("spec_decode_num_accepted_tokens") < counted("spec_decode_num_draft_tokens")
             steps = await steps_of(engine, tier.count)
         differ = [
             kind
@@ -204,5 +225,13 @@ async def test_drafts_change_neither_tokens_nor_records_nor_logprobs(
         for kind, ours, each in zip(cycle(KINDS), got, steps, strict=False):
             if kind in acts:
                 acts[kind] += sum(any(step.acts_within(at) for step in each) for at in ours.record.forced)
-        print(f"{method['method']}: {accepted} of {sum(len(each.tokens) for each in got)} tokens; {acts}")
+        closes = [
+            scripted_steps(ours.record, each)
+            for kind, ours, each in zip(cycle(KINDS), got, steps, strict=False)
+            if kind == "max"
+        ]
+        if tier.runner == "V1":  # there what is forced is drafted
+            assert sum(taken for taken, _ in closes) <= sum(tokens for _, tokens in closes) / 2
+        came = sum(len(each.tokens) for each in got)
+        print(f"{method['method']}: {accepted} of {came} tokens; {acts}; closes {closes}")
     assert min(acts.values()) >= tier.acts

@@ -14,11 +14,9 @@ from vllm.v1.sample.logits_processor.interface import BatchUpdate, MoveDirection
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
 from server.budget.running.report import ForcedRecord
-from server.engine.worker.drafted_step import REJECTED
 from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY, RowRegistry
 from server.engine.worker.v1_runner import BudgetProcessor
 from server.engine.worker.v2_runner import BudgetSlots
-from tests.server.budget.driving import drive
 from tests.server.budget.obvious import IsLikely
 from tests.server.budget.obvious_text import Sample
 from tests.server.budget.plans import TEXT_MARKS, VOCABULARY
@@ -221,81 +219,6 @@ class V1Engine(Engine):
         for request, token in zip(self.batch, tokens, strict=True):
             if self._take(request, token):
                 request.shared.append(ON_ITS_WAY if self.asynchronous else token)
-
-
-class V1DraftedEngine(V1Engine):
-    """The same with speculative decoding, and without async scheduling: each row has a draft, as good as it
-    happens to be, of which as much is accepted as the greedy model agrees to."""
-
-    def __init__(self, requests: Sequence[Request], chance: Random, asynchronous: bool) -> None:
-        del asynchronous
-        super().__init__(requests, chance, asynchronous=False)
-
-    def _step(self) -> None:
-        for request in self.batch:
-            request.shared[:] = request.true_output
-        drafts = [self._draft(request) for request in self.batch]
-        width = max(map(len, drafts)) + 1
-        if width == 1:  # the runner has no draft to verify, and takes its other sampler
-            super()._step()
-            return
-        enforcer = self.processor.enforcer
-        enforcer.begin_drafted(drafts, width)
-        pairs = list(zip(self.batch, drafts, strict=True))
-        last = self.processor.apply(torch.tensor([self._logits_behind(*each) for each in pairs]))
-        of_drafts = [
-            self._logits_behind(request, draft[:n]) for request, draft in pairs for n in range(len(draft))
-        ]
-        logits = torch.tensor(of_drafts)
-        if (step := enforcer.drafted) is not None:
-            step.prepare(logits, step.of_drafts)
-        choices, bonus = iter(logits.argmax(dim=1).tolist()), last.argmax(dim=1).tolist()
-        sampled = torch.full((len(pairs), width), REJECTED)
-        for index, (_, draft) in enumerate(pairs):
-            chosen = [next(choices) for _ in draft]
-            agreed = next(
-                (n for n, pair in enumerate(zip(chosen, draft, strict=True)) if pair[0] != pair[1]), None
-            )
-            tokens = [*chosen, bonus[index]] if agreed is None else chosen[: agreed + 1]
-            sampled[index, : len(tokens)] = torch.tensor(tokens)
-        enforcer.commit_drafted(sampled)
-        enforcer.send()
-        for request, tokens in zip(self.batch, sampled.tolist(), strict=True):
-            came = [token for token in tokens if token != REJECTED]
-            assert came
-            if request.prefill:
-                self._take(request, came[0])
-                continue
-            request.shared += came
-            for token in came:  # the scheduler drops what stands behind an end
-                if not request.finished:
-                    self._take(request, token)
-
-    def _draft(self, request: Request) -> list[int]:
-        chance, output = self.chance, request.true_output
-        if request.prefill:
-            return []
-        length = chance.randrange(5)
-        if request.plan is not None and chance.random() < 0.6:  # what will come, to the point
-            whole, _ = drive(request.plan, *self._alone(request))
-            return whole[len(output) : len(output) + length]
-        draft: list[int] = []
-        for _ in range(length):
-            order = preference(request.number, [*output, *draft])
-            likely = max(range(VOCABULARY), key=order.__getitem__)
-            draft.append(likely if chance.random() < 0.8 else chance.randrange(-1, VOCABULARY))
-        return draft
-
-    @staticmethod
-    def _alone(request: Request) -> tuple[Sample, int, IsLikely]:
-        assert request.plan is not None
-        sample, is_likely = model(request.number, request.plan)
-        return sample, request.requested_at, is_likely
-
-    def _logits_behind(self, request: Request, draft: Sequence[int]) -> list[float]:
-        if request.prefill:
-            return self._logits(request)
-        return preference(request.number, [*request.true_output, *draft])
 
 
 class V2Engine(Engine):

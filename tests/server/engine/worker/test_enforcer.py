@@ -2,6 +2,8 @@
 
 import sys
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -11,27 +13,33 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate
 
 from server.budget.plan import Opening, Plan
+from server.budget.running.controller import Action
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from server.engine.seams import SeamError
+from server.engine.worker.drafted_step import DraftedStep
+from server.engine.worker.tables import Tables
 from server.engine.worker.v1_runner import BudgetProcessor
 from server.reasoning.ends import End
 from tests.server.budget.driving import drive
 from tests.server.budget.obvious import obvious
-from tests.server.budget.plans import ANY_PLAN, END, VOCABULARY, plan
+from tests.server.budget.plans import ANY_PLAN, CUE, END, VOCABULARY, plan
 from tests.server.engine.worker.batches import (
     ON_ITS_WAY,
     Engine,
     Request,
-    V1DraftedEngine,
     V1Engine,
     V2Engine,
     model,
     runner_of,
 )
+from tests.server.engine.worker.drafted_batches import V1DraftedEngine, V2DraftedEngine
 
-RUNNERS = pytest.mark.parametrize("runner", [V1Engine, V1DraftedEngine, V2Engine])
+RUNNERS = pytest.mark.parametrize("runner", [V1Engine, V1DraftedEngine, V2Engine, V2DraftedEngine])
+
+
+CPU = torch.device("cpu")
 
 
 class Adapter(BudgetProcessor):
@@ -123,16 +131,45 @@ def test_rows_without_a_plan_are_left_as_sampled() -> None:
     assert adapter.enforcer.commit(torch.tensor([5, 5])).tolist() == [END, 5]
 
 
-def test_delimiter_sampled_behind_its_first_token_stays_where_a_step_would_be_forced() -> None:
-    adapter = Adapter()
+def counting_steps() -> Plan:
     steering = Steering(max_steps=2, step_marks=((END, 14, 1),))
-    counting = plan(
+    return plan(
         opening=Opening.FORCE, start=(END, 14, 2), end=(END, 5), end_is_distinct=False, steering=steering
     )
+
+
+def test_delimiter_sampled_behind_its_first_token_stays_where_a_step_would_be_forced() -> None:
+    adapter = Adapter()
     for number in range(2):
-        adapter.add(Request(number, counting, 0).params, [END, 14, 2, 3, END])
+        adapter.add(Request(number, counting_steps(), 0).params, [END, 14, 2, 3, END])
     adapter.apply(torch.zeros(2, VOCABULARY))
     assert adapter.enforcer.commit(torch.tensor([5, 4])).tolist() == [5, 14]
+
+
+def test_what_is_forced_comes_in_one_step_whatever_is_sampled() -> None:
+    adapter = Adapter()
+    for number, the_plan in enumerate((plan(max_tokens=0), plan(), plan(max_tokens=0))):
+        adapter.add(Request(number, the_plan, 0).params, [])
+    scripts = adapter.enforcer.scripts(4)
+    assert scripts == {0: [END, *CUE], 2: [END, *CUE]}
+    assert adapter.enforcer.scripts(2)[0] == [END, CUE[0]]
+    adapter.enforcer.begin_drafted([scripts[0], [], scripts[2]], 4)
+    sampled = torch.tensor([[3, -1, -1, -1], [6, -1, -1, -1], [END, *CUE, 4]])
+    adapter.enforcer.commit_drafted(sampled)
+    assert sampled.tolist() == [[END, *CUE, -1], [6, -1, -1, -1], [END, *CUE, 4]]
+
+
+def test_step_that_the_model_may_refuse_is_no_forced_token() -> None:
+    adapter = Adapter()
+    adapter.add(Request(0, counting_steps(), 0).params, [END, 14, 2, 3, END])
+    assert adapter.enforcer.scripts(4) == {}
+    # Nor does it come where nothing was drawn, behind one that is.
+    actions = [Action(force=3), Action(force=14, spare=5)]
+    row: Any = SimpleNamespace(action=actions[0], actions_along=lambda draft: actions[: len(draft) + 1])
+    step = DraftedStep({0: row}, Tables({0: row.action}, 1, CPU), [[3]], 2, CPU)
+    sampled = torch.tensor([[6, -1]])
+    step.commit(sampled)
+    assert sampled.tolist() == [[3, -1]]
 
 
 def test_output_of_a_row_that_left_is_let_go() -> None:

@@ -71,6 +71,8 @@ class Rows:
             speculative_config=object(),
             input_batch=batch,
             discard_request_mask=None,
+            num_spec_tokens=DRAFTED,
+            take_draft_token_ids=None,
             _sample=None,
             _bookkeeping_sync=None,
         )
