@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # On a CUDA machine, in the repository's root: unpack the kit and prove the server there, one part.
-#   bash docker/gpu-kit/on_device.sh exactness|cost|training [MORE FLAGS OF server.engine.bench.gpu...]
+#   bash docker/gpu-kit/on_device.sh exactness|cost|drafts|training [MORE FLAGS OF server.engine.bench.gpu...]
 #   bash docker/gpu-kit/on_device.sh tests        the tests that are marked gpu
 #   bash docker/gpu-kit/on_device.sh import       no GPU needed: unpack, and import what is needed there
 # Results go to $OUT, or else to /tmp/s1-gpu. The kit stays unpacked in $KIT.
@@ -10,7 +10,7 @@ say() { echo "[$(($(date +%s) - began)) s] $*"; }
 kit=${KIT:-/tmp/s1-kit}
 out=${OUT:-/tmp/s1-gpu}
 python=${PYTHON:-python3}
-part=${1:?exactness, cost, training, tests or import}
+part=${1:?exactness, cost, drafts, training, tests or import}
 shift
 
 if [ ! -e "$kit/.ready" ]; then

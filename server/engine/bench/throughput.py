@@ -1,13 +1,19 @@
-"""What forcing costs: tokens/s at batch 64, every row forced, against the same engine without a processor.
+"""What budgets cost at batch 64: tokens/s of three arms on s1-nano, and how many tokens a step brings.
 
-Runs several pairs, the first of a pair alternating, and prints the median ratio: `make bench`.
+bare: the engine without budgets. free: with them, and no request asks for one. forced: every row waits at
+each end that it samples and never closes. Runs several rounds, the arms in a turning order, and prints each
+round's speeds, then the medians of free / bare and forced / bare: `make bench`. With --speculation the
+prompt quotes itself and sampling is greedy, so that drafts are taken. The model runner is vLLM's choice: see
+VLLM_USE_V2_MODEL_RUNNER.
 """
 
 import argparse
 import asyncio
 import json
-import statistics
 import time
+from dataclasses import dataclass
+from itertools import count
+from statistics import median
 from typing import Any
 
 from vllm.inputs import TokensPrompt
@@ -15,76 +21,117 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import ThinkingBudget
+from server.engine.bench.gpu.engines import running
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
-from server.engine.launch.arguments import budget_flags, make_parser, parse
-from server.engine.launch.lifetime import run_engine
 from server.environment import set_engine_environment
-from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH
 
-FLAGS = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", "64"]
-FLAGS += ["--kv-cache-memory-bytes", str(1 << 30)]
 QUESTION = (
     "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n<think>\n"
 )
+QUOTED = """2: 3>1, 19>1, 11>1 no
+3: 3>0, 09>0, 01>1 no
+None yet.
+Wait, try 5.
+5: 3>3, 39>4, 41>1 no
+7: 3>3, 39>4, 41>6 no
+None yet.
+"""
+"""Thinking of s1-nano's own that the prompt has already, three times: drafts come from it."""
+BARE, FREE, FORCED = "bare", "free", "forced"
+ARMS = (BARE, FREE, FORCED)
+_names = count()
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """So many requests at once, of so many tokens each; `drafts`: what they say repeats."""
+
+    batch: int
+    tokens: int
+    drafts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Over one full batch. A step without speculation brings a token for each row that is not done."""
+
+    tokens_per_s: float
+    tokens_per_step: float
 
 
 async def main() -> None:
-    """Print one line a pair, then the median."""
+    """Print one line a round, then the medians."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--pairs", type=int, default=9)
-    options.add_argument("--tokens", type=int, default=384)
-    options.add_argument("--batch", type=int, default=64)
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--tokens", type=int, default=384, help="of each request")
+    options.add_argument("--batch", type=int, default=64, help="requests at once")
+    options.add_argument("--speculation", help="--speculative-config of both engines, in JSON")
+    options.add_argument("--dtype", default="auto", help="of both engines")
     given = options.parse_args()
-    parser, family = make_parser("bench", default_model=""), FAMILIES["think"]
-    bare = parse(parser, FLAGS)
-    generation = parse(parser, [*FLAGS, *budget_flags(family, bare)])
-    ratios = []
-    async with run_engine(bare, None) as plain, run_engine(generation, family) as ours:
-        for engine in (plain, ours):
-            await run(engine, given.batch, 32)
-        for pair in range(given.pairs):
-            order = (plain, ours) if pair % 2 else (ours, plain)
-            speed = {engine: await run(engine, given.batch, given.tokens) for engine in order}
-            ratios.append(speed[ours] / speed[plain])
-            print(
-                json.dumps(
-                    {
-                        "plain": round(speed[plain]),
-                        "forced": round(speed[ours]),
-                        "ratio": round(ratios[-1], 3),
-                    }
-                )
-            )
-    print(json.dumps({"median_ratio": round(statistics.median(ratios), 3), "batch": given.batch}))
+    flags = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", str(given.batch)]
+    flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype]
+    if given.speculation:
+        flags += ["--speculative-config", given.speculation]
+    load = Load(given.batch, given.tokens, bool(given.speculation))
+    rounds = []
+    async with running(flags, is_bare=True) as bare, running(flags) as ours:
+        await ours.collective_rpc("s1_time_steps")
+        for engine in (bare, ours):
+            await engine.collective_rpc("s1_count_steps")
+        for arm in ARMS:
+            await run(bare if arm == BARE else ours, arm, Load(load.batch, 32, load.drafts))
+        await ours.collective_rpc("s1_step_times")
+        for number in range(given.rounds):
+            order = ARMS[number % len(ARMS) :] + ARMS[: number % len(ARMS)]
+            speeds = {arm: await run(bare if arm == BARE else ours, arm, load) for arm in order}
+            rounds.append(speeds)
+            print(json.dumps({arm: round(speeds[arm].tokens_per_s) for arm in ARMS}), flush=True)
+        (times,) = await ours.collective_rpc("s1_step_times")
+    print(json.dumps({**summary(rounds), "runner": ours.runner, "batch": load.batch, "adapter": times}))
 
 
-async def run(engine: ThinkingLLM, batch: int, tokens: int) -> float:
-    """Tokens a second over one full batch. On our engine every row waits at each end and never closes."""
-    ids: list[int] = engine.renderer.tokenizer.encode(QUESTION, add_special_tokens=False)
-    budget = ThinkingBudget(min_tokens=tokens, answer_reserve_tokens=0, end_message="")
-    if engine.family is not None:
-        CALL.set(Call(budget=budget, asked=True))
+def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float]]:
+    """The medians: of the ratios of tokens a second to bare's, and of each arm's tokens a step."""
 
-    async def one(i: int) -> int:
+    def ratio(arm: str) -> float:
+        ratios = (each[arm].tokens_per_s / each[BARE].tokens_per_s for each in rounds)
+        return round(median(ratios), 3)
+
+    steps = {arm: round(median(each[arm].tokens_per_step for each in rounds), 2) for arm in ARMS}
+    return {"free / bare": ratio(FREE), "forced / bare": ratio(FORCED), "tokens a step": steps}
+
+
+async def run(engine: ThinkingLLM, arm: str, load: Load) -> Speed:
+    """One full batch of one arm."""
+    text = QUESTION + QUOTED * 3 if load.drafts else QUESTION
+    ids: list[int] = engine.renderer.tokenizer.encode(text, add_special_tokens=False)
+    budget = ThinkingBudget(min_tokens=load.tokens, answer_reserve_tokens=0, end_message="")
+    generate: Any = AsyncLLM.generate.__get__(engine) if arm == BARE else engine.generate
+
+    async def one() -> int:
         params = SamplingParams(
-            max_tokens=tokens,
-            temperature=1.0,
-            seed=None,
+            max_tokens=load.tokens,
+            temperature=0.0 if load.drafts else 1.0,
             ignore_eos=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
+        CALL.set(Call(budget=budget, asked=True) if arm == FORCED else None)
         prompt: Any = TokensPrompt(prompt_token_ids=ids)
-        name = f"bench-{time.monotonic_ns()}-{i}"
-        generate = engine.generate if engine.family is not None else AsyncLLM.generate.__get__(engine)
-        (output,) = [output async for output in generate(prompt, params, name)]
+        (output,) = [output async for output in generate(prompt, params, f"bench-{next(_names)}")]
         return len(output.outputs[0].token_ids)
 
-    start = time.perf_counter()
-    total = sum(await asyncio.gather(*(one(i) for i in range(batch))))
-    return total / (time.perf_counter() - start)
+    before, start = await _steps(engine), time.perf_counter()
+    made = sum(await asyncio.gather(*(one() for _ in range(load.batch))))
+    seconds = time.perf_counter() - start
+    return Speed(made / seconds, made / (await _steps(engine) - before))
+
+
+async def _steps(engine: ThinkingLLM) -> int:
+    (done,) = await engine.collective_rpc("s1_steps")
+    return int(done)
 
 
 if __name__ == "__main__":

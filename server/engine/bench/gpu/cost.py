@@ -2,7 +2,7 @@
 
 Two engines of one model, one with budgets and one bare, run in turn. On the forced side every request has a
 budget that has work to do: half of them wait at each end that they sample, half close somewhere along the
-way, each at its own place, and answer.
+way, each at its own place, and answer. Flags after the stage's own go to both engines.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import ThinkingBudget
-from server.engine.bench.gpu.engines import describe, running
+from server.engine.bench.gpu.engines import describe, not_here, running
 from server.engine.bench.gpu.result import ResultFile
 from server.engine.bench.gpu.shapes import QWEN3_8B, REDUCED, make_shape
 from server.engine.bench.throughput import QUESTION
@@ -128,9 +128,10 @@ async def pairs(plain: ThinkingLLM, ours: ThinkingLLM, batch: int, size: CostSiz
     }
 
 
-async def stage(result: ResultFile, model: str, is_reduced: bool) -> None:
-    """Both engines up at once, then batch by batch."""
+async def stage(result: ResultFile, model: str, is_reduced: bool, more: Sequence[str] = ()) -> None:
+    """Both engines up at once, then batch by batch. `more`: flags of both."""
     flags, tokenizer = flags_of(model, is_reduced)
+    flags += more
     result.add(model=model, tokenizer=tokenizer, flags=flags)
     size = SMALL if is_reduced else WHOLE
     async with running(flags, is_bare=True) as plain, running(flags) as ours:
@@ -146,9 +147,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--model", choices=("qwen3-8b", "s1-nano"), required=True)
     parser.add_argument("--reduced", action="store_true")
-    given = parser.parse_args(arguments)
+    given, more = parser.parse_known_args(arguments)
     set_engine_environment()
-    asyncio.run(stage(ResultFile(given.out), given.model, given.reduced))
+    result = ResultFile(given.out)
+    if why := not_here(more):
+        result.add(skipped=why)
+        return
+    asyncio.run(stage(result, given.model, given.reduced, more))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The engines that the stages start in their own process, with budgets that are timed, or bare."""
 
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prometheus_client import REGISTRY
+from vllm.triton_utils import HAS_TRITON
 
 from server.engine.bench.gpu.timing import TimedExtension
 from server.engine.client.engine import ThinkingLLM
@@ -16,8 +18,10 @@ EXTENSION = f"{TimedExtension.__module__}.{TimedExtension.__qualname__}"
 FAMILY = FAMILIES["think"]
 
 
-def refusal(flags: Sequence[str]) -> str | None:
-    """Why budgets cannot be had with these flags; None where they can."""
+def not_here(flags: Sequence[str]) -> str | None:
+    """Why a stage has nothing to do on this machine, or with this server; None where it has."""
+    if os.environ.get("VLLM_USE_V2_MODEL_RUNNER") == "1" and not HAS_TRITON:
+        return "vLLM's V2 model runner needs Triton, which has no backend for this machine"
     try:
         budget_flags(FAMILY, parse(make_parser("bench", default_model=""), flags))
     except ValueError as error:

@@ -6,7 +6,6 @@ bfloat16. Sampled ones are compared as distributions. Flags after the stage's ow
 
 import argparse
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,10 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from vllm.triton_utils import HAS_TRITON
-
 from server.budget.budget import ThinkingBudget
-from server.engine.bench.gpu.engines import describe, preemptions, refusal, running
+from server.engine.bench.gpu.engines import describe, not_here, preemptions, running
 from server.engine.bench.gpu.result import ResultFile
 from server.engine.bench.reference import Forced, Reference, chat, forced, p_value
 from server.engine.client.engine import ThinkingLLM
@@ -221,17 +218,10 @@ def main() -> None:
     given, flags = parser.parse_known_args()
     set_engine_environment()
     result = ResultFile(given.out)
-    if why := _not_here(flags):
+    if why := not_here(flags):
         result.add(skipped=why)
         return
     asyncio.run(stage(result, REDUCED if given.reduced else WHOLE, flags))
-
-
-def _not_here(flags: Sequence[str]) -> str | None:
-    """Why this stage has nothing to do on this machine, or with this server; None where it has."""
-    if os.environ.get("VLLM_USE_V2_MODEL_RUNNER") == "1" and not HAS_TRITON:
-        return "vLLM's V2 model runner needs Triton, which has no backend for this machine"
-    return refusal(flags)
 
 
 if __name__ == "__main__":

@@ -46,11 +46,19 @@ def _exactness(name: str, limit_s: float, environment: Mapping[str, str], *argum
     return BenchStage(f"exactness-{name}", _here("exactness"), limit_s, arguments, environment)
 
 
+def _cost(name: str, limit_s: float, environment: Mapping[str, str], *arguments: str) -> BenchStage:
+    return BenchStage(name, _here("cost"), limit_s, ("--model", "s1-nano", *arguments), environment)
+
+
 def _training(name: str, limit_s: float, model: str) -> BenchStage:
     # As `s1-train` does: spinning, OpenMP's threads take the cores from others on a machine without a GPU.
     return BenchStage(name, "training.bench.gpu", limit_s, ("--model", model), {"GOMP_SPINCOUNT": "0"})
 
 
+NGRAM = (
+    "--speculative-config",
+    '{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}',
+)
 MACHINE = BenchStage("machine", _here("machine"), 15)
 PARTS: dict[str, tuple[BenchStage, ...]] = {
     "exactness": (
@@ -58,19 +66,21 @@ PARTS: dict[str, tuple[BenchStage, ...]] = {
         _exactness("v1-eager", 50, V1, "--enforce-eager", "--no-async-scheduling"),
         _exactness("v1-graphs", 60, V1),
         _exactness("v2-graphs", 60, V2),
-        _exactness(
-            "v1-ngram",
-            50,
-            V1,
-            "--speculative-config",
-            '{"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4}',
-        ),
+        _exactness("v2-ngram", 50, V2, *NGRAM),
     ),
     "cost": (
         MACHINE,
         BenchStage("cost-8b", _here("cost"), 135, ("--model", "qwen3-8b")),
         BenchStage("cost-nano", _here("cost"), 35, ("--model", "s1-nano")),
         BenchStage("http", _here("http"), 55),
+    ),
+    "drafts": (
+        MACHINE,
+        _exactness("v1-ngram", 50, V1, *NGRAM),
+        _cost("cost-v1-ngram", 45, V1, *NGRAM),
+        _cost("cost-v2-ngram", 45, V2, *NGRAM),
+        _cost("cost-v1", 40, V1),
+        _cost("cost-v2", 40, V2),
     ),
     "training": (
         MACHINE,

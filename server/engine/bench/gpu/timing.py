@@ -10,14 +10,15 @@ import torch
 
 from server.engine.worker.extension import BudgetWorkerExtension
 
-TIMED = ("seat", "prepare", "commit")
-"""Of the enforcer: as the batch changes, before sampling, after it."""
+TIMED = ("seat", "prepare", "commit", "scripts", "begin_drafted", "commit_drafted")
+"""Of the enforcer: as the batch changes, before sampling, after it; then those of a step with drafts."""
 
 
 class TimedExtension(BudgetWorkerExtension):
     """The worker extension, with two questions more."""
 
     _s1_times: defaultdict[str, list[float]]
+    _s1_steps: int
 
     def s1_time_steps(self) -> None:
         """From now on each step's work is timed: on the host, what is launched on the device not included."""
@@ -33,6 +34,20 @@ class TimedExtension(BudgetWorkerExtension):
         for seconds in self._s1_times.values():
             seconds.clear()
         return told
+
+    def s1_count_steps(self) -> None:
+        """From now on the steps of this worker are counted, with budgets or without."""
+        self._s1_steps, sample = 0, self.model_runner.sample_tokens
+
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self._s1_steps += 1
+            return sample(*args, **kwargs)
+
+        self.model_runner.sample_tokens = counted
+
+    def s1_steps(self) -> int:
+        """So far."""
+        return self._s1_steps
 
     def s1_describe(self) -> dict[str, Any]:
         """Of which parts vLLM has made this worker."""
