@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         refuse_unreachable,
     )
     from server.engine.launch.find_family import check_defaults, find_family
+    from server.engine.launch.find_tool_parser import tool_flags
 
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)
     Settings.add_flags(parser)
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         given += log_flags(settings.log_format, arguments)
         if family is not None:
             given += budget_flags(family, arguments)
+        given += tool_flags(family, arguments)
         arguments = _fill_in(parse(parser, given))
         keys = all_keys(settings.api_keys_file, arguments.api_key, os.environ.get("VLLM_API_KEY"))
         _check_keys(keys, settings, family)
@@ -73,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _announce(
         model=f"{arguments.model} as {', '.join(arguments.served_model_name or [arguments.model])}",
         family=found,
+        tools=arguments.tool_call_parser or "none: tool_choice auto means none (--tool-call-parser)",
         default=_shown(settings.default_thinking_budget),
         ceiling=_tokens(settings.max_thinking_budget),
         keys=", ".join(key.name for key in keys) or "none: whoever can reach it may ask",

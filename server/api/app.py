@@ -96,6 +96,7 @@ async def serve(
             limits_by_key=allowed,
             scaling=_scaling_resources(engine, settings, graders, scorers),
             is_engine_dead=lambda: engine.errored,
+            reads_tools=bool(arguments.enable_auto_tool_choice),
         )
         guard = [Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints)] if keys else []
         limit = Middleware(BodyLimitMiddleware, limits=settings.request_limits)

@@ -37,6 +37,7 @@ class ThinkingMiddleware:
         limits_by_key: Mapping[str | None, KeyLimits],
         scaling: ScalingResources,
         is_engine_dead: Callable[[], bool],
+        reads_tools: bool,
     ) -> None:
         self.app = app
         self._is_engine_dead = is_engine_dead
@@ -44,6 +45,7 @@ class ThinkingMiddleware:
         self._limits = limits_by_key
         self._scaling = scaling
         self._max_choices = settings.max_choices
+        self._reads_tools = reads_tools
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
 
@@ -74,7 +76,13 @@ class ThinkingMiddleware:
             return
         try:
             request = read_request(
-                path, raw, limits.defaults, self._scaling.defaults, self._max_choices, self._reasoning.family
+                path,
+                raw,
+                limits.defaults,
+                self._scaling.defaults,
+                self._max_choices,
+                self._reasoning.family,
+                reads_tools=self._reads_tools,
             )
             if request is not None:
                 limits.check(request.call)

@@ -9,6 +9,7 @@ from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.histories import RESPONSES_PATH, put_in_order
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
+from server.api.tool_choice import settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
@@ -54,8 +55,12 @@ def read_request(
     scaling: ScalingDefaults,
     max_choices: int,
     family: Family | None,
+    *,
+    reads_tools: bool = True,
 ) -> ThinkingRequest | None:
     """The parsed request; None if the body is not a JSON object (vLLM has its own error for that).
+
+    `reads_tools`: whether the server has a parser for the model's tool calls.
 
     Raises:
         BudgetError: A thinking field is wrong.
@@ -68,6 +73,7 @@ def read_request(
     refuse_before_budget(path, body, max_choices)
     if path == RESPONSES_PATH:
         put_in_order(body)
+    settle_tools(path, body, are_read=reads_tools)
     asked = read_scaling(body, scaling)
     if asked is not None and path != CHAT_PATH:
         raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")

@@ -22,9 +22,9 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
         return None, "--family none"
     if named is not None:
         family = FAMILIES[named]
-        written = family if family.suffix is None else family.written_in(_tokenizer(arguments).get_vocab())
+        written = family if family.suffix is None else family.written_in(tokenizer_of(arguments).get_vocab())
         return written, f"--family {named}"
-    tokenizer = _tokenizer(arguments)
+    tokenizer = tokenizer_of(arguments)
     found, how = detect_family(arguments.model, _template(arguments, tokenizer), tokenizer.get_vocab())
     if found is None and (declared := declared_by(tokenizer)) is not None:
         return declared, f"{declared.start} and {declared.end} in the checkpoint's response_template"
@@ -52,7 +52,7 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
         )
     if family is None or defaults.default == ThinkingBudget():
         return
-    tokenizer = _tokenizer(arguments)
+    tokenizer = tokenizer_of(arguments)
     ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     tokens, anywhere = family_tokens(family, tokenizer, ends), PlanContext(prompt=(), max_model_len=NEVER)
     try:
@@ -61,7 +61,7 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
         raise ValueError(f"--default-thinking-budget: {error}") from error
 
 
-def _tokenizer(arguments: Namespace) -> TokenizerLike:
+def tokenizer_of(arguments: Namespace) -> TokenizerLike:
     """The one that vLLM will serve with.
 
     Raises:
