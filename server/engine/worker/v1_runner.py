@@ -18,7 +18,7 @@ from vllm.v1.sample.sampler import Sampler
 from vllm.v1.spec_decode.metadata import SpecDecodeMetadata
 
 from server.engine.seams import SeamError, require
-from server.engine.worker.cpu_drafts import mend_expansion, name_placeholders
+from server.engine.worker.cpu_drafts import mend_sampling, name_placeholders
 from server.engine.worker.cpu_generators import take_back_discarded_draws
 from server.engine.worker.enforcer import Enforcer
 from server.engine.worker.row import BatchRow
@@ -202,7 +202,7 @@ def _install_drafted(runner: Any, enforcer: Enforcer) -> None:
     rejection.sampler = copy(runner.sampler)
     rejection.__class__ = V1BudgetRejectionSampler
     rejection.enforcer = enforcer
-    mend_expansion(runner.device)
+    mend_sampling(runner.device)
     _draft_scripts(runner, enforcer)
 
 
