@@ -121,6 +121,7 @@ def _call(path: str, body: Mapping[str, Any], read: ReadBudget, defaults: Budget
         has_tools=_offers_tools(body),
         insists=read.insists,
         detail=read.detail,
+        returns_tokens=body.get("return_token_ids") is True,
         has_beams=bool(body.get("use_beam_search")),
         is_chat=path in CHAT_PATHS or "messages" in body,
     )

@@ -51,5 +51,7 @@ class ThinkingBudget:
     """Whether thinking that repeats itself is ended."""
     suppress: tuple[str, ...] | None = None
     """Words that may not come inside thinking."""
+    truncates: bool | None = None
+    """Whether the request ends at the maximum, in place of the close and the answer."""
     alpha_tokens: int | None = None
     """AlphaOne's moment: until then the nudge is put in at paragraph ends, from then on it ends thinking."""

@@ -234,6 +234,7 @@ def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
         "thinking_budget.grace_tokens": read.budget.grace_tokens,
         "thinking_budget.alpha_tokens": read.budget.alpha_tokens is not None,
         "thinking_budget.on_loop": read.budget.breaks_loops,
+        "thinking_budget.on_max": read.budget.truncates,
         "thinking_budget.detail": read.detail,
     }
     for name, value in conflicts.items():

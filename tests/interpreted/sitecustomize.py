@@ -6,7 +6,7 @@ The product needs none of this: on CUDA, Triton compiles.
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any
 
@@ -37,11 +37,26 @@ def with_boolean(method: Callable[..., Any], place: int) -> Callable[..., Any]:
     return masked
 
 
+class Counter(int):
+    """A loop's variable: compiled it is a tensor, which the kernel of top_k casts; interpreted, a number."""
+
+    def to(self, dtype: object) -> "Counter":
+        """Itself: it has no width."""
+        del dtype
+        return self
+
+
+def counters(*bounds: int) -> Iterator[Counter]:
+    """In the place of `range`."""
+    return map(Counter, range(*bounds))
+
+
 if find_spec("triton") is not None:
     import triton.backends
-    from triton.runtime.interpreter import InterpreterBuilder
+    from triton.runtime import interpreter
 
     triton.backends.backends["cpu"] = types.SimpleNamespace(driver=Driver, compiler=None)
-    take_any_mask(InterpreterBuilder)
+    take_any_mask(interpreter.InterpreterBuilder)
+    interpreter.range = counters
 else:
     sys.exit("the V2 model runner needs Triton")

@@ -24,6 +24,7 @@ from server.budget.parsing.spellings import (
     MINIMUM,
     NUDGE,
     ON_LOOP,
+    ON_MAX,
     SHOWN,
     STEPS,
     SUPPRESS,
@@ -92,6 +93,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         grace_tokens=_grace(asked, wanted, settings, maximum),
         breaks_loops=_value(asked.on_loop, default.breaks_loops),
         suppress=_value(asked.suppress, default.suppress),
+        truncates=_truncates(asked, maximum),
         alpha_tokens=_value(asked.alpha, default.alpha_tokens),
     )
     return ReadBudget(
@@ -128,6 +130,7 @@ class _Asked:
     steps: Said[int] | None
     grace: Said[int] | None
     on_loop: Said[bool] | None
+    on_max: Said[bool] | None
     suppress: Said[tuple[str, ...]] | None
     alpha: Said[int] | None
     effort: Said[str] | None
@@ -147,6 +150,7 @@ class _Asked:
             steps=find(fields, STEPS),
             grace=find(fields, GRACE),
             on_loop=find(fields, ON_LOOP),
+            on_max=find(fields, ON_MAX),
             suppress=find(fields, SUPPRESS),
             alpha=find(fields, ALPHA),
             effort=find(fields, EFFORT),
@@ -179,7 +183,7 @@ class _Asked:
     @property
     def anything(self) -> bool:
         numbers = (self.maximum, self.minimum, self.waits, self.nudge, self.end_message, self.answer_reserve)
-        steering = (self.steps, self.grace, self.on_loop, self.suppress, self.alpha)
+        steering = (self.steps, self.grace, self.on_loop, self.on_max, self.suppress, self.alpha)
         return any(said is not None for said in (*numbers, *steering, self.effort, self.off))
 
     def refuse_contradiction(self) -> None:
@@ -242,7 +246,8 @@ def _grace(
         BudgetError: The client's have no maximum, or are more than it.
     """
     if asked.grace is None:
-        return None if asked.off else settings.default.grace_tokens
+        truncates = asked.on_max is not None and asked.on_max.value
+        return None if asked.off or truncates else settings.default.grace_tokens
     name, tokens = asked.grace.name, asked.grace.value
     if tokens == 0:
         return tokens
@@ -251,6 +256,24 @@ def _grace(
     if wanted.value is not None and tokens > maximum == wanted.value:
         raise BudgetError(name, f"{name} ({tokens}) is above {wanted.name} ({maximum}).")
     return tokens
+
+
+def _truncates(asked: _Asked, maximum: int | None) -> bool | None:
+    """Whether the request ends at the maximum; None: not said.
+
+    Raises:
+        BudgetError: There is no maximum to end at, or a soft landing before it.
+    """
+    if asked.on_max is None or not asked.on_max.value:
+        return _value(asked.on_max, None)
+    name = asked.on_max.name
+    if maximum is None or maximum <= 0:
+        raise BudgetError(name, f"{name} (truncate) needs a maximum number of thinking tokens above 0.")
+    if asked.grace is not None and asked.grace.value:
+        raise BudgetError(
+            name, f"{name} (truncate) ends the request where {asked.grace.name} would land before."
+        )
+    return True
 
 
 def _minimum(

@@ -17,6 +17,7 @@ from server.budget.parsing.values import (
     inverted_switch,
     nudges,
     on_loop,
+    on_max,
     shown,
     steps,
     suppressed,
@@ -164,6 +165,13 @@ ON_LOOP = SpelledField(
         Spelling("budget_forcing.on_loop", on_loop, "budget forcing as one object"),
     ),
 )
+ON_MAX = SpelledField(
+    "whether the maximum leads to an answer or ends the request",
+    (
+        Spelling("thinking_budget.on_max", on_max, "canonical"),
+        Spelling("budget_forcing.on_max", on_max, "budget forcing as one object"),
+    ),
+)
 SUPPRESS = SpelledField(
     "words that do not come in thinking",
     (
@@ -226,6 +234,7 @@ QUANTITIES: tuple[SpelledField[object], ...] = (
     STEPS,
     GRACE,
     ON_LOOP,
+    ON_MAX,
     SUPPRESS,
     ALPHA,
     EFFORT,

@@ -27,7 +27,7 @@ _WORTH_COMPARING = re.compile("think|thought|reason|budget|effort", re.IGNORECAS
 _AMOUNTS = frozenset({"config", "limit", "max", "min", "token", "tokens", "wait", "waits"})
 _ONLY_OURS = frozenset(
     {"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens", "grace_tokens", "on_loop"}
-    | {"alpha_tokens", "max_steps", "suppress", "waits"}
+    | {"on_max", "alpha_tokens", "max_steps", "suppress", "waits"}
 )
 _NEVER_SUGGESTED = frozenset({"extra_args", "options"})
 """Other programs' objects, read where a client sends them."""

@@ -4,7 +4,7 @@ Which spellings carry which quantity is decided in spellings.py.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeAlias, TypeVar
 
 from server.budget.budget import NOWAIT_WORDS, TENTH, UNLIMITED, BudgetError
@@ -142,9 +142,25 @@ def on_loop(field: str, raw: object) -> bool:
     Raises:
         BudgetError: It is none of LOOP_WORDS.
     """
-    if not isinstance(raw, str) or raw not in LOOP_WORDS:
-        raise BudgetError(field, f"{field} must be one of {', '.join(LOOP_WORDS)}, not {shown(raw)}.")
-    return LOOP_WORDS[raw]
+    return _one_of(LOOP_WORDS, field, raw)
+
+
+def _one_of(words: Mapping[str, bool], field: str, raw: object) -> bool:
+    if not isinstance(raw, str) or raw not in words:
+        raise BudgetError(field, f"{field} must be one of {', '.join(words)}, not {shown(raw)}.")
+    return words[raw]
+
+
+MAX_WORDS = {"answer": False, "truncate": True}
+
+
+def on_max(field: str, raw: object) -> bool:
+    """Whether the request ends at the maximum.
+
+    Raises:
+        BudgetError: It is none of MAX_WORDS.
+    """
+    return _one_of(MAX_WORDS, field, raw)
 
 
 def switch(field: str, raw: object) -> bool:

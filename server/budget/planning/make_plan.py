@@ -89,6 +89,8 @@ def make_plan(
     )
     if not context.is_piece:  # whether the whole of it has room was settled when it began
         plan = _with_room_for_cue(budget, plan)
+    if budget.truncates and budget.answer_reserve_tokens is None:
+        return replace(plan, close_at=room)  # no answer is promised
     reserve = _reserve(budget, plan)
     return replace(
         plan, answer_reserve_tokens=reserve, close_at=max(0, room - reserve - _closing_length(plan))

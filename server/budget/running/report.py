@@ -1,7 +1,7 @@
 """The report: what a budget did to one choice, as it stands in the response under `thinking`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from server.budget.running.controller import ForcedKind
@@ -20,6 +20,40 @@ class ForcedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenSpan:
+    """Output tokens `start` to `end` (exclusive) were forced as part of `kind`."""
+
+    kind: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenReport:
+    """The same in positions among a choice's token ids, for who trains on them.
+
+    `answer_at`: of the first token after the end-of-thinking mark; None where thinking never ended.
+    """
+
+    forced: tuple[TokenSpan, ...]
+    answer_at: int | None
+
+    @classmethod
+    def of(cls, tracker: ThinkingTracker, record: ForcedRecord) -> "TokenReport":
+        """Up to the last token that came out; the record may be ahead of it."""
+        spans: list[TokenSpan] = []
+        for at, kind in sorted(record.forced.items()):
+            last = spans[-1] if spans else None
+            if at >= tracker.position:
+                break
+            if last is not None and (last.kind, last.end) == (kind.value, at):
+                spans[-1] = replace(last, end=at + 1)
+            else:
+                spans.append(TokenSpan(kind.value, at, at + 1))
+        return cls(tuple(spans), tracker.answer_at)
+
+
+@dataclass(frozen=True, slots=True)
 class ThinkingReport:
     """What a budget did to one choice, in tokens; `max_tokens` is -1 for unlimited, `end` is one of `End`."""
 
@@ -33,6 +67,8 @@ class ThinkingReport:
     """None: thinking is still open, in the report so far of a stream."""
     forced_spans: tuple[Span, ...] | None = None
     """None: not asked for."""
+    in_tokens: TokenReport | None = None
+    """None: the response has no token ids."""
 
     @classmethod
     def of(
@@ -67,7 +103,11 @@ class ThinkingReport:
                 {"kind": each.kind, "part": each.part, "start": each.start, "end": each.end}
                 for each in self.forced_spans
             )
+        if (positions := self.in_tokens) is not None:
+            told["forced_token_spans"] = tuple(asdict(each) for each in positions.forced)
+            told["answer_token_at"] = positions.answer_at
         return told
 
 
-_NUMBERS = tuple(each.name for each in fields(ThinkingReport) if each.name != "forced_spans")
+_SPANS = frozenset({"forced_spans", "in_tokens"})
+_NUMBERS = tuple(each.name for each in fields(ThinkingReport) if each.name not in _SPANS)

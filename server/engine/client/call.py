@@ -40,6 +40,8 @@ class Call:
     """The field by which the client asked for more thinking than the model's own."""
     detail: bool = False
     """Whether reports have forced spans, and the chunks of a stream have the report so far."""
+    returns_tokens: bool = False
+    """Whether the response has token ids (`return_token_ids`), and reports the positions among them."""
     segment: Segment | None = None
     """Set where the server itself makes the request, for scaling."""
     parent: "Call | None" = None

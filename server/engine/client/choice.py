@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from server.budget.running.forced_spans import forceable, forced_spans
-from server.budget.running.report import ForcedRecord, ThinkingReport
+from server.budget.running.report import ForcedRecord, ThinkingReport, TokenReport
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.worker_calls import ForcedRecords
 from server.keys.meter import Meter
@@ -70,6 +70,7 @@ class Choice:
         "_meter",
         "_records",
         "_skimmed",
+        "_tells_tokens",
         "also_tell",
         "clock",
         "detail",
@@ -88,6 +89,7 @@ class Choice:
         meter: Meter | None = None,
         *,
         is_detailed: bool = False,
+        tells_tokens: bool = False,
     ) -> None:
         self.index = index
         self.row_id = row_id
@@ -103,6 +105,7 @@ class Choice:
         self._asked: asyncio.Future[ForcedRecord | None] | None = None
         self._batch = 1 if meter is not None else PLAIN_BATCH  # a key is charged as its tokens come
         self._skimmed: list[int] = []
+        self._tells_tokens = tells_tokens
 
     def take(self, token: int) -> bool:
         """Take in the next output token: count it, charge its key, time it.
@@ -167,16 +170,23 @@ class Choice:
             self._asked = asyncio.ensure_future(self._records.ended.take(self.row_id))
         return await asyncio.shield(self._asked)
 
-    def finish(self, reason: str | None, record: ForcedRecord) -> ThinkingReport:
-        """The sequence ended with vLLM's finish reason. Returns what the response says."""
+    def finish(
+        self, reason: str | None, record: ForcedRecord, end_of_thinking: End | None = None
+    ) -> ThinkingReport:
+        """The sequence ended with vLLM's finish reason. Returns what the response says.
+
+        `end_of_thinking`: why thinking that is open ended, where the reason does not say it.
+        """
         self.catch_up()
-        self.tracker.finish(_END_OF.get(reason or "", End.ERROR))
+        self.tracker.finish(end_of_thinking or _END_OF.get(reason or "", End.ERROR))
         self.clock.settle()
         if self.detail is None:
             report = ThinkingReport.of(self.tracker, record)
         else:
             self.detail.record = record
             report = self.detail.report()
+        if self._tells_tokens:
+            report = replace(report, in_tokens=TokenReport.of(self.tracker, record))
         end = NO_THINKING if self.row_id is None else report.end or End.ERROR
         self.outcome = Outcome(End.ERROR if reason == "error" else end, report, record)
         return report

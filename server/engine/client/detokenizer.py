@@ -9,8 +9,8 @@ from server.budget.running.step import Step
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.choice import Choice
 
-STEP_IS_OVER = "s1_step"
-"""As a `stop_reason`; no client sees it."""
+STEP_IS_OVER, TRUNCATED = "s1_step", "s1_truncated"
+"""As a `stop_reason`; no client sees them."""
 
 
 class AnswerStopDetokenizer(IncrementalDetokenizer):
@@ -40,6 +40,8 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         """Where a piece of thinking ends, if that is what was asked for."""
         self.on_tokens: Callable[[ThinkingTracker], None] | None = None
         """Called after the tokens of each engine step."""
+        self.truncate_at: int | None = None
+        """After so many thinking tokens the sequence ends, if thinking is open then."""
         self._is_plain = False
         """Whether tokens that are no marks need no look of ours."""
         self._marks = choice.tracker.marks
@@ -59,7 +61,7 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
 
         Returns:
             What the answer stopped at: a stop string, the id of a stop token (which vLLM passes on as
-            `stop_reason`), STEP_IS_OVER, or None.
+            `stop_reason`), STEP_IS_OVER, TRUNCATED, or None.
         """
         if self._is_plain and self._marks.isdisjoint(new_token_ids):
             self._skim(new_token_ids)
@@ -78,6 +80,8 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
                 choice.detail.text_ends.append(len(self._inner.output_text))
             if stopped is None and step is not None and step.is_over(choice.tracker, self._text):
                 stopped = STEP_IS_OVER
+            if stopped is None and self._is_truncated:
+                stopped = TRUNCATED
             if stopped is not None:
                 return stopped
         return None
@@ -96,9 +100,15 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         choice = self.choice
         if self.step is not None or self.on_tokens is not None or choice.detail is not None:
             return False
-        if choice.tracker.phase is Phase.ANSWER and (self._stop or self._stop_token_ids):
+        is_answer = choice.tracker.phase is Phase.ANSWER
+        if (self._stop or self._stop_token_ids) if is_answer else self.truncate_at is not None:
             return False
         return choice.is_plain
+
+    @property
+    def _is_truncated(self) -> bool:
+        tracker, limit = self.choice.tracker, self.truncate_at
+        return limit is not None and tracker.phase is Phase.THINKING and tracker.tokens >= limit
 
     @property
     def _text(self) -> str:

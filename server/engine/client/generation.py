@@ -13,7 +13,7 @@ from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.accounting import Account
 from server.engine.client.call import Call
 from server.engine.client.choice import Choice
-from server.engine.client.detokenizer import AnswerStopDetokenizer
+from server.engine.client.detokenizer import TRUNCATED, AnswerStopDetokenizer
 from server.engine.client.worker_calls import ForcedRecords
 from server.engine.seams import SeamError
 from server.engine.worker.row_registry import PLAN_KEY, ROW_KEY
@@ -54,6 +54,7 @@ class Generation:
             state.detokenizer = stops = AnswerStopDetokenizer(
                 state.detokenizer, choice, self.stop, self.stop_token_ids, self.is_blank
             )
+            stops.truncate_at = info.plan.max_tokens if self.call.budget.truncates else None
             if self.call.segment is not None:
                 self.call.segment.begin(stops)
         if choice.row_id is not None:
@@ -98,7 +99,10 @@ class Generation:
             if record is None and choice.tracker.position:
                 raise SeamError("this release of vLLM has run a request past its thinking budget")
             record = record or ForcedRecord()
-            report = choice.finish(completion.finish_reason, record)
+            end = None
+            if completion.stop_reason == TRUNCATED:
+                completion.finish_reason, completion.stop_reason, end = "length", None, End.MAX_TOKENS
+            report = choice.finish(completion.finish_reason, record, end)
             if segment is not None:
                 segment.finish(completion, record)
             if choice.row_id is not None:
@@ -131,5 +135,13 @@ class Generation:
             self.is_blank,
             self.end_of_turn,
         )
-        is_detailed = self.call.detail and row_id is not None
-        return Choice(index, row_id, clock, self.records, self.call.meter, is_detailed=is_detailed)
+        is_governed = row_id is not None
+        return Choice(
+            index,
+            row_id,
+            clock,
+            self.records,
+            self.call.meter,
+            is_detailed=self.call.detail and is_governed,
+            tells_tokens=self.call.returns_tokens and is_governed,
+        )

@@ -193,13 +193,14 @@ plausible: dict[str, st.SearchStrategy[object]] = {
     "text": st.sampled_from(["Wait", "Hm"]),
     "grace": st.sampled_from(["auto", 0, 20, 500]),
     "loop": st.sampled_from(["close", "ignore"]),
+    "end": st.sampled_from(["answer", "truncate"]),
     "words": st.sampled_from(["nowait", ["Wait"], []]),
     "effort": st.sampled_from(["none", "low", "low", "max"]),
     "switch": st.sampled_from([True, True, False]),
     "type": st.sampled_from(["enabled", "adaptive", "disabled"]),
 }
 KINDS = (
-    *("tokens", "few", "few", "text", "text", "few", "few", "grace", "loop", "words", "few"),
+    *("tokens", "few", "few", "text", "text", "few", "few", "grace", "loop", "end", "words", "few"),
     *("effort", "switch", "switch", "switch"),
 )
 spelling_and_value = [
@@ -253,6 +254,7 @@ def test_any_json_reads_or_is_refused_and_what_is_read_holds(body: Json, operato
         assert (budget.max_tokens, budget.min_tokens or 0, budget.num_waits or 0) == (0, 0, 0)
     assert budget.nudge is None or all(budget.nudge)
     assert not budget.grace_tokens or budget.max_tokens not in (None, UNLIMITED) or not got.asked
+    assert not budget.truncates or ((budget.max_tokens or 0) > 0 and not budget.grace_tokens)
     assert got.clamped_from is None or ceiling is not None
     assert got.source == "default" or got.asked
     assert not {"thinking_budget", "thinking_token_budget", "enable_thinking", "think"} & got.body.keys()

@@ -73,6 +73,8 @@ ROWS: list[tuple[str, object, str, object]] = [
     ("thinking_budget.on_loop", "ignore", "breaks_loops", False),
     ("thinking_budget.on_loop", "close", "breaks_loops", True),
     ("budget_forcing.on_loop", "ignore", "breaks_loops", False),
+    ("thinking_budget.on_max", "answer", "truncates", False),
+    ("budget_forcing.on_max", "answer", "truncates", False),
     ("thinking_budget.suppress", ["Wait", "Hmm"], "suppress", ("Wait", "Hmm")),
     ("thinking_budget.suppress", "nowait", "suppress", NOWAIT_WORDS),
     ("thinking_budget.suppress", [], "suppress", ()),
@@ -204,8 +206,8 @@ CANONICAL = {
     [
         row[:3]
         for row in ROWS
-        # An effort or a switch is not the same quantity; on_loop has two values only.
-        if (row[2] != "max_tokens" or row[0] in MAXIMA) and row[2] != "breaks_loops"
+        # An effort or a switch is not the same quantity; on_loop and on_max have two values only.
+        if (row[2] != "max_tokens" or row[0] in MAXIMA) and row[2] not in ("breaks_loops", "truncates")
     ],
 )
 def test_a_spelling_beside_a_disagreeing_one_is_refused_and_both_are_named(

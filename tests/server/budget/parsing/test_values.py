@@ -64,6 +64,8 @@ def test_what_is_no_integer_in_range_is_refused_by_name(name: str, value: object
         ("thinking_budget.grace_tokens", True),
         ("thinking_budget.on_loop", "stop"),
         ("thinking_budget.on_loop", True),
+        ("thinking_budget.on_max", "stop"),
+        ("budget_forcing.on_max", False),
         ("thinking_budget.suppress", "Wait"),
         ("thinking_budget.suppress", 5),
         ("thinking_budget.suppress", ["x"] * 65),
@@ -107,6 +109,16 @@ def test_a_wrong_value_is_refused_by_name(name: str, value: object) -> None:
     error = refused(written(name, value))
     assert error.field == name
     assert name in str(error)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{}, {"max_tokens": 0}, {"max_tokens": -1}, {"max_tokens": 40, "grace_tokens": 9}],
+    ids=str,
+)
+def test_a_request_cannot_end_at_a_maximum_that_is_none_or_lands_before(beside: dict[str, object]) -> None:
+    error = refused({"thinking_budget": {"on_max": "truncate", **beside}})
+    assert error.field == "thinking_budget.on_max"
 
 
 def test_a_wrong_string_in_a_list_is_named_by_its_place() -> None:
