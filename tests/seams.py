@@ -83,7 +83,16 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "DPLBAsyncMPClient.reqs_in_flight",
     ),
     "v1/engine/__init__.py": ("EngineCoreRequestType.UTILITY", "EngineCoreRequest.sampling_params"),
-    "v1/engine/core.py": ("EngineCoreProc.run_engine_core",),
+    "v1/engine/core.py": ("EngineCoreProc.run_engine_core", "EngineCore.structured_output_manager"),
+    "v1/structured_output/__init__.py": (
+        "StructuredOutputManager._create_grammar(request)",
+        "StructuredOutputManager.accept_tokens(request, new_token_ids)",
+        "StructuredOutputManager.backend",
+    ),
+    "v1/structured_output/backend_types.py": (
+        "StructuredOutputGrammar.fill_bitmask(bitmask, batch_index)",
+        "StructuredOutputBackend.allocate_token_bitmask(max_num_seqs)",
+    ),
     "v1/engine/coordinator.py": ("DPCoordinatorProc.run_coordinator",),
     "v1/engine/output_processor.py": (
         "OutputProcessor.request_states",
@@ -117,6 +126,7 @@ SEAMS: Mapping[str, Sequence[str]] = {
         "SamplingParams.thinking_token_budget",
         "SamplingParams.skip_special_tokens",
         "SamplingParams.clone",
+        "SamplingParams._validate_structured_outputs",
     ),
     # The split of the text.
     "entrypoints/generate/base/protocol.py": ("DeltaMessage.reasoning", "DeltaMessage.content"),

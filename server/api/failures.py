@@ -39,10 +39,15 @@ class Failure:
         return failure
 
     def blamed(self, call: Call) -> "Failure":
-        """On the request, where the engine never had it; on the server, where it is stopping."""
+        """On the request, where the engine said so or never had it; on the server, where it is stopping."""
         if call.cut_off is not None:
             return Failure(503, call.cut_off)
-        if self.status != HTTPStatus.INTERNAL_SERVER_ERROR or call.has_engine:
+        if self.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self
+        if call.mistake is not None:
+            told = create_error_response(call.mistake).error
+            return Failure(told.code, told.message, told.param)
+        if call.has_engine:
             return self
         return Failure(
             400, f"this request cannot be read: {self.message or 'its values are wrong'}", self.param

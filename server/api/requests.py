@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH, RequestError
+from server.api.grammar_field import grammar_field
 from server.api.histories import RESPONSES_PATH, put_in_order
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
@@ -119,6 +120,7 @@ def _call(path: str, body: Mapping[str, Any], read: ReadBudget, defaults: Budget
         asked=read.asked or read.thinking_enabled is False or is_set,
         is_clamped=read.clamped_from is not None and read.source != DEFAULT_SOURCE,
         has_tools=_offers_tools(body),
+        grammar_field=grammar_field(body),
         insists=read.insists,
         detail=read.detail,
         returns_tokens=body.get("return_token_ids") is True,

@@ -28,6 +28,8 @@ class Call:
     is_governed: bool = True
     """Whether a plan is made for it: not where a token is asked for that is no text."""
     has_tools: bool = False
+    grammar_field: str = "structured_outputs"
+    """What asked for a grammar, where anything did."""
     has_beams: bool = False
     """Beam search: many engine requests of one token each, which have no single sequence of thinking."""
     is_chat: bool = False
@@ -62,6 +64,8 @@ class Call:
     """Whether the engine has, or had, any part of it: what fails before failed on the request."""
     has_output: bool = False
     """Whether a token has come."""
+    mistake: Exception | None = None
+    """The client's, as the engine found it: not every stream of vLLM's passes it on as it is."""
     cut_off: str | None = None
     """In words for its client, why the server ended it."""
     state: Mapping[str, Any] = field(default_factory=dict)

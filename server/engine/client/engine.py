@@ -19,6 +19,7 @@ from server.engine.chat_template import habit_of, variables_of
 from server.engine.client.accounting import Account
 from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
+from server.engine.client.grammar import GrammarError, name_field
 from server.engine.client.in_flight import TICKET_KEY, InFlight
 from server.engine.client.planner import Planner
 from server.engine.client.seams import check_seams
@@ -165,16 +166,19 @@ class ThinkingLLM(AsyncLLM):
             with self.in_flight.running(ticket, generation):
                 async with aclosing(stream):
                     async for output in stream:
-                        generation.call.has_output = True
                         if generation.has_news(output):
+                            await self._refuse_failed_grammar(output, generation)
                             await generation.report(output)
+                        generation.call.has_output = True
                         yield output
             fate = End.ERROR  # whatever has not finished by now never will
         except ServerStoppingError:
             fate = End.ERROR
             raise
-        except (VLLMClientError, GracefulHTTPError):
+        except (VLLMClientError, GracefulHTTPError) as error:
             fate = None
+            name_field(error, generation.call.grammar_field)
+            generation.call.mistake = error
             raise
         except Exception:  # whatever it was, it is counted as an error and raised again
             fate = End.ERROR
@@ -182,6 +186,19 @@ class ThinkingLLM(AsyncLLM):
         finally:
             if (unfinished := generation.close(fate)) is not None:
                 self.in_flight.dispatch(unfinished)
+
+    async def _refuse_failed_grammar(self, output: RequestOutput, generation: Generation) -> None:
+        """Look at the choices that ended in an error.
+
+        Raises:
+            GrammarError: The engine says that the grammar of one failed.
+        """
+        for completion in output.outputs:
+            request_id = generation.request_ids.get(completion.index)
+            if completion.finish_reason == "error" and request_id is not None:
+                for why in await self.engine_core.call_utility_all_async("s1_failed_grammar", request_id):
+                    if why is not None:
+                        raise GrammarError(generation.call.grammar_field, why)
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""

@@ -40,6 +40,8 @@ class Generation:
     """What ended its thinking before its time: a control request, or the quota of its key."""
     choices: dict[int, Choice] = field(default_factory=dict)
     """Those that went to the engine, by index."""
+    request_ids: dict[int, str] = field(default_factory=dict)
+    """What the engine calls them, where a grammar holds."""
     _arrived: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -50,6 +52,8 @@ class Generation:
         index, info = state.request_index, self.account.info
         choice = self._open(index, request.request_id if info.is_planned else None)
         self.choices[index] = choice
+        if request.sampling_params is not None and request.sampling_params.structured_outputs is not None:
+            self.request_ids[index] = request.request_id
         if state.detokenizer is not None:
             state.detokenizer = stops = AnswerStopDetokenizer(
                 state.detokenizer, choice, self.stop, self.stop_token_ids, self.is_blank

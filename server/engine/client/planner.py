@@ -132,11 +132,10 @@ class Planner:
 
     @staticmethod
     def _check_grammar(asked: StructuredOutputsParams, family: Family, call: Call) -> None:
-        if (found := spelled_mark(asked, family)) is not None:
-            field, mark = found
+        if (mark := spelled_mark(asked, family)) is not None:
             refuse(
                 call,
-                field,
+                call.grammar_field,
                 f"the answer's grammar spells {mark!r}, which marks thinking on this model: no answer holds"
                 " it (a grammar begins where thinking has ended)",
             )

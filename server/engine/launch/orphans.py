@@ -14,6 +14,8 @@ from typing import Any
 from vllm.v1.engine.coordinator import DPCoordinatorProc
 from vllm.v1.engine.core import EngineCoreProc
 
+from server.engine.worker.failed_grammars import keep_failures
+
 LOOK_EVERY_S = 1.0
 BOUND = "_S1_ENGINE_IS_BOUND"
 """In the environment of an engine that ends with this process, and of its workers."""
@@ -33,6 +35,7 @@ def run_engine_core(*args: Any, **kwargs: Any) -> None:
     Its workers watch it.
     """
     _bind_this_process()
+    keep_failures()
     _run_engine_core(*args, **kwargs)
 
 

@@ -169,7 +169,7 @@ def test_grammar_begins_where_thinking_ends(
 def test_grammar_that_spells_a_mark_is_refused(
     planner: Planner, prompt: dict[str, Any], asked: dict[str, Any], field: str
 ) -> None:
-    call = Call(is_chat=True)
+    call = Call(is_chat=True, grammar_field=f"structured_outputs.{field}")
     params = SamplingParams(max_tokens=90, structured_outputs=StructuredOutputsParams(**asked))
     with pytest.raises(VLLMValidationError, match=r"think>.* marks thinking on this model") as caught:
         planner.plan(prompt, params, call)
