@@ -51,6 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     from server.engine.launch.find_family import check_defaults, find_family
     from server.engine.launch.find_tool_parser import tool_flags
+    from server.engine.launch.leaving import leave
 
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)
     Settings.add_flags(parser)
@@ -85,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
     is_healthy = asyncio.run(serve(arguments, settings, family, keys, listener, _announce))
-    sys.exit(0 if is_healthy else 1)
+    leave(0 if is_healthy else 1)
 
 
 def _stop_loading(number: int, _: object) -> None:

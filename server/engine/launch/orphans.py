@@ -9,11 +9,13 @@ import os
 import signal
 import threading
 import time
+from multiprocessing.context import ForkProcess
 from typing import Any
 
 from vllm.v1.engine.coordinator import DPCoordinatorProc
 from vllm.v1.engine.core import EngineCoreProc
 
+from server.engine.launch.leaving import leave
 from server.engine.worker.failed_grammars import keep_failures
 
 LOOK_EVERY_S = 1.0
@@ -33,10 +35,19 @@ def run_engine_core(*args: Any, **kwargs: Any) -> None:
     """The main function of an engine's process, found by this name where it is spawned and not forked.
 
     Its workers watch it.
+
+    Raises:
+        SystemExit: The engine has ended in an error.
     """
     _bind_this_process()
     keep_failures()
-    _run_engine_core(*args, **kwargs)
+    try:
+        _run_engine_core(*args, **kwargs)
+    except SystemExit as end:
+        # A forked process ends in that way by itself.
+        if end.code or isinstance(multiprocessing.current_process(), ForkProcess):
+            raise
+        leave(0)
 
 
 def run_coordinator(*args: Any, **kwargs: Any) -> None:

@@ -126,6 +126,10 @@ def test_at_the_limit_what_still_runs_is_told_and_the_exit_is_zero(start: Start)
         (*_, last) = stream
     assert last["error"]["message"].startswith(TOLD)
     assert process.process.wait(timeout=30) == 0
+    said = process.log.read_text()
+    assert (
+        "Finished server process" in said.splitlines()[-1]
+    )  # no word of the process that takes itself apart
 
 
 @pytest.mark.engine
