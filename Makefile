@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check quick unit slow nano methods bench bench-http bench-train clean
+.PHONY: serve env test check quick unit slow nano methods bench bench-http bench-train soak clean
 
 env: $(READY)
 
@@ -48,6 +48,9 @@ bench: $(READY)
 
 bench-http: $(READY)
 	$(BIN)/python -m evals.bench.against_stock $(ARGS)
+
+soak: $(READY)
+	$(BIN)/python -m evals.bench.soak $(ARGS)
 
 bench-train: $(READY)
 	$(BIN)/python -m training.bench.against_trl $(ARGS)

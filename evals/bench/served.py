@@ -97,6 +97,11 @@ class Served:
         """Of the API process and all that it started; what they share is counted once (Pss)."""
         return sum(_resident(pid) for pid in (self._process.pid, *_descendants(self._process.pid)))
 
+    @property
+    def descriptors(self) -> int:
+        """Open files and sockets of the API process and all that it started."""
+        return sum(_descriptors(pid) for pid in (self._process.pid, *_descendants(self._process.pid)))
+
 
 def _free_port() -> int:
     with socket.socket() as probe:
@@ -128,3 +133,10 @@ def _resident(pid: int) -> int:
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _descriptors(pid: int) -> int:
+    try:
+        return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0  # it has just ended

@@ -15,9 +15,9 @@ import httpx
 import pytest
 import yaml
 
+from evals.bench.mix import CEILING, Mix
 from tests.conftest import ServerProcess
 from tests.docker.board import CONFIG, DOCKER, RULES, Json, Query, panel_queries, rule_queries
-from tests.server.observability.mix import CEILING, Mix
 
 pytestmark = pytest.mark.slow
 

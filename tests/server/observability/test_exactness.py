@@ -14,11 +14,11 @@ import pytest_asyncio
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from prometheus_client.parser import text_string_to_metric_families
 
+from evals.bench.mix import CEILING, CHAT, Json, Mix, Outcome
 from server.observability.metrics import METRICS
 from server.observability.record import ABORTED, ENDS, KINDS
 from tests.conftest import ServerProcess
 from tests.server.observability.collector import Collector
-from tests.server.observability.mix import CEILING, CHAT, Json, Mix, Outcome
 
 pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 

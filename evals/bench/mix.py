@@ -1,4 +1,7 @@
-"""A fixed mix of 500 requests: all endpoints, with and without streaming, n choices, errors, disconnects."""
+"""A fixed mix of 500 requests: all endpoints, with and without streaming, n choices, errors, disconnects.
+
+The server is to have the ceiling CEILING.
+"""
 
 import asyncio
 import json
@@ -33,6 +36,11 @@ class Outcome:
     """The `thinking` of each of its choices."""
     output_tokens: int = 0
     """By its `usage`."""
+    sampled_tokens: int | None = None
+    """Thinking tokens of all samples, by its `usage`, where they have no reports of their own."""
+
+
+Job = Callable[[], Coroutine[Any, Any, Outcome]]
 
 
 @dataclass(slots=True)
@@ -42,9 +50,10 @@ class Mix:
     client: httpx.AsyncClient
     chance: random.Random = field(default_factory=lambda: random.Random(6))
 
-    async def run(self, share: float = 1) -> list[Outcome]:
-        """Send all 500, or a share of each kind, AT_ONCE concurrently, in shuffled order."""
-        table: list[tuple[int, Callable[[], Coroutine[Any, Any, Outcome]]]] = [
+    @property
+    def table(self) -> list[tuple[int, Job]]:
+        """How many of each kind."""
+        return [
             (120, self._chat),
             (100, self._chat_stream),
             (50, self._completions),
@@ -57,7 +66,10 @@ class Mix:
             (45, self._leave),
             (40, self._mistake),
         ]
-        jobs = [job() for count, job in table for _ in range(round(count * share))]
+
+    async def run(self, share: float = 1) -> list[Outcome]:
+        """Send all 500, or a share of each kind, AT_ONCE concurrently, in shuffled order."""
+        jobs = [job() for count, job in self.table for _ in range(round(count * share))]
         self.chance.shuffle(jobs)
         room = asyncio.Semaphore(AT_ONCE)
 
