@@ -8,7 +8,8 @@ class RequestLimits:
     """The limits of one request; each is a flag of `s1-serve`.
 
     `max_body_keys` counts keys, objects and lists; `max_body_values` everything between commas, the token ids
-    of a prompt included; `max_choices` is n times the prompts.
+    of a prompt included; `max_choices` is n times the prompts; `max_stored_responses` is for all requests
+    together.
 
     The sizes are such that a body at its limit is parsed in some ten milliseconds: whoever reads it, reads it
     in one go on the event loop, where every stream waits. 4 MiB are a million tokens of text.
@@ -19,3 +20,4 @@ class RequestLimits:
     max_body_values: int = 200_000
     max_body_depth: int = 64
     max_choices: int = 256
+    max_stored_responses: int = 1000

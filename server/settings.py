@@ -187,6 +187,19 @@ class Settings:
         default=LIMITS.max_choices,
         metadata=_limit("no request asks for more choices, n times its prompts", LIMITS.max_choices),
     )
+    max_stored_responses: int = field(
+        default=LIMITS.max_stored_responses,
+        metadata=_flag(
+            _tokens,
+            "N",
+            "the last N responses of /v1/responses are kept in memory for previous_response_id; 0: none"
+            f" (default: {LIMITS.max_stored_responses})",
+        ),
+    )
+    stored_response_seconds: int = field(
+        default=3600,
+        metadata=_flag(_count, "N", "for so many seconds (default: 3600)"),
+    )
     max_body_bytes: int = field(
         default=LIMITS.max_body_bytes,
         metadata=_limit("no request's body has more bytes", LIMITS.max_body_bytes),
@@ -262,6 +275,7 @@ class Settings:
             max_body_values=self.max_body_values,
             max_body_depth=self.max_body_depth,
             max_choices=self.max_choices,
+            max_stored_responses=self.max_stored_responses,
         )
 
     @classmethod

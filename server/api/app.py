@@ -32,6 +32,7 @@ from server.api.rate_limits import limits_by_key
 from server.api.routes import close_routes
 from server.api.scaling.edge import ScalingResources
 from server.api.shutdown import Drain, DrainMiddleware
+from server.api.stored_responses import keep_responses
 from server.api.vllm_logs import hush_logs
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.lifetime import run_engine
@@ -103,6 +104,7 @@ async def serve(
         _stack(app, [Middleware(DrainMiddleware, drain=drain), *guard, limit], budgets)
         await init_app_state(engine, app.state, arguments, tasks)
         read_cut_calls(app.state)
+        keep_responses(app.state, settings.max_stored_responses, settings.stored_response_seconds)
         write_chunks_once(app.state)
         hush_logs()
         serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))

@@ -23,6 +23,7 @@ from server.reasoning.families import Family
 from server.settings import Settings
 
 MODELS_PATH = "/v1/models"
+STORED_PATH = "/v1/responses/"
 
 
 class ThinkingMiddleware:
@@ -44,7 +45,7 @@ class ThinkingMiddleware:
         self._telemetry = telemetry
         self._limits = limits_by_key
         self._scaling = scaling
-        self._max_choices = settings.max_choices
+        self._request_limits = settings.request_limits
         self._reads_tools = reads_tools
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
@@ -57,10 +58,14 @@ class ThinkingMiddleware:
                 scope, receive, ResponseCompleter(send, Completion(Call(), self._reasoning), path, Call())
             )
             return
+        key = key_of(scope)
+        if scope["type"] == "http" and scope["method"] == "GET" and path.startswith(STORED_PATH):
+            call = Call(key_name=key.name if key else None)
+            await self._serve(scope, receive, ResponseCompleter(send, None, path, call), call)
+            return
         if scope["type"] != "http" or scope["method"] != "POST":
             await self.app(scope, receive, send)
             return
-        key = key_of(scope)
         limits = self._limits[key.name if key else None]
         send = limits.on(send)
         if path in PATHS:
@@ -80,7 +85,7 @@ class ThinkingMiddleware:
                 raw,
                 limits.defaults,
                 self._scaling.defaults,
-                self._max_choices,
+                self._request_limits,
                 self._reasoning.family,
                 reads_tools=self._reads_tools,
             )

@@ -10,14 +10,15 @@ from vllm import envs
 
 from server.api.errors import RequestError
 from server.api.histories import RESPONSES_PATH
+from server.limits import RequestLimits
 
 
-def refuse_before_budget(path: str, body: Mapping[str, Any], max_choices: int) -> None:
+def refuse_before_budget(path: str, body: Mapping[str, Any], limits: RequestLimits) -> None:
     """Raises RequestError, which names the field."""
     _refuse_large_numbers(body)
-    _refuse_many_choices(body, max_choices)
+    _refuse_many_choices(body, limits.max_choices)
     if path == RESPONSES_PATH:
-        _refuse_unstored(body)
+        _refuse_unstored(body, limits.max_stored_responses)
 
 
 def _refuse_large_numbers(body: Mapping[str, Any]) -> None:
@@ -35,11 +36,16 @@ def _refuse_large_numbers(body: Mapping[str, Any]) -> None:
 _NO_NUMBERS = frozenset({"messages", "input", "tools"})
 
 
-def _refuse_unstored(body: Mapping[str, Any]) -> None:
-    if body.get("previous_response_id") is not None and not envs.VLLM_ENABLE_RESPONSES_API_STORE:
+def _refuse_unstored(body: Mapping[str, Any], kept: int) -> None:
+    if body.get("previous_response_id") is not None and not kept:
         raise RequestError(
             "previous_response_id",
-            "this server keeps no responses: send the conversation in input, or start the server with"
+            "this server keeps no responses (--max-stored-responses 0): send the conversation in input",
+        )
+    if body.get("background") and not envs.VLLM_ENABLE_RESPONSES_API_STORE:
+        raise RequestError(
+            "background",
+            "responses are not made in the background here: start the server with"
             " VLLM_ENABLE_RESPONSES_API_STORE=1 in its environment",
         )
 

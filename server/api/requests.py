@@ -14,6 +14,7 @@ from server.api.tool_choice import settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
+from server.limits import RequestLimits
 from server.reasoning.families import Family
 from server.scaling.request import ScalingDefaults, ScalingRequest, budget_body, read_scaling, refuse_budget
 
@@ -54,7 +55,7 @@ def read_request(
     raw: bytes,
     defaults: BudgetDefaults,
     scaling: ScalingDefaults,
-    max_choices: int,
+    limits: RequestLimits,
     family: Family | None,
     *,
     reads_tools: bool = True,
@@ -71,7 +72,7 @@ def read_request(
     body = _object(raw)
     if body is None:
         return None
-    refuse_before_budget(path, body, max_choices)
+    refuse_before_budget(path, body, limits)
     if path == RESPONSES_PATH:
         put_in_order(body)
     settle_tools(path, body, are_read=reads_tools)
@@ -99,10 +100,17 @@ def read_request(
         _call(path, body, read, defaults),
         continues_answer=continues_final_message(path, forwarded),
         resumed=resumed,
+        body_bytes=len(raw),
+        previous_response_id=_previous(path, body),
     )
     scaled = None if asked is None else ScaledRequest(asked, forwarded)
     hides = path == ANTHROPIC_PATH and read.include_thinking is False
     return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled, hides)
+
+
+def _previous(path: str, body: Mapping[str, Any]) -> str | None:
+    found = body.get("previous_response_id") if path == RESPONSES_PATH else None
+    return found if isinstance(found, str) else None
 
 
 def _object(raw: bytes) -> dict[str, Any] | None:

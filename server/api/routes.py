@@ -15,7 +15,7 @@ PASSED = frozenset(
         *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
         # No thinking comes of them: they render, or score one token.
         *("/tokenize", "/detokenize", "/tokenizer_info", "/generative_scoring"),
-        # A response that is kept (VLLM_ENABLE_RESPONSES_API_STORE) was governed when it was made.
+        # A response that is kept was governed when it was made, and is its key's alone.
         *("/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel"),
         control.PATH,
         # The operator's own switches open them (VLLM_ALLOW_RUNTIME_LORA_UPDATING).

@@ -56,6 +56,10 @@ class Call:
     """Where thinking stood in the prompt; set when the request is planned."""
     start: str | None = None
     """What opens thinking, where it is not the family's own mark; set when the request is planned."""
+    body_bytes: int = 0
+    """The size of the client's request."""
+    previous_response_id: str | None = None
+    """The response that it goes on from (/v1/responses)."""
     key_name: str | None = None
     """The name of the API key that it came with."""
     meter: Meter | None = None

@@ -122,6 +122,18 @@ def test_probes_prometheus_and_the_page_need_none(keyed: ServerProcess, path: st
     assert httpx.get(keyed.url + path).status_code == 200
 
 
+def test_response_is_read_and_gone_on_from_with_its_own_key_only(keyed: ServerProcess) -> None:
+    def ask_to(method: str, path: str, key: str, **body: Any) -> httpx.Response:
+        more = {"json": {"model": "s1-nano", "max_output_tokens": 8, **body}} if body else {}
+        return httpx.request(method, keyed.url + path, headers=bearer(key), timeout=60, **more)  # type: ignore[arg-type]
+
+    made = ask_to("POST", "/v1/responses", FIRST, input="17").json()["id"]
+    for key, status in ((FIRST, 200), (SECOND, 404), ("sk-small", 404)):
+        assert ask_to("GET", f"/v1/responses/{made}", key).status_code == status
+        gone_on = ask_to("POST", "/v1/responses", key, input="Again.", previous_response_id=made)
+        assert gone_on.status_code == status
+
+
 def test_only_its_own_key_ends_a_requests_thinking(keyed: ServerProcess) -> None:
     body = {**ENDLESS, "stream": True}
     with httpx.stream("POST", keyed.url + CHAT, json=body, headers=bearer(FIRST), timeout=60) as response:

@@ -199,12 +199,3 @@ def test_conversation_that_openai_allows_is_answered(
     items = [{"type": "message", **USER}, *history, {"type": "message", "role": "user", "content": "Again."}]
     response = client.post(RESPONSES, json=asked(RESPONSES, input=items, stream=stream))
     assert response.status_code == 200, response.text
-
-
-@STREAMED
-def test_response_that_was_not_kept_says_what_to_switch_on(client: httpx.Client, stream: bool) -> None:
-    body = asked(RESPONSES, previous_response_id="resp_123", stream=stream)
-    response = client.post(RESPONSES, json=body)
-    assert response.status_code == 400
-    assert response.json()["error"]["param"] == "previous_response_id"
-    assert "VLLM_ENABLE_RESPONSES_API_STORE" in response.json()["error"]["message"]

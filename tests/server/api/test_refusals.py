@@ -1,5 +1,6 @@
 """Numbers beyond 64 bits and choices beyond the limit are refused by their field; what is within passes."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,7 +8,9 @@ from vllm import envs
 
 from server.api.errors import RequestError
 from server.api.refusals import refuse_before_budget
+from server.limits import RequestLimits
 
+LIMITS = RequestLimits(max_choices=8)
 CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 
 
@@ -29,7 +32,7 @@ CHAT, RESPONSES = "/v1/chat/completions", "/v1/responses"
 )
 def test_what_is_too_much_is_refused_by_its_field(body: dict[str, Any], field: str) -> None:
     with pytest.raises(RequestError) as caught:
-        refuse_before_budget(CHAT, body, max_choices=8)
+        refuse_before_budget(CHAT, body, LIMITS)
     assert caught.value.field == field
     assert field in str(caught.value) or "prompts" in str(caught.value)
 
@@ -49,15 +52,25 @@ def test_what_is_too_much_is_refused_by_its_field(body: dict[str, Any], field: s
     ids=lambda body: str(body)[:40],
 )
 def test_what_is_within_the_limits_passes(body: dict[str, Any]) -> None:
-    refuse_before_budget(CHAT, body, max_choices=8)
+    refuse_before_budget(CHAT, body, LIMITS)
 
 
-def test_response_is_looked_for_only_where_responses_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_response_is_looked_for_only_where_responses_are_kept() -> None:
     body = {"previous_response_id": "resp_1"}
-    refuse_before_budget(CHAT, body, 8)
+    none = replace(LIMITS, max_stored_responses=0)
+    refuse_before_budget(CHAT, body, none)
+    with pytest.raises(RequestError, match="--max-stored-responses"):
+        refuse_before_budget(RESPONSES, body, none)
+    refuse_before_budget(RESPONSES, body, LIMITS)
+    refuse_before_budget(RESPONSES, {"previous_response_id": None}, none)
+
+
+def test_background_is_vllms_own_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = {"background": True}
     monkeypatch.setattr(envs, "VLLM_ENABLE_RESPONSES_API_STORE", False, raising=False)
-    with pytest.raises(RequestError, match="VLLM_ENABLE_RESPONSES_API_STORE"):
-        refuse_before_budget(RESPONSES, body, 8)
+    with pytest.raises(RequestError, match="VLLM_ENABLE_RESPONSES_API_STORE") as caught:
+        refuse_before_budget(RESPONSES, body, LIMITS)
+    assert caught.value.field == "background"
+    refuse_before_budget(RESPONSES, {"background": False}, LIMITS)
     monkeypatch.setattr(envs, "VLLM_ENABLE_RESPONSES_API_STORE", True)
-    refuse_before_budget(RESPONSES, body, 8)
-    refuse_before_budget(RESPONSES, {"previous_response_id": None}, 8)
+    refuse_before_budget(RESPONSES, body, LIMITS)
