@@ -1,27 +1,29 @@
 """Measure an OpenAI-compatible endpoint under a grid of thinking budgets: accuracy against tokens."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
 from evals.errors import EvalError
-from evals.settings import add_flags, settings_from
-from evals.tasks import TASKS
 from server.reasoning.command import exit_status
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit status: 0, 1 for an error, 130 for Ctrl-C."""
-    given = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    given = _parser(arguments[:1]).parse_args(arguments)
     return exit_status("s1-eval", lambda: int(given.run(given)), EvalError)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: list[str]) -> argparse.ArgumentParser:
+    """With the flags of a sweep only if that is the command: they import its methods and tasks."""
     parser = argparse.ArgumentParser(prog="s1-eval", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sweep = commands.add_parser("sweep", help="ask an endpoint every problem under every budget")
-    add_flags(sweep)
+    if command == ["sweep"]:
+        from evals.settings import add_flags
+
+        add_flags(sweep)
     sweep.set_defaults(run=_sweep)
     report = commands.add_parser(
         "report", help="write tables, scaling.csv and scaling.png from a folder of results"
@@ -64,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sweep(given: argparse.Namespace) -> int:
+    import asyncio
+
+    from evals.settings import settings_from
     from evals.sweep import sweep
 
     settings = settings_from(given)
@@ -117,6 +122,7 @@ def _problems(given: argparse.Namespace) -> int:
 
 
 def _tasks(_given: argparse.Namespace) -> int:
+    from evals.tasks import TASKS
     from evals.tasks.own_file import OWN
     from evals.tasks.reasoning_gym import PREFIX, sound_names
 

@@ -5,7 +5,6 @@ the order of the problems. A line truncated by a kill is dropped on resume. Only
 write to a folder.
 """
 
-import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from evals.cell import Cell
+from evals.durable import sync, write_whole
 from evals.errors import EvalError
 from evals.row import ResultRow, read_rows
 from server.reasoning.command import held
@@ -49,7 +49,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for file in self._files.values():
-            _sync(file)
+            sync(file)
             file.close()
         self._files.clear()
         self._held.close()
@@ -89,14 +89,14 @@ class Journal:
         file.flush()
         if time.monotonic() - self._synced_at > SYNC_EVERY_S:
             for one in self._files.values():
-                _sync(one)
+                sync(one)
             self._synced_at = time.monotonic()
 
     def seal(self, cell: Cell, order: Sequence[str]) -> None:
         """Write a finished cell under its final name, with its rows in the order of the problems."""
         part = self._part(cell)
         if file := self._files.pop(cell.name, None):
-            _sync(file)
+            sync(file)
             file.close()
         if not part.exists():
             return
@@ -111,22 +111,8 @@ class Journal:
         return self.cells / f"{cell.name}.jsonl"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file atomically: complete or not at all, whenever the process is killed."""
-    draft = path.with_name(path.name + ".tmp")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        _sync(file)
-    draft.replace(path)
-
-
 def _write(path: Path, rows: Sequence[ResultRow]) -> None:
     write_whole(path, "".join(row.line() for row in rows))
-
-
-def _sync(file: IO[str]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _drop_torn_line(path: Path) -> None:

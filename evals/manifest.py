@@ -10,11 +10,13 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from evals.durable import write_whole
 from evals.errors import EvalError
-from evals.journal import write_whole
-from evals.settings import SweepSettings
+
+if TYPE_CHECKING:  # a report reads manifests, and needs no settings
+    from evals.settings import SweepSettings
 
 SCHEMA_VERSION = 1
 PACKAGES = (
@@ -81,7 +83,7 @@ def refuse_strangers(out: Path, cells: Mapping[str, dict[str, Any]]) -> dict[str
 
 def write(
     out: Path,
-    settings: SweepSettings,
+    settings: "SweepSettings",
     cells: Mapping[str, dict[str, Any]],
     server: Mapping[str, Any],
     runs: Sequence[Mapping[str, Any]],

@@ -145,6 +145,8 @@ def _row(
         thinks_on=thinks_on(reply.answer, cell.arm.budget.nudge) if reply else False,
         error=error,
         reference=problem.answer,
+        level=problem.level,
+        spent_s=round(sum(each.latency_s for each in replies), 4) if len(replies) > 1 else None,
     )
 
 

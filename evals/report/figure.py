@@ -9,7 +9,8 @@ from typing import Any
 
 from evals.methods import NATURAL
 from evals.report.labels import MARKER, Box, Label, along, joined, placed
-from evals.report.measured import Group, Measured, Vote
+from evals.report.measured import Group, Measured
+from evals.report.votes import Vote
 
 # Distinguished by marker, line style and hatch; colour is redundant.
 MAXIMUM = ("Maximum budget", "o", "-", "#1b4f72", "")
@@ -57,9 +58,11 @@ def draw(group: Group, path: Path) -> None:
     # Agg without pyplot: no window system, no global state.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     lines = _lines(group)
-    figure = Figure(figsize=(8 if len(lines) <= MAX_INNER_LEGEND else 10, 5.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(8 if len(lines) <= MAX_INNER_LEGEND else 10, 5.2), dpi=DPI)
+    figure.set_layout_engine("none")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     zero_at = _place_of_zero([p.tokens for _, points in lines for p in points if p.tokens > 0])
@@ -68,8 +71,8 @@ def draw(group: Group, path: Path) -> None:
     if group.natural is not None and group.natural.tokens:
         _natural(axes, group.natural.tokens, group.natural.accuracy)
     _frame(axes, group, zero_at, [p for _, points in lines for p in points])
-    figure.canvas.draw()
-    figure.set_layout_engine("none")
+    # Once, and not by the figure, which would lay out and draw everything again to be saved.
+    ConstrainedLayoutEngine().execute(figure)
     _labels(axes, lines, zero_at, group.natural)
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 

@@ -66,10 +66,20 @@ def placed(labels: Sequence[Label], obstacles: Sequence[Box], frame: Box) -> lis
     taken = [*obstacles, *(Box(label.x, label.y, MARKER, MARKER) for label in labels)]
     boxes: list[Box] = []
     for label in labels:
-        best = min(_places(label), key=lambda box: sum(map(box.overlap, taken)) + 4 * box.outside(frame))
+        places = _places(label)
+        reach = _around(label, places)
+        near = [box for box in taken if reach.overlap(box)]
+        best = min(places, key=lambda box: sum(map(box.overlap, near)) + 4 * box.outside(frame))
         boxes.append(best)
         taken.append(best)
     return boxes
+
+
+def _around(label: Label, places: Sequence[Box]) -> Box:
+    """A box around all places of a label."""
+    wide = max(abs(place.x - label.x) + place.width / 2 for place in places)
+    high = max(abs(place.y - label.y) + place.height / 2 for place in places)
+    return Box(label.x, label.y, 2 * wide, 2 * high)
 
 
 def _places(label: Label) -> list[Box]:

@@ -1,23 +1,32 @@
-"""The results of an arm: accuracy with its interval, tokens, Control, escapes; and the measures of methods.
+"""The results of an arm: accuracy with its interval, tokens, cost, Control, escapes; the measures of methods.
 
-Arms are grouped by task and model, and compared with the group's natural stop, problem by problem.
+Arms are grouped by task and model, and compared with the group's natural stop.
 """
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from evals.methods import NATURAL, Arm
+from evals.report.lengths import Lengths, lengths_of
+from evals.report.natural import NaturalStop, by_problem, ending_of, mean
 from evals.report.read import CellRun
+from evals.report.votes import Vote, votes_of
 from evals.row import ResultRow
-from evals.stats.escape import FORCED, Ending, escape_rate, longest_answer
-from evals.stats.intervals import paired_bootstrap, wilson, worth
-from evals.stats.scaling import CurvePoint, control, kept, performance, scaling
-from evals.stats.votes import GradedSample, ballots_of, majority_at, pass_at
+from evals.stats.escape import FORCED, escape_rate
+from evals.stats.intervals import wilson, worth
+from evals.stats.scaling import CurvePoint, control, performance, scaling
+from server.reasoning.ends import End
 
-BOOTSTRAP_SEED = 0
 CUT = "length"
 """The finish reason of a reply that ended at a limit of tokens."""
+MAX_PARTS = 12
+"""Columns of a table of accuracy by domain or level: MATH has 7 subjects and 5 levels, GPQA 3 domains."""
+OTHERS = "others"
+"""The column of the domains or levels beyond that, the smallest ones."""
+LIMITS = frozenset({"max_tokens", "min_tokens", "num_waits", "nudge", "grace_tokens"})
+"""The fields of a budget that do nothing to thinking that stays within them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,7 @@ class Measured:
 
     arm: Arm
     temperature: float
+    seed: int
     problems: int
     answers: int
     """`problems` times repeats."""
@@ -48,11 +58,19 @@ class Measured:
     """Share of the replies that ended at a limit of tokens."""
     completed: float | None
     """Accuracy of the replies that were not cut, percent."""
+    tokens_per_right: float | None
+    """All generated tokens, of wrong replies, rejected tries and samples, too, for one right answer."""
+    seconds_per_right: float | None
+    """The same of the requests' seconds; requests in flight together share the server."""
     against_natural: tuple[float, float, float] | None
     grading_failures: int
     errors: int
+    untouched: bool
+    """Whether the arm's limit ended or extended no thinking: it is the natural stop over again."""
     run: CurvePoint
+    lengths: Lengths
     domains: dict[str, float]
+    levels: dict[str, float]
 
     @property
     def line(self) -> str:
@@ -61,22 +79,6 @@ class Measured:
             return str(self.arm.scaling["method"])
         nudge = self.arm.budget.nudge
         return f'{self.arm.method} "{nudge}"' if nudge else self.arm.method
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """What a vote reaches over all subsets of k samples of every problem.
-
-    `tokens` is the thinking that k samples cost together.
-    """
-
-    k: int
-    problems: int
-    tokens: float | None
-    majority: float
-    low: float
-    high: float
-    pass_at_k: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,39 +131,52 @@ class Group:
 
 def groups_of(runs: Sequence[CellRun]) -> list[Group]:
     """The groups of these runs, in order."""
-    keys = dict.fromkeys((run.task, run.model) for run in runs)
+    members: dict[tuple[str, str], list[CellRun]] = {}
+    for run in runs:
+        members.setdefault((run.task, run.model), []).append(run)
+    by_arm = [_by_arm(found) for found in members.values()]
+    votes = votes_of([next((c for c in arms if c[0].arm.method == "sample"), []) for arms in by_arm])
     return [
-        _group(task, model, [r for r in runs if (r.task, r.model) == (task, model)]) for task, model in keys
+        _group(task, model, arms, found)
+        for (task, model), arms, found in zip(members, by_arm, votes, strict=True)
     ]
 
 
-def _group(task: str, model: str, runs: Sequence[CellRun]) -> Group:
-    keys = dict.fromkeys((run.arm.name, run.temperature, run.seed) for run in runs)
-    by_arm = [[r for r in runs if (r.arm.name, r.temperature, r.seed) == key] for key in keys]
-    natural = next((cells for cells in by_arm if cells[0].arm.method == NATURAL.method), None)
-    arms = [_measured(cells, natural) for cells in by_arm if cells[0].arm.method != "sample"]
-    samples = next((cells for cells in by_arm if cells[0].arm.method == "sample"), [])
-    return Group(task, model, arms, _votes(samples), _methods(arms))
+def _by_arm(runs: Sequence[CellRun]) -> list[list[CellRun]]:
+    found: dict[tuple[str, float, int], list[CellRun]] = {}
+    for run in runs:
+        found.setdefault((run.arm.name, run.temperature, run.seed), []).append(run)
+    return list(found.values())
 
 
-def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Measured:
+def _group(task: str, model: str, by_arm: Sequence[Sequence[CellRun]], votes: Sequence[Vote]) -> Group:
+    natural = next((cells for cells in by_arm if cells[0].arm.method == NATURAL.method), [])
+    stop = NaturalStop([row for cell in natural for row in cell.rows])
+    first = by_arm[0][0].rows
+    domains, levels = _names(first, _domain), _names(first, _level)
+    arms = [_measured(cells, stop, domains, levels) for cells in by_arm if cells[0].arm.method != "sample"]
+    return Group(task, model, arms, votes, _methods(arms))
+
+
+def _measured(
+    cells: Sequence[CellRun], natural: NaturalStop, domains: Sequence[str], levels: Sequence[str]
+) -> Measured:
     rows = [row for cell in cells for row in cell.rows]
     graded = [row for row in rows if row.score is not None]
     replies = [row for row in rows if not row.error]
     right = sum(row.score == 1.0 for row in graded)
     accuracy = right / len(graded) if graded else 0.0
-    independent = worth(list(_by_problem(rows).values()))
+    scores = by_problem(graded)
+    independent = worth(list(scores.values()))
     low, high = wilson(accuracy * independent, independent)
     arm = cells[0].arm
-    tokens = _mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
-    stops = [row for cell in natural or () for row in cell.rows]
-    at_least, at_most = _limits(arm, _mean(row.thinking_tokens for row in stops))
-    if tokens is None:  # without counts no limit can be checked
-        at_least = at_most = None
-    ends = [_ending(row) for row in rows]
+    tokens = mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
+    # Without counts no limit can be checked.
+    at_least, at_most = (None, None) if tokens is None else natural.limits(arm)
     return Measured(
         arm=arm,
         temperature=cells[0].temperature,
+        seed=cells[0].seed,
         problems=len({row.problem_id for row in rows}),
         answers=len(rows),
         graded=len(graded),
@@ -170,130 +185,84 @@ def _measured(cells: Sequence[CellRun], natural: Sequence[CellRun] | None) -> Me
         low=100 * low,
         high=100 * high,
         tokens=tokens,
-        written_tokens=_mean(row.written_tokens for row in rows),
-        answer_tokens=_mean(row.answer_tokens for row in rows),
-        forced_share=_mean(float(row.end in FORCED) for row in rows if row.end is not None),
-        waits_used=_mean(row.waits_used for row in rows),
-        control=_control(arm, rows, stops),
-        silent=_mean(float(row.extracted is None) for row in replies),
-        cut=_mean(float(row.finish_reason == CUT) for row in replies),
-        completed=_mean(
+        written_tokens=mean(row.written_tokens for row in rows),
+        answer_tokens=mean(row.answer_tokens for row in rows),
+        forced_share=mean(float(row.end in FORCED) for row in rows if row.end is not None),
+        waits_used=mean(row.waits_used for row in rows),
+        control=natural.control(arm, rows),
+        silent=mean(float(row.extracted is None) for row in replies),
+        cut=mean(float(row.finish_reason == CUT) for row in replies),
+        completed=mean(
             100 * row.score for row in graded if row.finish_reason != CUT and row.score is not None
         ),
-        escapes=escape_rate(ends, longest_answer([_ending(row) for row in stops])),
-        against_natural=_difference(rows, natural) if arm.method != NATURAL.method else None,
+        tokens_per_right=_per_right([_written(arm, row) for row in replies], right),
+        seconds_per_right=_per_right([row.seconds for row in replies], right),
+        escapes=escape_rate([ending_of(row) for row in rows if row.end in FORCED], natural.longest_answer),
+        against_natural=natural.difference(scores) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),
-        errors=sum(bool(row.error) for row in rows),
+        errors=len(rows) - len(replies),
+        untouched=_untouched(arm, replies),
         run=CurvePoint(tokens or 0.0, 100 * accuracy, at_least, at_most, _held(arm, rows)),
-        domains=_domains(graded),
+        lengths=lengths_of(graded),
+        domains=_parts(graded, _domain, domains),
+        levels=_parts(graded, _level, levels),
     )
+
+
+def _written(arm: Arm, row: ResultRow) -> int | None:
+    """All generated tokens; of a single reply its thinking and its answer, as early results tell them."""
+    single = arm.scaling is None and row.tries <= 1
+    if row.written_tokens is not None or not single:
+        return row.written_tokens
+    if row.thinking_tokens is None or row.answer_tokens is None:
+        return None
+    return row.thinking_tokens + row.answer_tokens
+
+
+def _per_right(costs: Sequence[float | None], right: int) -> float | None:
+    """None where no answer was right, or a reply did not tell its cost."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) / right if right and len(known) == len(costs) else None
 
 
 def _held(arm: Arm, rows: Sequence[ResultRow]) -> float | None:
     """The mean number of thinking tokens that the arm's limit applies to."""
-    return _mean(row.spent_tokens if arm.promise.of_all else row.thinking_tokens for row in rows)
+    return mean(row.spent_tokens if arm.promise.of_all else row.thinking_tokens for row in rows)
 
 
-def _domains(graded: Sequence[ResultRow]) -> dict[str, float]:
-    """Accuracy per domain in percent, in the order of the problems."""
+def _untouched(arm: Arm, replies: Sequence[ResultRow]) -> bool:
+    only_limits = arm.scaling is None and arm.accept_up_to is None and not arm.words
+    if not only_limits or not arm.budget.as_json().keys() <= LIMITS:
+        return False
+    return bool(replies) and all(
+        row.end is not None and row.end != End.MAX_TOKENS and row.waits_used == 0 for row in replies
+    )
+
+
+def _domain(row: ResultRow) -> str:
+    return row.domain
+
+
+def _level(row: ResultRow) -> str:
+    return row.level
+
+
+def _names(rows: Sequence[ResultRow], part: Callable[[ResultRow], str]) -> list[str]:
+    """The domains or levels that have a column, in the order of the problems."""
+    sizes = Counter(map(part, rows))
+    kept = dict(sizes.most_common(MAX_PARTS - 1) if len(sizes) > MAX_PARTS else sizes)
+    return [name for name in sizes if name in kept]
+
+
+def _parts(
+    graded: Sequence[ResultRow], part: Callable[[ResultRow], str], names: Sequence[str]
+) -> dict[str, float]:
+    """Accuracy of each in percent, in the order of the problems; the rest together."""
     found: dict[str, list[float]] = {}
     for row in graded:
-        found.setdefault(row.domain, []).append(row.score or 0.0)
+        name = part(row)
+        found.setdefault(name if name in names else OTHERS, []).append(row.score or 0.0)
     return {name: 100 * fmean(scores) for name, scores in found.items()}
-
-
-def _limits(arm: Arm, stop: float | None) -> tuple[float | None, float | None]:
-    """a_min and a_max; arms limited relative to the natural stop get its mean."""
-    promise = arm.promise
-    if promise.than_natural is None:
-        return promise.at_least, promise.at_most
-    return (stop, None) if promise.than_natural == "more" else (None, stop)
-
-
-def _control(arm: Arm, rows: Sequence[ResultRow], stops: Sequence[ResultRow]) -> float | None:
-    """Percent of problems within the limit, each against its own natural stop; None without a limit."""
-    tokens: dict[str, list[int]] = {}
-    for row in stops:
-        if row.thinking_tokens is not None:
-            tokens.setdefault(row.problem_id, []).append(row.thinking_tokens)
-    held = []
-    for row in rows:
-        stop = fmean(tokens[row.problem_id]) if row.problem_id in tokens else None
-        at_least, at_most = _limits(arm, stop)
-        spent = row.spent_tokens if arm.promise.of_all else row.thinking_tokens
-        if spent is not None and (at_least is not None or at_most is not None):
-            held.append(kept(spent, at_least, at_most))
-    return 100 * fmean(held) if held else None
-
-
-def _ending(row: ResultRow) -> Ending:
-    return Ending(row.end, row.thinks_on, row.answer_tokens)
-
-
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fmean(known) if known else None
-
-
-def _difference(
-    rows: Sequence[ResultRow], natural: Sequence[CellRun] | None
-) -> tuple[float, float, float] | None:
-    """Percentage points above the natural stop with their interval, over problems graded in both."""
-    ours, theirs = _scores(rows), _scores([row for cell in natural or () for row in cell.rows])
-    both = [name for name in ours if name in theirs]
-    if not both:
-        return None
-    mean, low, high = paired_bootstrap(
-        [100 * ours[name] for name in both], [100 * theirs[name] for name in both], BOOTSTRAP_SEED
-    )
-    return mean, low, high
-
-
-def _scores(rows: Sequence[ResultRow]) -> dict[str, float]:
-    """The mean score of each problem over its repeats."""
-    return {name: fmean(scores) for name, scores in _by_problem(rows).items()}
-
-
-def _by_problem(rows: Sequence[ResultRow]) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
-    for row in rows:
-        if row.score is not None:
-            found.setdefault(row.problem_id, []).append(row.score)
-    return found
-
-
-def _votes(cells: Sequence[CellRun]) -> list[Vote]:
-    """For k = 1, 2, 4, ... and n, over all subsets of k of a problem's n samples."""
-    rows: dict[str, list[ResultRow]] = {}
-    for cell in sorted(cells, key=lambda one: one.repeat):
-        for row in cell.rows:
-            rows.setdefault(row.problem_id, []).append(row)
-    n = min((len(one) for one in rows.values()), default=0)
-    steps = sorted({k for k in (2**power for power in range(20)) if k <= n} | ({n} if n else set()))
-    problems = list(rows.values())
-    ballots = ballots_of([[row.extracted for row in one] for one in problems])
-    samples = [
-        [GradedSample(vote, row.score) for row, vote in zip(one, votes, strict=True) if row.score is not None]
-        for one, votes in zip(problems, ballots, strict=True)
-    ]
-    tokens = _mean(row.thinking_tokens for one in problems for row in one)
-    return [_vote(k, tokens, [one for one in samples if len(one) >= k]) for k in steps]
-
-
-def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[GradedSample]]) -> Vote:
-    """Of the problems that have k graded samples."""
-    scores = [majority_at(k, one) for one in samples]
-    low, high = wilson(sum(scores), len(scores))
-    passed = [pass_at(k, sum(s.score == 1.0 for s in one), len(one)) for one in samples]
-    return Vote(
-        k=k,
-        problems=len(samples),
-        tokens=None if tokens is None else k * tokens,
-        majority=100 * fmean(scores) if scores else 0.0,
-        low=100 * low,
-        high=100 * high,
-        pass_at_k=100 * fmean(passed) if passed else 0.0,
-    )
 
 
 def _methods(arms: Sequence[Measured]) -> list[MethodMeasured]:
@@ -317,6 +286,26 @@ def _method(name: str, arms: Sequence[Measured]) -> MethodMeasured:
         runs=len(runs),
         control=control(runs),
         problem_control=fmean(shares) if shares else None,
-        scaling=scaling(runs),
+        scaling=scaling([one.run for one in _distinct(arms)]),
         performance=performance(runs),
     )
+
+
+def _distinct(arms: Sequence[Measured]) -> list[Measured]:
+    """The arms, with one that no limit touched in place of all such arms of the same sampling.
+
+    They are the natural stop over again, and need not agree to the token: a GPU's greedy decoding differs
+    from batch to batch, and the slope between two nearly equal points is arbitrary.
+    """
+    found: list[Measured] = []
+    seen: set[tuple[float, int]] = set()
+    for one in sorted(
+        arms, key=lambda each: each.arm.method != NATURAL.method
+    ):  # the natural stop itself first
+        sampling = (one.temperature, one.seed)
+        if one.untouched and sampling in seen:
+            continue
+        if one.untouched:
+            seen.add(sampling)
+        found.append(one)
+    return found

@@ -4,20 +4,23 @@ import csv
 import io
 from collections.abc import Sequence
 
-from evals.report.measured import Group, Measured
+from evals.report.measured import OTHERS, Group, Measured
 
 Cells = Sequence[str]
-
-# MATH has 7 subjects and GPQA 3 domains; a table with more is unreadable.
-MAX_DOMAINS = 12
 
 
 def tables_of(group: Group) -> str:
     """The tables of a group."""
-    parts = [f"## {group.task}, {group.model}", _arms(group)]
-    names = list(dict.fromkeys(name for one in group.arms for name in one.domains))
-    if 1 < len(names) <= MAX_DOMAINS:
-        parts += ["Accuracy by domain, %.", _domains(group, names)]
+    parts = [
+        f"## {group.task}, {group.model}",
+        _arms(group),
+        "What a right answer costs: all generated tokens of the arm, and the seconds of all its requests "
+        "(which share the server), divided by its right answers. Median thinking tokens of right and of "
+        "wrong replies.",
+        _costs(group),
+    ]
+    parts += _by_part("domain", [(one, one.domains) for one in group.arms])
+    parts += _by_part("level", [(one, one.levels) for one in group.arms])
     if group.votes:
         parts += [
             "Votes over k samples at the natural stop, over all subsets of k; tokens are those of all k.",
@@ -26,7 +29,9 @@ def tables_of(group: Group) -> str:
     if group.methods:
         parts += [
             "Control: % of runs, and of problems, whose thinking kept its limit. Scaling: points per "
-            "doubling of thinking tokens, over all pairs. Performance: the best accuracy, %.",
+            "doubling of thinking tokens, over all pairs of points; arms whose limit touched no thinking are "
+            "one point with the natural stop, as are arms with the same tokens and accuracy. Performance: "
+            "the best accuracy, %.",
             _methods(group),
         ]
     if not group.counts_tokens:
@@ -67,9 +72,25 @@ def _arm(one: Measured) -> Cells:
     )
 
 
-def _domains(group: Group, names: Sequence[str]) -> str:
-    rows = [(one.arm.name, *(_number(one.domains.get(name)) for name in names)) for one in group.arms]
-    return table(("arm", *names), rows)
+def _costs(group: Group) -> str:
+    head = ("arm", "tokens / right", "seconds / right", "right: median thinking", "wrong: median thinking")
+    rows = [
+        (one.arm.name, _number(one.tokens_per_right), _number(one.seconds_per_right, 2),
+         _number(one.lengths.median_right), _number(one.lengths.median_wrong))
+        for one in group.arms
+    ]  # fmt: skip
+    return table(head, rows)
+
+
+def _by_part(part: str, arms: Sequence[tuple[Measured, dict[str, float]]]) -> list[str]:
+    """Accuracy by domain or level and arm; nothing where there is only one."""
+    names = list(dict.fromkeys(name for _, found in arms for name in found))
+    if len(names) < 2:
+        return []
+    if all(name.isdecimal() for name in names if name != OTHERS):  # levels
+        names.sort(key=lambda name: (name == OTHERS, int(name) if name != OTHERS else 0))
+    rows = [(one.arm.name, *(_number(found.get(name)) for name in names)) for one, found in arms]
+    return [f"Accuracy by {part}, %.", table(("arm", *(name or "(none)" for name in names)), rows)]
 
 
 def _votes(group: Group) -> str:
@@ -136,6 +157,20 @@ def csv_of(groups: Sequence[Group]) -> str:
                 (group.task, group.model, "majority", f"majority={vote.k}", vote.problems,
                  f"{vote.majority:.3f}", f"{vote.low:.3f}", f"{vote.high:.3f}", _number(vote.tokens, 3), "")
             )  # fmt: skip
+    return out.getvalue()
+
+
+def lengths_csv_of(groups: Sequence[Group]) -> str:
+    """The histogram of thinking tokens, a line per arm and bin; `to` is the last length in the bin."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("task", "model", "arm", "from", "to", "right", "wrong"))
+    for group in groups:
+        for one in group.arms:
+            for each in one.lengths.bins:
+                writer.writerow(
+                    (group.task, group.model, one.arm.name, each.low, each.high - 1, each.right, each.wrong)
+                )
     return out.getvalue()
 
 

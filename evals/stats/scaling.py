@@ -42,11 +42,12 @@ def control(runs: Sequence[CurvePoint]) -> float | None:
 
 
 def scaling(runs: Sequence[CurvePoint]) -> float | None:
-    """The mean slope over all pairs of runs that differ in tokens; None without such a pair.
+    """The mean slope over all pairs of points that differ in tokens; None without such a pair.
 
-    A run without any thinking has no logarithm and is left out.
+    Runs with the same tokens and accuracy are one point, counted once. A run without any thinking has no
+    logarithm and is left out.
     """
-    points = [run for run in runs if run.tokens > 0]
+    points = list({(run.tokens, run.accuracy): run for run in runs if run.tokens > 0}.values())
     slopes = [
         (more.accuracy - less.accuracy) / (log2(more.tokens) - log2(less.tokens))
         for less, more in combinations(points, 2)

@@ -24,14 +24,15 @@ class GradedSample:
 
 
 def ballots_of(problems: Sequence[Sequence[str | None]]) -> list[list[int | None]]:
-    """For each problem, the group of each of its answers; by the server's own voting code."""
+    """For each problem, the group of each of its answers; by the server's own voting code, in one pool."""
     with ThreadPoolExecutor(1) as thread:  # a report may be made where an event loop runs
         return thread.submit(asyncio.run, _ballots_of(problems)).result()
 
 
 async def _ballots_of(problems: Sequence[Sequence[str | None]]) -> list[list[int | None]]:
     async with GradingPool(max(1, (os.cpu_count() or 2) // 2)) as judge:
-        return [await _groups(said, Equality(judge)) for said in problems]
+        equality = Equality(judge)  # of all problems: their pairs of answers recur
+        return list(await asyncio.gather(*(_groups(said, equality) for said in problems)))
 
 
 async def _groups(said: Sequence[str | None], equality: Equality) -> list[int | None]:

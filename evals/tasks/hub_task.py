@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from evals.tasks.scorers import score_math
-from evals.tasks.source import Hub, Place, Row, field, identity, load_rows
+from evals.tasks.source import Hub, Place, Row, field, identity, load_rows, optional
 from evals.tasks.task import Load, Task, bare_question
 from server.reasoning.records import Problem
 
@@ -16,11 +16,12 @@ def hub_task(
     answer: Sequence[str] = ("answer",),
     ids: Sequence[str] = ("id",),
     domain: str = "domain",
+    level: str = "level",
 ) -> Task:
     """The task of a hub data set.
 
-    `question`, `answer` and `ids` list column names, of which the first present one is used; `domain` is the
-    column of the domain, which may be missing.
+    `question`, `answer` and `ids` list column names, of which the first present one is used; `domain` and
+    `level` are columns that may be missing.
     """
 
     def problem(row: Row, place: Place) -> Problem:
@@ -30,6 +31,7 @@ def hub_task(
             answer=field(row, place, *answer),
             domain=str(row.get(domain) or ""),
             source=name,
+            level=optional(row, level) or "",
         )
 
     def load(load: Load) -> list[Problem]:

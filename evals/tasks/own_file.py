@@ -23,6 +23,7 @@ SOLUTION = "solution"
 IDS = ("id", "unique_id", "problem_id")
 OPTIONS = ("choices", "options")
 DOMAINS = ("domain", "subject", "category")
+LEVELS = ("level", "difficulty")
 SCORERS: dict[str, Scorer] = {
     "math": score_math,
     "integer": score_integer,
@@ -70,6 +71,7 @@ class OwnFile:
             domain=next((str(row[each]) for each in DOMAINS if row.get(each)), ""),
             source=name,
             choices=options,
+            level=optional(row, *LEVELS) or "",
         )
 
     def _answer(self, row: Row, place: Place) -> str:

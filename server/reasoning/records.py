@@ -25,7 +25,10 @@ class RecordError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A question with its reference answer; `choices` are the options of a multiple-choice question."""
+    """A question with its reference answer; `choices` are the options of a multiple-choice question.
+
+    `domain` and `level` are those of its data set, for example Algebra and 5.
+    """
 
     id: str
     question: str
@@ -34,6 +37,7 @@ class Problem:
     domain: str = ""
     source: str = ""
     choices: tuple[str, ...] = ()
+    level: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -291,6 +291,9 @@ async def test_rejection_sampling_redraws_with_new_seeds_until_short_enough(
     await sweep(replace(settings, problems=1, concurrency=1, wanted={"reject": "25", "sample": "0"}))
     row = rows_of(settings.out, "reject=25")[0]
     assert (row.tries, row.thinking_tokens, row.spent_tokens) == (3, 20, 90)  # 50 went to the natural stop
+    assert row.spent_s is not None
+    assert row.latency_s is not None
+    assert row.seconds == row.spent_s > row.latency_s
     assert len({request["seed"] for request in fake.requests[1:]}) == 3
 
 

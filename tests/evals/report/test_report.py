@@ -4,6 +4,7 @@ picture.
 
 import csv
 import io
+import os
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -25,6 +26,7 @@ from evals.settings import SweepSettings
 from evals.stats.intervals import wilson
 from evals.tasks import TASKS
 from evals.trim import TrimError, trim
+from server.reasoning.grading.pool import GradingProcess
 from server.reasoning.records import Problem
 
 PROBLEMS = [Problem(f"p{n}", f"q{n}", "7", domain="ab"[n % 2]) for n in range(20)]
@@ -174,6 +176,29 @@ def test_the_measures_count_the_natural_stop_among_the_waits(group: Group) -> No
     assert both.runs == 6
 
 
+def scaling_of(tmp_path: Path, **arms: Sequence[ResultRow]) -> float | None:
+    cells: dict[Cell, Sequence[ResultRow]] = {
+        cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)],
+        cell_of(arm("max", "32")): [row(n, n < 5, 25, end="max_tokens") for n in range(20)],
+        cell_of(arm("waits", "1")): [row(n, n < 15, 100, waits_used=1) for n in range(20)],
+    }
+    cells |= {cell_of(arm("max", name[1:])): rows for name, rows in arms.items()}
+    [group] = groups_of(read_runs(store(tmp_path / str(len([*tmp_path.iterdir()])), cells)))
+    return group.methods[0].scaling
+
+
+def test_a_limit_that_touched_no_thinking_adds_no_point_to_scaling(tmp_path: Path) -> None:
+    alone = scaling_of(tmp_path)
+    assert alone == pytest.approx(25)
+    same = [row(n, n < 10, 50) for n in range(20)]
+    near = [row(n, n < 11, 50 if n else 51) for n in range(20)]  # as a GPU's other batches may decode it
+    assert scaling_of(tmp_path, m256=same) == alone
+    assert scaling_of(tmp_path, m256=near) == alone
+    assert scaling_of(tmp_path, m256=same, m512=near) == alone
+    cut = [replace(one, end="max_tokens") if n == 19 else one for n, one in enumerate(near)]
+    assert scaling_of(tmp_path, m256=cut) != alone
+
+
 def test_another_nudge_is_a_line_of_its_own(tmp_path: Path) -> None:
     cells: dict[Cell, Sequence[ResultRow]] = {cell_of(NATURAL): [row(n, n < 10, 50) for n in range(20)]}
     for value, right in (("2", 15), ("2:Hmm", 12), ("4:Hmm", 13)):
@@ -211,6 +236,28 @@ def test_votes_cost_the_tokens_of_all_their_samples(group: Group) -> None:
     # Of four samples two are right in turn: a tie goes to the first, which is right for 10 of 20.
     assert [vote.majority for vote in group.votes] == [50.0, 50.0, 50.0]
     assert [round(vote.pass_at_k, 1) for vote in group.votes] == [50.0, 83.3, 100.0]
+
+
+def test_all_tasks_and_models_are_compared_in_one_pool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[GradingProcess] = []
+
+    class Counted(GradingProcess):
+        def __init__(self) -> None:
+            super().__init__()
+            started.append(self)
+
+    monkeypatch.setattr("server.reasoning.grading.pool.GradingProcess", Counted)
+    said = ["(1, 2)", "(2-1, 2)", "(3, 1)"]
+    cells: dict[Cell, Sequence[ResultRow]] = {}
+    for model in ("m", "other"):
+        for repeat, answer in enumerate(said):
+            cell = replace(cell_of(arm("sample", "3"), repeat), model=model)
+            cells[cell] = [replace(row(n, repeat < 2, 50), extracted=answer) for n in range(4)]
+    groups = groups_of(read_runs(store(tmp_path / "out", cells)))
+    assert [[round(vote.majority, 1) for vote in one.votes] for one in groups] == [[66.7, 66.7, 100.0]] * 2
+    assert 1 <= len(started) <= max(1, (os.cpu_count() or 2) // 2)
 
 
 def test_domains_are_told_apart(group: Group) -> None:
@@ -294,6 +341,7 @@ def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     [
         ("{", "not JSON"),
         ('{"schema": 2}', "schema 2"),
+        (ROW.line().replace('"schema": 1', '"schema": 2').strip(), "schema 2"),
         ('{"schema": 1}', "problem_id"),
         ("[]", "not an object"),
     ],

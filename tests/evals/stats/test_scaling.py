@@ -92,6 +92,11 @@ def test_scaling_weighs_every_pair_alike() -> None:
     assert scaling([CurvePoint(1, 0), CurvePoint(2, 10), CurvePoint(4, 10)]) == pytest.approx(5)
 
 
+def test_scaling_counts_a_point_once() -> None:
+    once = [CurvePoint(100, 10), CurvePoint(200, 10), CurvePoint(400, 20)]
+    assert scaling([*once, CurvePoint(400, 20, None, 512)]) == scaling(once) == pytest.approx(5)
+
+
 def test_scaling_leaves_out_runs_without_thinking_and_pairs_without_difference() -> None:
     assert scaling(
         [CurvePoint(0, 0), CurvePoint(100, 10), CurvePoint(100, 12), CurvePoint(200, 17)]

@@ -49,6 +49,12 @@ def test_fields_are_found_by_their_usual_names_or_named(
     assert problem.source == "olympmath"
 
 
+@pytest.mark.parametrize(("row", "level"), [({"level": 5}, "5"), ({"difficulty": "hard"}, "hard"), ({}, "")])
+def test_levels_are_read_for_the_report(tmp_path: Path, row: dict[str, Any], level: str) -> None:
+    [problem] = loaded(write(tmp_path / "mine.jsonl", {"problem": "Q?", "answer": "7"} | row))
+    assert problem.level == level
+
+
 @pytest.mark.parametrize("answer", ["B", "b", "Thursday", 1])
 def test_right_option_is_a_letter_its_text_or_its_number(tmp_path: Path, answer: object) -> None:
     row = {"question": "Which day?", "choices": ["Monday", "Thursday"], "answer": answer}

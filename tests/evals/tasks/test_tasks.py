@@ -106,6 +106,11 @@ def test_two_rows_of_one_id_are_refused(tmp_path: Path) -> None:
         loaded("aime24", write(tmp_path / "x.jsonl", row, row))
 
 
+def test_math500_tells_subject_and_level(tmp_path: Path) -> None:
+    [problem] = loaded("math500", write(tmp_path / "x.jsonl", ROWS["math500"][0] | {"level": 5}))
+    assert (problem.domain, problem.level) == ("Algebra", "5")
+
+
 @pytest.mark.parametrize(
     ("ids", "complaint"), [("", "no problems in it"), ("aa", "two problems have the id 'a'")]
 )
