@@ -43,6 +43,18 @@ def _parser(command: list[str]) -> argparse.ArgumentParser:
         help="the HTML file [view.html in the first folder]; large results are split into several",
     )
     view.set_defaults(run=_view)
+    export = commands.add_parser(
+        "export", help="write results as a Hugging Face data set (Parquet), or as logs of inspect-ai"
+    )
+    export.add_argument("out", type=Path, help="the --out of a sweep")
+    export.add_argument("to", type=Path, help="folder of the export; must not exist")
+    export.add_argument(
+        "--format",
+        choices=("huggingface", "inspect"),
+        default="huggingface",
+        help="huggingface: a folder for load_dataset; inspect: JSON logs for `inspect view` [huggingface]",
+    )
+    export.set_defaults(run=_export)
     trim = commands.add_parser(
         "trim", help="copy results without prompts and texts, small enough for a repository"
     )
@@ -98,6 +110,13 @@ def _view(given: argparse.Namespace) -> int:
 
     for path in view(given.out, given.to or given.out[0] / "view.html"):
         print(path)
+    return 0
+
+
+def _export(given: argparse.Namespace) -> int:
+    from evals.export import export
+
+    print(export(given.out, given.to, given.format))
     return 0
 
 
