@@ -15,9 +15,11 @@ from curation.reader import Raw, files_of, read_hub, read_raw, stem_of
 from curation.row import Dropped, Outcome, Row
 from curation.sources import SOURCES
 from curation.sources.sample import sampled
-from curation.sources.source import Columns, Draft, LeftOut, MissingColumnError, Source
+from curation.sources.source import Columns, Draft, LeftOut, MissingColumnError, Source, optional
 from server.reasoning.records import Problem
 
+EXCERPT = 200
+"""Characters of a row that is of another origin than the source takes."""
 # Columns that become fields of the row; all other columns are kept as metadata.
 _TEXTS = frozenset(
     (
@@ -86,6 +88,10 @@ def _rows(source: Source, raws: Iterator[Raw]) -> Iterator[tuple[Columns, Outcom
     for raw in raws:
         if raw.columns is None or source.wanted(raw.columns):
             yield raw.columns or {}, row_of(source, raw)
+        else:
+            # There may be hundreds of thousands: enough of each to find it again.
+            short = Raw(raw.place, None, excerpt=json.dumps(raw.columns, default=str)[:EXCERPT])
+            yield raw.columns, _unreadable(source, short, "other_origin", optional(raw.columns, "source"))
 
 
 def row_of(source: Source, raw: Raw) -> Outcome:

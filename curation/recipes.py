@@ -31,6 +31,7 @@ from curation.select.candidate import length_in
 from curation.select.stage import SELECTIONS, Select
 from curation.settings import CurationSettings, named_paths
 from curation.traces.brought import Brought
+from curation.traces.matching import SomeMatch
 from curation.traces.teacher import Teacher, TeacherSampling
 
 
@@ -148,7 +149,8 @@ def _decontaminated(settings: CurationSettings) -> tuple[Stage, ...]:
 
 def _traced(settings: CurationSettings) -> tuple[Stage, ...]:
     files = tuple(named_paths(settings.traces, "--traces"))
-    brought = (Stage("brought_traces", Brought(files), by_row=True),) if files else ()
+    check = SomeMatch("--traces", files, needs_thinking=True)
+    brought = (Stage("brought_traces", Brought(files), by_row=True, check=check),) if files else ()
     if settings.teacher:
         sampling = TeacherSampling(thinking_budget=settings.teacher_budget)
         teacher = Teacher(place_from(settings.teacher), ask_settings(settings), sampling)
@@ -194,7 +196,8 @@ def _hard(settings: CurationSettings) -> tuple[Stage, ...]:
     # Nearly greedy with a large limit, as in the paper; nano has a shorter context and needs no limit.
     longest = settings.solver_max_tokens or (None if settings.generate == "nano" else 32_768)
     sampling = TeacherSampling(temperature=0.05, max_tokens=longest, seed=settings.seed)
-    brought = (Stage("brought_attempts", BroughtAttempts(files), by_row=True),) if files else ()
+    check = SomeMatch("--attempts", tuple((form, path) for _, form, path in files), needs_thinking=False)
+    brought = (Stage("brought_attempts", BroughtAttempts(files), by_row=True, check=check),) if files else ()
     asked = AskedAttempts(places, ask_settings(settings), sampling)
     made = places or "attempts" in settings.skip
     return (

@@ -61,6 +61,8 @@ def _collected(recipe: Recipe, ledger: Ledger) -> StageCount:
 
 def _done(stage: Stage, number: int, ledger: Ledger, before: int, skip: bool) -> StageCount:
     rows = ledger.kept(number - 1)
+    if stage.check is not None and not skip:
+        stage.check(rows)
     outcomes: Iterator[Outcome] = iter(rows) if skip else stage.run(rows)
     seen = watched(outcomes, stage.name, before)
     return ledger.record(number, stage.name, seen, before, "skipped" if skip else "")

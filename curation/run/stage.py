@@ -19,11 +19,15 @@ Run = Callable[[Iterable[Row]], Iterator[Outcome]]
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`by_row`: the outcome of a row does not depend on other rows, so that rows may be sharded."""
+    """`by_row`: the outcome of a row does not depend on other rows, so that rows may be sharded.
+
+    `check` sees all rows before the stage runs, in one place, and raises where the stage would be in vain.
+    """
 
     name: str
     run: Run
     by_row: bool = False
+    check: Callable[[Iterable[Row]], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

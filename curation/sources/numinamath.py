@@ -25,7 +25,7 @@ def draft(row: Columns) -> Draft | LeftOut:
 
 
 def wanted(row: Columns) -> bool:
-    """Whether to read a row at all.
+    """Whether a row's origin is one that is taken.
 
     Of the large set only the forum's; of the pinned set, and of a user's file without origins, all.
     """

@@ -82,6 +82,6 @@ class Source:
     licence: str
     draft: Callable[[Columns], Draft | LeftOut]
     wanted: Callable[[Columns], bool] = lambda _: True
-    """False skips a row without recording it (NuminaMATH has 800,000 such rows)."""
+    """False: the row is of another origin than this source takes (800,000 of NuminaMATH's are)."""
     sample: int | None = None
     group: Callable[[Columns], str] = lambda _: ""

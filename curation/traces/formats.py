@@ -1,12 +1,11 @@
 """Readers for published trace formats: where each has question, thinking and answer. One row per format."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from curation.ask.split import split_thinking
 from curation.sources.source import Columns, MissingColumnError, column, optional
+from server.reasoning.chats import chat_of, replies_of
+from server.reasoning.split import split_thinking
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +46,31 @@ def s1k_1_1(row: Columns) -> Found:
 
 
 def marked(row: Columns) -> Found:
-    """A conversation, or a question and a response, with thinking in marks or in a field of its own."""
-    turns = _turns(row)
+    """A conversation, or a question and a response, with thinking in marks or in a field of its own.
+
+    Of several turns the first with thinking.
+    """
+    found = marked_turns(row)
+    return next((one for one in found if one.thinking), found[0])
+
+
+def marked_turns(row: Columns) -> list[Found]:
+    """Every reply of a conversation, with the question before it.
+
+    Raises:
+        MissingColumnError: There is no question and answer.
+    """
     model, finish_reason = optional(row, "model"), optional(row, "finish_reason")
-    if turns is None:
+    messages = chat_of(row)
+    if messages is None:
         question = column(row, "question", "problem", "prompt", "instruction")
         thinking, answer = split_thinking(_response(row))
-        return Found(question, thinking, answer, model, finish_reason)
-    asked, told = turns
-    thinking, answer = _thinking(told), _content(told)
-    if not thinking:
-        thinking, answer = split_thinking(answer)
-    return Found(_content(asked), thinking.strip(), answer.strip(), model, finish_reason)
+        return [Found(question, thinking, answer, model, finish_reason)]
+    replies = [reply for reply in replies_of(messages) if reply.question]
+    if not replies:
+        roles = sorted({message["role"] for message in messages})
+        raise MissingColumnError(f"no question and answer among the turns of {', '.join(roles)}")
+    return [Found(one.question, one.thinking, one.answer, model, finish_reason) for one in replies]
 
 
 def _response(row: Columns) -> str:
@@ -106,50 +118,6 @@ def zero_eval(row: Columns) -> Found:
     return Found(column(row, "problem"), text, f"\\boxed{{{answer}}}", optional(row, "generator"))
 
 
-THINKING_FIELDS = ("reasoning_content", "reasoning", "thinking")
-"""Of a turn, or of a part of its content: DeepSeek and vLLM, OpenRouter and OpenAI, gpt-oss and Anthropic."""
-
-
-def _turns(row: Columns) -> tuple[Any, Any] | None:
-    """The first question and the first answer of `conversations`, `messages`, or `prompt` and `completion`.
-
-    Raises:
-        MissingColumnError: One of them is missing.
-    """
-    turns: Any = row.get("conversations") or row.get("messages")
-    if not turns and isinstance(row.get("prompt"), list) and isinstance(row.get("completion"), list):
-        turns = [*row["prompt"], *row["completion"]]
-    if isinstance(turns, str):
-        turns = json.loads(turns)
-    if not turns:
-        return None
-    by_role = {str(turn.get("from") or turn.get("role")): turn for turn in reversed(turns)}
-    question = by_role.get("user") or by_role.get("human")
-    answer = by_role.get("assistant") or by_role.get("gpt")
-    if question is None or answer is None:
-        raise MissingColumnError(f"no question and answer among the turns of {', '.join(sorted(by_role))}")
-    return question, answer
-
-
-def _content(turn: Any) -> str:
-    """A turn's text; of a list of parts those that are no thinking."""
-    content = turn.get("value") or turn.get("content") or ""
-    if not isinstance(content, list):
-        return str(content)
-    said = [part for part in content if part.get("type") not in THINKING_FIELDS]
-    return "".join(str(part.get("text") or "") for part in said)
-
-
-def _thinking(turn: Any) -> str:
-    """What a field of the turn, or a part of its content, says was thought; "" where neither does."""
-    said = next((str(turn[name]) for name in THINKING_FIELDS if turn.get(name)), "")
-    content = turn.get("content")
-    if said or not isinstance(content, list):
-        return said
-    thought = [part for part in content if part.get("type") in THINKING_FIELDS]
-    return "".join(str(part.get(part["type"]) or part.get("text") or "") for part in thought)
-
-
 def _text(row: Columns, *names: str) -> str:
     for name in names:
         value = row.get(name)
@@ -169,3 +137,11 @@ FORMATS: dict[str, Callable[[Columns], Found]] = {
     "s1-chat": s1_chat,
     "zeroeval": zero_eval,
 }
+
+
+def found_in(form: str, row: Columns) -> list[Found]:
+    """All traces of a row: a conversation has one for each turn with thinking."""
+    if FORMATS[form] is not marked:
+        return [FORMATS[form](row)]
+    found = marked_turns(row)
+    return [one for one in found if one.thinking] or found[:1]

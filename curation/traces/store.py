@@ -12,7 +12,7 @@ from curation.decontaminate.same import bare
 from curation.errors import CurationError
 from curation.reader import files_of, read_raw
 from curation.row import Row
-from curation.traces.formats import FORMATS, Found
+from curation.traces.formats import FORMATS, Found, found_in
 
 _FOUND: TypeAdapter[Found] = TypeAdapter(Found)
 
@@ -25,8 +25,8 @@ class TraceStore:
 
     def put(self, found: Found) -> None:
         """Add an entry; the first one for a question is kept."""
-        key = f"id:{found.problem_id}" if found.problem_id else bare(found.question)
-        self._db.execute("insert or ignore into found values (?, ?)", (key, _FOUND.dump_json(found)))
+        row = (key_of(found), _FOUND.dump_json(found))
+        self._db.execute("insert or ignore into found values (?, ?)", row)
 
     def find(self, row: Row) -> Found | None:
         """The entry for the row's id or question, or None."""
@@ -56,13 +56,28 @@ def open_store(files: tuple[tuple[str, Path], ...]) -> Iterator[TraceStore]:
             db.close()
 
 
+def key_of(found: Found) -> str:
+    """What an entry is looked up by: its problem's id, or its question."""
+    return f"id:{found.problem_id}" if found.problem_id else bare(found.question)
+
+
 def _fill(store: TraceStore, form: str, path: Path) -> None:
+    for found in read_found(form, path):
+        store.put(found)
+
+
+def read_found(form: str, path: Path) -> Iterator[Found]:
+    """Yield the traces of a file.
+
+    Raises:
+        CurationError: The format is unknown, or a row cannot be read; the message has its file and line.
+    """
     if form not in FORMATS:
         raise CurationError(f"{path}: {form!r} is not a format of traces; there are {', '.join(FORMATS)}")
     for raw in read_raw(path):
         if raw.columns is None:
             raise CurationError(f"{raw.place}: {raw.fault}")
         try:
-            store.put(FORMATS[form](raw.columns))
+            yield from found_in(form, raw.columns)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise CurationError(f"{raw.place}: not of the format {form}: {error}") from error

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.pool import row_of
+from curation.pool import PoolSpec, collect, row_of
 from curation.reader import Raw, read_raw
 from curation.row import Dropped, Row
 from curation.sources import SOURCES
@@ -85,6 +85,16 @@ def test_a_source_leaves_out_what_its_own_rule_says(name: str, why: str) -> None
 
 def test_numinamath_takes_the_forum_from_the_large_set_and_everything_pinned() -> None:
     assert [row.published_as.rpartition("/")[2] for row in rows("numinamath")] == ["aops_forum", "olympiads"]
+
+
+def test_numinamaths_rows_of_another_origin_are_counted_and_kept_in_short() -> None:
+    spec = PoolSpec({"numinamath": (FIXTURES / "numinamath.jsonl",)}, (), 0)
+    found = list(collect(spec))
+    [other] = [one for one in found if isinstance(one, Dropped)]
+    assert (other.reason, other.detail.partition("jsonl:")[2]) == ("other_origin", "2: cn_k12")
+    assert other.row.problem.id == f"{FIXTURES / 'numinamath.jsonl'}:2"
+    assert 0 < len(other.row.metadata) <= 200
+    assert len(found) == 3
 
 
 def test_olympiad_bench_keeps_the_context_that_the_original_forgot() -> None:

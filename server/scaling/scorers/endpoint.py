@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from server.reasoning.messages import without_none
 from server.scaling.scorers.judge import parse_score, prompt_of, text_of
 from server.scaling.scorers.scorer import Scorable, ScorerError, ScorerUsage
 
@@ -75,7 +76,7 @@ class EndpointScorer:
 
     async def _each(self, path: str, texts: Sequence[str], read: Callable[[Body], float]) -> list[float]:
         async def one(text: str) -> float:
-            messages = [*self._conversation, {"role": "assistant", "content": text}]
+            messages = [*without_none(self._conversation), {"role": "assistant", "content": text}]
             more = {} if self._settings.task is None else {"task": self._settings.task}
             return read(await self._post(path, {"messages": messages, **more}))
 

@@ -43,4 +43,4 @@ def text_of(conversation: Sequence[Mapping[str, Any]]) -> str:
     content = user_messages[-1].get("content") if user_messages else ""
     if isinstance(content, str):
         return content
-    return "\n".join(part.get("text", "") for part in content or () if isinstance(part, Mapping))
+    return "\n".join(part.get("text") or "" for part in content or () if isinstance(part, Mapping))

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from curation.ask.split import reply_from, split_thinking
+from curation.ask.split import reply_from
+from server.reasoning.split import split_thinking
 
 
 def body(message: dict[str, Any], **more: Any) -> dict[str, Any]:

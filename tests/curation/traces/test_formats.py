@@ -1,5 +1,6 @@
 """Traces of every published form give question, thinking and answer; a stranger is named with its place."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,34 @@ def test_of_generations_that_are_all_wrong_none_is_a_trace() -> None:
     assert (found.thinking, found.answer) == ("", "")
     with pytest.raises(MissingColumnError, match="1 generations, but 2 and 1 marks"):
         FORMATS["r1"](row | {"correctness_math_verify": [True, False]})
+
+
+SEVERAL: Columns = {
+    "messages": [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Hello?"},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": Q},
+        {"role": "assistant", "content": f"<think>{T}</think>{A}"},
+        {"role": "user", "content": "And 2 + 2?"},
+        {"role": "assistant", "reasoning_content": "Two and two.", "content": "Four."},
+    ]
+}
+
+
+def test_every_turn_with_thinking_is_a_trace_of_the_question_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    path.write_text(json.dumps(SEVERAL))
+    rows = [a_row(question, id=question) for question in ("Hello?", Q, "And 2 + 2?")]
+    found = list(Brought((("r1", path),))(rows))
+    traces = [one.trace for one in found if isinstance(one, Row)]
+    assert traces[0] is None
+    assert [(one.thinking, one.answer) for one in traces[1:] if one] == [(T, A), ("Two and two.", "Four.")]
+
+
+def test_a_chat_without_thinking_is_read_for_its_answer() -> None:
+    found = FORMATS["r1"]({"messages": SEVERAL["messages"][:3]})
+    assert (found.question, found.thinking, found.answer) == ("Hello?", "", "Hello.")
 
 
 def test_thinking_that_never_ends_leaves_the_answer_empty() -> None:

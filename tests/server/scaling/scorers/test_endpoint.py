@@ -1,5 +1,6 @@
 """Each kind of scorer is asked in its own shape and read in it; what is no score is an error."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -48,6 +49,20 @@ async def test_vllms_own_endpoints(kind: str, scorers: Scorers, fake: FakeScorer
     else:
         assert asked["messages"][:2] == QUESTION
         assert asked["messages"][2]["role"] == "assistant"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_conversation_that_came_through_arrow_is_sent_without_its_nones(
+    kind: str, scorers: Scorers, fake: FakeScorer
+) -> None:
+    fake.like = lambda _: 5
+    part = {"type": "text", "text": "2 + 2?", "image_url": None}
+    image = {"type": "image_url", "text": None, "image_url": {"url": "data:,"}}
+    conversation = [{"role": "user", "content": [part, image], "name": None, "tool_calls": None}]
+    await scorers.scorer(kind, conversation).score(candidates("four"))
+    body = fake.requests[0][1]
+    assert "null" not in json.dumps(body)
+    assert "2 + 2?" in json.dumps(body)
 
 
 async def test_a_judge_marks_from_0_to_10(scorers: Scorers, fake: FakeScorer) -> None:
