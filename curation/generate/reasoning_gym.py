@@ -1,14 +1,14 @@
 """Procedural problems of the reasoning-gym library, seeded; the task is the domain.
 
-Left out are tasks that a seed does not reproduce, or that store no answer (checked with 0.1.25). Its
-verifiers are not used: answers are compared like any others.
+Left out are tasks that a seed does not reproduce, that store no answer, or whose answers cannot be compared.
+Its verifiers are not used: answers are compared like any others.
 """
 
 from collections.abc import Iterator
 
 from curation.errors import CurationError
 from curation.row import Dropped, Outcome, Row
-from server.reasoning.gym import UNSOUND_PROBLEMS
+from server.reasoning.gym import UNSOUND_COMPARISON, UNSOUND_PROBLEMS, why_not
 from server.reasoning.records import Problem
 
 SOURCE = "reasoning_gym"
@@ -18,7 +18,7 @@ def sound_tasks() -> list[str]:
     """The usable tasks, sorted."""
     from reasoning_gym.factory import DATASETS
 
-    return sorted(set(DATASETS) - set(UNSOUND_PROBLEMS))
+    return sorted(set(DATASETS) - {*UNSOUND_PROBLEMS, *UNSOUND_COMPARISON})
 
 
 def gym_rows(tasks: tuple[str, ...], count: int, seed: int) -> Iterator[Outcome]:
@@ -31,9 +31,8 @@ def gym_rows(tasks: tuple[str, ...], count: int, seed: int) -> Iterator[Outcome]
 
     names = tasks or tuple(sound_tasks())
     if wrong := [name for name in names if name not in set(sound_tasks())]:
-        raise CurationError(
-            f"reasoning_gym:{wrong[0]}: {UNSOUND_PROBLEMS.get(wrong[0], 'there is no such task')}"
-        )
+        why = why_not(wrong[0], UNSOUND_PROBLEMS, UNSOUND_COMPARISON)
+        raise CurationError(f"reasoning_gym:{wrong[0]}: {why or 'there is no such task'}")
     for place, name in enumerate(names):
         size = count // len(names) + (place < count % len(names))
         data = create_dataset(name, seed=seed, size=max(size, 1))

@@ -1,22 +1,27 @@
 """Tasks reasoning_gym:<name>: procedural problems of the reasoning-gym library, with its own verifiers.
 
 Left out: generators that a seed does not reproduce, and verifiers that accept anything, raise, or have no
-answer.
+answer. Compensated: verifiers that lower the score for a blank or line break around the right answer get it
+without; those that give almost full credit to almost right answers count only in full; answers of several
+lines are read whole.
 """
 
+import re
 from functools import cached_property
 from typing import Any
 
 from evals.tasks.task import Load, Score, Task, TaskError
 from server.reasoning.answers import FinalAnswer, final_answer
 from server.reasoning.equality import Judge
-from server.reasoning.gym import UNSOUND_PROBLEMS, UNSOUND_VERIFIERS
+from server.reasoning.gym import UNSOUND_PROBLEMS, UNSOUND_VERIFIERS, why_not
 from server.reasoning.records import Problem
 
 PREFIX = "reasoning_gym:"
 DEFAULT_PROBLEMS = 100
-# Some verifiers give wrong answers partial credit of up to 0.25.
-MIN_CREDIT = 0.99
+# Verifiers give wrong answers partial credit: a grid of 100 cells with one wrong gets 0.99.
+FULL_CREDIT = 1.0
+LABEL = re.compile(r"(?im)^.*\banswer\b[*_`]*\s*(?:is\s*)?:[*_`]*[ \t]*")
+FENCE = re.compile(r"(?m)^[ \t]*```.*\n?")
 
 UNSOUND = {**UNSOUND_PROBLEMS, **UNSOUND_VERIFIERS}
 
@@ -52,14 +57,31 @@ class Gym:
 
     async def score(self, problem: Problem, answer: str, _judge: Judge) -> Score:
         """The verifier's score for an answer."""
-        found = final_answer(answer) or FinalAnswer(answer.strip(), answer.strip())
         seed, size, at = (int(part) for part in problem.id.split("-"))
         data = self._library.create_dataset(self.name, seed=seed, size=size)
-        try:
-            credit = float(data.score_answer(answer=found.value, entry=data[at]))
-        except Exception as error:  # noqa: BLE001 - third-party verifiers: any exception counts as a grading failure
-            return Score(None, found.value, found.source, f"verifier: {type(error).__name__}: {error}")
-        return Score(float(credit >= MIN_CREDIT), found.value, found.source)
+        readings = readings_of(answer)
+        for reading in readings:
+            try:
+                credit = float(data.score_answer(answer=reading.value, entry=data[at]))
+            except Exception as error:  # noqa: BLE001 - third-party verifiers: any exception counts as a grading failure
+                why = f"verifier: {type(error).__name__}: {error}"
+                return Score(None, reading.value, reading.source, why)
+            if credit >= FULL_CREDIT:
+                return Score(1.0, reading.value, reading.source)
+        return Score(0.0, readings[0].value, readings[0].source)
+
+
+def readings_of(answer: str) -> list[FinalAnswer]:
+    """The answer as it is read elsewhere, and in full: answers of these tasks may have many lines.
+
+    In full it is all that follows the last label, or the whole reply without one.
+    """
+    label = list(LABEL.finditer(answer))
+    whole = answer[label[-1].end() :] if label else answer
+    lines = FENCE.sub("", whole).strip("\n").rstrip()
+    found = final_answer(answer) or FinalAnswer(answer.strip(), answer.strip())
+    values = dict.fromkeys((found.value, lines, lines.strip()))
+    return [found if value == found.value else FinalAnswer(value, whole) for value in values]
 
 
 def reasoning_gym_task(name: str) -> Task:
@@ -70,8 +92,8 @@ def reasoning_gym_task(name: str) -> Task:
     """
     from reasoning_gym.factory import DATASETS
 
-    if name in UNSOUND:
-        raise TaskError(f"{PREFIX}{name} is excluded: {UNSOUND[name]}")
+    if why := why_not(name, UNSOUND):
+        raise TaskError(f"{PREFIX}{name} is excluded: {why}")
     if name not in DATASETS:
         raise TaskError(f"unknown task {PREFIX}{name}; `s1-eval tasks` lists those that reasoning-gym has")
     gym = Gym(name)

@@ -1,4 +1,6 @@
-"""Tasks of the reasoning-gym library that cannot be used, and why; checked with version 0.1.25."""
+"""Tasks of the reasoning-gym library that cannot be used, and why, as of the version that was checked."""
+
+CHECKED = "0.1.25"
 
 UNSOUND_PROBLEMS = {
     "codeio": "its seed does not fix its problems",
@@ -20,6 +22,19 @@ UNSOUND_PROBLEMS = {
 
 UNSOUND_VERIFIERS = {
     "game_of_life_halting": "its verifier accepts any text",
+    "puzzle24": "its verifier accepts any four numbers that make 24 to 25, not those of the problem alone",
+    "coin_flip": "its verifier accepts 0 for most probabilities",
     "prime_factorization": "its verifier raises on an answer that is no product",
 }
 """Tasks whose problems are sound, but whose verifier in the library is not."""
+
+UNSOUND_COMPARISON = {
+    "puzzle24": "its reference is one expression of many, and equal to every other one",
+}
+"""Tasks whose problems are sound, but whose answers cannot be graded by comparing them with the reference."""
+
+
+def why_not(name: str, *tables: dict[str, str]) -> str:
+    """Why a task is refused, with the version of the library; empty if it is not."""
+    found = next((table[name] for table in tables if name in table), "")
+    return f"{found} (reasoning-gym {CHECKED})" if found else ""

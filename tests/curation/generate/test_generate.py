@@ -92,3 +92,5 @@ def test_gym_problems_are_seeded_and_spread_over_the_tasks() -> None:
 def test_an_unsound_gym_task_is_refused_with_the_reason() -> None:
     with pytest.raises(CurationError, match="reasoning_gym:codeio: its seed does not fix its problems"):
         list(gym_rows(("codeio",), 5, 0))
+    with pytest.raises(CurationError, match=r"gym:puzzle24: .* of many, .*\(reasoning-gym 0\.1\.25\)"):
+        list(gym_rows(("puzzle24",), 5, 0))

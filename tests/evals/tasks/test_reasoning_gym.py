@@ -1,5 +1,7 @@
 """The procedural tasks are those whose seed fixes them and whose verifier can be trusted."""
 
+import json
+
 import pytest
 
 from evals.tasks import TaskError, task_named
@@ -38,9 +40,49 @@ def test_the_seed_fixes_the_problems() -> None:
     assert task.load(Load(None, 3, 5)) != task.load(Load(None, 3, 6))
 
 
+# A right answer, dressed as models write it; of these tasks each verifier minds another part of it.
+DRESSED = ("Final Answer: {}", "So.\n\n**Final Answer:**\n{}\n", "Answer:\n```\n{}\n```", "{}\n", "\n\n{}  ")
+MINDS = (
+    *("ab", "gcd", "dice", "zebra_puzzles", "spell_backward", "base_conversion", "string_insertion"),
+    *("complex_arithmetic", "self_reference", "advanced_geometry", "caesar_cipher"),
+)
+LINES = ("n_queens", "mini_sudoku", "modulo_grid", "manipulate_matrix", "tower_of_hanoi", "survo", "kakurasu")
+
+
+@pytest.mark.parametrize("name", (*MINDS, *LINES))
+async def test_what_stands_around_the_right_answer_costs_nothing(name: str) -> None:
+    task = task_named(f"reasoning_gym:{name}")
+    for problem in task.load(Load(None, 2, 3)):
+        for shape in DRESSED:
+            found = await score(task, problem, shape.format(problem.answer))
+            assert found.value == 1.0, (shape, problem.answer, found.extracted)
+
+
+async def test_one_wrong_cell_of_a_hundred_is_wrong() -> None:
+    task = task_named("reasoning_gym:game_of_life")
+    [problem] = task.load(Load(None, 1, 0))
+    grid = json.loads(problem.answer)
+    grid[0][0] = 1 - grid[0][0]
+    assert len(grid) * len(grid[0]) >= 100
+    assert (await score(task, problem, problem.answer)).value == 1.0
+    assert (await score(task, problem, json.dumps(grid))).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("puzzle24", "8*3*1*1"), ("coin_flip", "0"), ("game_of_life_halting", "-")]
+)
+def test_the_refused_verifiers_still_reward_a_constant(name: str, said: str) -> None:
+    """If this fails, the library has mended it, and the task may be allowed again."""
+    from reasoning_gym import create_dataset
+
+    data = create_dataset(name, seed=0, size=20)
+    assert sum(data.score_answer(answer=said, entry=entry) == 1.0 for entry in data) > 10
+    assert name in UNSOUND
+
+
 @pytest.mark.parametrize("name", sorted(UNSOUND))
 def test_an_unsound_task_is_refused_with_its_reason(name: str) -> None:
-    with pytest.raises(TaskError, match=UNSOUND[name][:20]):
+    with pytest.raises(TaskError, match=rf"{UNSOUND[name][:20]}.*\(reasoning-gym 0\.1\.25\)$"):
         task_named(f"reasoning_gym:{name}")
     assert name not in sound_names()
 
