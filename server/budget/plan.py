@@ -57,8 +57,12 @@ class FamilyTokens:
     transition: TokenIds = ()
     """What follows the delimiter where the server closes thinking: the way on to the answer."""
     reopens: bool = False
-    """Whether thinking may come in several blocks. Then no mark is kept out of the answer, of which each
-    message begins and ends with the same tokens; only the start mark is, once the budget is spent."""
+    """Whether thinking may come in several blocks; none opens once the budget is spent."""
+    forks_at: int | None = None
+    """Where answers are written with tokens of the marks: how many of the start mark's tokens begin other
+    parts of a message as well. Only the one behind them is kept out of the answer. None: it has no mark."""
+    header: TokenIds = ()
+    """What begins the answer in a turn whose thinking is over or left out."""
     text: TextMarks | None = None
     """The marks where they are ordinary text, which tokens of many kinds can write; `start` and `end` are
     those that write them where they are forced."""
@@ -74,6 +78,8 @@ class FamilyTokens:
             return _opening_of_text(self.text, prompt[turn + 1 :])
         opened = _last_index(prompt, self.start, turn)
         closed = _last_index(prompt, self.end, turn)
+        if self.header:
+            closed = max(closed, _last_index(prompt, self.header, turn))
         if opened > closed:
             return Opening.OPEN
         return Opening.CLOSED if closed >= 0 else Opening.AWAIT
@@ -99,6 +105,8 @@ class Plan:
     """Forced after a forced end, before the cue."""
     reopens: bool = False
     """Whether thinking may come in several blocks, which all count."""
+    forks_at: int | None = None
+    """Where the start mark's tokens cease to be an answer's as well; None: no answer has any of them."""
     line_breaks: frozenset[int] = frozenset()
     """If not empty: a forced end is preceded by `line_break` unless thinking ends with one of these."""
     line_break: TokenIds = ()
@@ -123,10 +131,10 @@ class Plan:
     def end_is_special(self) -> bool:
         """Whether the delimiter's first token is a mark, which no answer has.
 
-        It is where the delimiter is distinct, and where steps are counted, but not where thinking may open
-        again.
+        It is where the delimiter is distinct, and where steps are counted, but not where answers are written
+        with the marks' tokens.
         """
-        return (self.end_is_distinct or self.steering.max_steps > 0) and not self.reopens
+        return (self.end_is_distinct or self.steering.max_steps > 0) and self.forks_at is None
 
     @property
     def max_thinking_tokens(self) -> int:

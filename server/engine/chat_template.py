@@ -43,6 +43,8 @@ def variables_of(
 ) -> TemplateVariables:
     """What the template reads of thinking; `chat_template` stands in for the tokenizer's own."""
     template = _source(tokenizer, chat_template)
+    if family is not None and family.efforts is not None:
+        return TemplateVariables(efforts=frozenset(family.efforts))
     efforts = efforts_of(tokenizer, chat_template)
     opens = template is not None and family is not None and efforts is not None
     return TemplateVariables(

@@ -143,6 +143,8 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
             for text, token in vocabulary.items()
             if isinstance(text, str) and text.endswith(("Ċ", "\n", "<0x0A>"))
         )
+    transition = encode(family.transition) if family.transition else ()
+    assistant = tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary)
     is_distinct = not family.may_be_spelled and (end[0] in declared or family.end in vocabulary)
     return FamilyTokens(
         family=family,
@@ -153,7 +155,27 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         end_of_turn=tuple(dict.fromkeys((*end_of_sequence, *turn_ends))),
         tool_call=tuple(vocabulary[mark] for mark in family.tool_call if vocabulary.get(mark) in declared),
         line_breaks=line_breaks,
-        transition=encode(family.transition) if family.transition else (),
+        transition=transition,
         reopens=family.reopens,
-        assistant=tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary),
+        forks_at=_fork(start, transition),
+        header=_behind(transition, assistant),
+        assistant=assistant,
     )
+
+
+def _fork(start: TokenIds, transition: TokenIds) -> int | None:
+    """How many tokens of the start mark the way to an answer has, too; None where there is no such way."""
+    if not transition:
+        return None
+    places = (at for at, token in enumerate(transition) if token == start[0])
+    return max((_common(start, transition[at:]) for at in places), default=0)
+
+
+def _common(one: TokenIds, other: TokenIds) -> int:
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one) - 1)
+
+
+def _behind(transition: TokenIds, assistant: TokenIds) -> TokenIds:
+    """Of the way to an answer what follows the assistant's own mark."""
+    begins = max((at + 1 for at, token in enumerate(transition) if token in assistant), default=0)
+    return transition[begins:]

@@ -188,7 +188,7 @@ class FamilyParser(ReasoningParser):
 
     def _start(self) -> str:
         call = CALL.get()
-        return self.family.start if call is None or call.start is None else call.start
+        return (self.family.start if call is None or call.start is None else call.start).lstrip()
 
     def _may_still_open(self, text: str) -> bool:
         if self._opening() in (Opening.OPEN, Opening.CLOSED):

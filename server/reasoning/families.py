@@ -27,11 +27,16 @@ class Family:
     end: str
     """Closes thinking."""
     transition: str = ""
-    """Follows `end` in a forced close, not in the model's own: the way on to a plain answer."""
+    """Follows `end` in a forced close, not in the model's own: the way on to a plain answer. A family
+    that has one writes its answers with tokens of its thinking marks."""
     reopens: bool = False
-    """Thinking may come in several blocks of one turn; all of them count."""
+    """Thinking may come in several blocks of one turn, which end as every message does; all of them count."""
     vllm_parser: str | None = None
     """vLLM's own reasoning parser, where it must split the text; None: the one that is made of this row."""
+    grammar_follows_end: bool = False
+    """That parser has a structured answer begin right behind `end`: no transition may come between."""
+    has_grammar: bool = True
+    """Whether that parser tells where a structured answer begins at all; if not one is refused."""
     cue: str = FINAL_ANSWER_CUE
     """Follows a forced close (never a natural one), unless a request sets `end_message`."""
     nudge: str = "Wait"
@@ -59,6 +64,9 @@ class Family:
     """The part of the marks that each checkpoint writes in its own way, as this row has it."""
     is_detectable: bool = True
     """Whether the marks identify the family; False if they consist of general chat marks."""
+    efforts: tuple[str, ...] | None = None
+    """The effort words that vLLM's renderer for the model takes, or under which its marks are these; None:
+    those that its chat template tells."""
     may_be_spelled: bool = False
     """Whether the model may write marks out in pieces though its tokenizer has them as tokens."""
     is_plain_text: bool = False
@@ -169,6 +177,58 @@ FAMILIES: dict[str, Family] = {
             tool_call=(),
             tells=("<|channel|>", "<|constrain|>"),
         ),
+        # vllm/parser/inkling.py, vllm/renderers/inkling_encoding.py: typed messages, of which all end alike.
+        Family(
+            name="inkling",
+            start="<|content_thinking|>",
+            end="<|end_message|>",
+            transition="<|message_model|><|content_text|>",
+            reopens=True,
+            vllm_parser="inkling",
+            cue="",
+            assistant=("<|message_model|>",),
+            end_of_turn=("<|content_model_end_sampling|>",),
+            tool_call=("<|content_invoke_tool_json|>",),
+        ),
+        # Muse Glimmer: vllm/reasoning/muse_glimmer_reasoning_parser.py and the chat template in TRL. Behind
+        # "<|start|>assistant" a message says whom it is for, thinking itself.
+        Family(
+            name="muse",
+            start=" to=self<|message|>",
+            end="<|eom|>",
+            transition="<|start|>assistant to=user<|message|>",
+            reopens=True,
+            vllm_parser="muse_glimmer",
+            has_grammar=False,  # its is_reasoning_end: a tool's channel alone, never the user's
+            cue="",
+            assistant=("<|start|>",),
+            end_of_turn=("<|eot|>",),
+            tool_call=(),
+            tells=("<|eom|>", "<|message|>"),
+        ),
+        # Kimi K3: vllm/reasoning/kimi_k3_reasoning_parser.py; the efforts are vllm/renderers/kimi_k3.py's.
+        Family(
+            name="kimi-k3",
+            start="<|open|>think<|sep|>",
+            end="<|close|>think<|sep|>",
+            transition="<|open|>response<|sep|>",
+            vllm_parser="kimi_k3",
+            grammar_follows_end=True,
+            cue="",
+            assistant=(),  # '<|open|>message role="assistant"<|sep|>', behind a message that has ended
+            end_of_turn=("<|end_of_msg|>",),
+            tool_call=(),
+            tells=("<|open|>", "<|close|>", "<|sep|>"),
+            efforts=("low", "high", "max"),
+        ),
+        # K2 Horizon: vllm/reasoning/k2_horizon_reasoning_parser.py, which has other marks for low and medium.
+        Family(
+            name="k2-horizon",
+            start="<ifm|think>",
+            end="</ifm|think>",
+            tool_call=("<ifm|tool_calls>",),
+            efforts=("high",),
+        ),
         # Command A Reasoning, A+, R7B. Marks of their own stand around the answer, and no cue before them.
         Family(
             name="cohere",
@@ -232,6 +292,35 @@ FAMILIES: dict[str, Family] = {
             end_of_turn=("<｜hy_eos:opensource｜>",),
             tool_call=("<tool_calls:opensource>",),
             suffix=":opensource",
+        ),
+        # Reka Flash 3
+        Family(
+            name="reka",
+            start="<reasoning>",
+            end="</reasoning>",
+            end_of_turn=("<sep>",),
+            tool_call=(),
+        ),
+        # Granite 3.2: vllm/reasoning/granite_reasoning_parser.py; its template shows neither sentence.
+        Family(
+            name="granite",
+            start="Here is my thought process:",
+            end="Here is my response:",
+            cue="",
+            end_of_turn=("<|end_of_text|>",),
+            tool_call=(),
+            model_prefixes=("ibm-granite/granite-3.2-",),
+            is_plain_text=True,
+        ),
+        # Apriel 1.5, 1.6 and Apriel Nemotron 15B Thinker, by their chat templates
+        Family(
+            name="apriel",
+            start="Here are my reasoning steps:\n",
+            end="[BEGIN FINAL RESPONSE]",
+            cue="",
+            end_of_turn=("<|end|>",),
+            tool_call=("<tool_calls>",),
+            is_plain_text=True,
         ),
         # DeepSeek-R1 and its distillations, Qwen3, QwQ, s1-nano, and most since
         Family(

@@ -72,9 +72,9 @@ def make_plan(
         end_of_turn=tokens.end_of_turn,
         tool_call=tokens.tool_call if context.has_tools else (),
         cue=_cue(budget, tokens, encode, context),
-        # A transition leads to a plain answer: where a tool may be called the model finds its own way.
-        transition=() if context.has_tools else tokens.transition,
+        transition=_transition(tokens, context),
         reopens=tokens.reopens,
+        forks_at=tokens.forks_at,
         line_breaks=tokens.line_breaks,
         line_break=encode("\n") if tokens.line_breaks else (),
         nudges=_nudges(budget, tokens, encode),
@@ -111,9 +111,15 @@ def _opening(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext)
     must_open = bool(budget.min_tokens or budget.num_waits or budget.max_steps or budget.max_tokens == 0)
     if tokens.family.always_opens or (context.asked and must_open):
         return Opening.FORCE
-    if context.has_structure:
+    if context.has_structure and not tokens.header:  # else the header says it, to vLLM's parser as well
         return Opening.FORCE if _thinks_first(budget, tokens, context) else Opening.CLOSED
     return Opening.AWAIT
+
+
+def _transition(tokens: FamilyTokens, context: PlanContext) -> TokenIds:
+    """It leads to a plain answer: where a tool may be called the model finds its own way."""
+    is_in_the_way = context.has_structure and tokens.family.grammar_follows_end
+    return () if context.has_tools or is_in_the_way else tokens.transition
 
 
 def _thinks_first(budget: ThinkingBudget, tokens: FamilyTokens, context: PlanContext) -> bool:

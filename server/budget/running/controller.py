@@ -167,14 +167,15 @@ class Controller:
         """Before thinking a delimiter would stand in the answer, after no thinking."""
         plan = self.plan
         if not plan.end_is_special:
-            return Action(forbidden=self._text.end.completing) if self._text else FREE
+            text = self._text if plan.forks_at is None else None
+            return Action(forbidden=text.end.completing) if text else FREE
         return FREE if plan.end[0] == plan.start[0] else Action(forbidden=plan.end[:1])
 
     def steady_until(self) -> int:
         """The first output position whose action may differ from this one, if no watched token is sampled."""
         plan = self.plan
         is_followed = self._text is not None and (plan.text is None or not self._text.is_at_rest)
-        if self.phase is Phase.ANSWER and (plan.end_is_special or not is_followed) and not plan.reopens:
+        if self.phase is Phase.ANSWER and (plan.end_is_special or not is_followed) and plan.forks_at is None:
             return NEVER
         if self.phase is not Phase.THINKING or is_followed:
             return self.position + 1
@@ -199,7 +200,7 @@ class Controller:
             self._advance_script(at)
         elif self.phase is Phase.BEFORE:
             self._await_start(token)
-        elif self.phase is Phase.ANSWER and self.plan.reopens:
+        elif self.phase is Phase.ANSWER and self.plan.forks_at is not None:
             self._await_next_block(token)
         elif self.phase is Phase.ANSWER:
             pass
@@ -357,23 +358,27 @@ class Controller:
         plan = self.plan
         self.phase = Phase.ANSWER
         self._matched = 0
-        if plan.reopens:
-            self._marks = plan.start[1:2]
-        else:
+        if plan.forks_at is None:
             self._marks = (plan.start[0], plan.end[0])
+        else:
+            self._marks = plan.start[plan.forks_at : plan.forks_at + 1]
 
     def _forbidden(self) -> TokenIds:
         plan = self.plan
-        if plan.reopens:
+        if plan.forks_at is not None:
             is_over = self.end is not None and (self.end.is_forced or self.state.is_spent)
-            return self._marks if is_over and self._matched == 1 else ()
+            if plan.reopens and not is_over:
+                return ()
+            if self._text is not None:
+                return self._text.start.completing
+            return self._marks if self._matched == plan.forks_at else ()
         return self._marks if plan.end_is_special or self._text is None else self._text.completing
 
     def _await_next_block(self, token: int) -> None:
         """In the answer: thinking opens again where the whole start mark comes."""
-        start = self.plan.start
+        start, text = self.plan.start, self._text
         self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
-        if self._matched == len(start):
+        if self._matched == len(start) if text is None else text.opened:
             self._matched, self.end = 0, None
             self.phase = Phase.THINKING
 

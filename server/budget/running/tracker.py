@@ -166,9 +166,9 @@ class ThinkingTracker:
 
     def _feed_answer(self, token: int) -> None:
         """Thinking opens again where the whole start mark comes."""
-        start = self.plan.start
+        start, text = self.plan.start, self._text
         self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
-        if self._matched == len(start):
+        if self._matched == len(start) if text is None else text.opened:
             self._matched, self._closing = 0, False
             self.end = self.answer_at = None
             self.phase = Phase.THINKING

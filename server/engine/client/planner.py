@@ -132,6 +132,13 @@ class Planner:
 
     @staticmethod
     def _check_grammar(asked: StructuredOutputsParams, family: Family, call: Call) -> None:
+        if not family.has_grammar:
+            refuse(
+                call,
+                call.grammar_field,
+                f"vLLM's parser {family.vllm_parser} enforces no structured answer (response_format, a forced"
+                " tool call) on this model",
+            )
         if (mark := spelled_mark(asked, family)) is not None:
             refuse(
                 call,
@@ -154,8 +161,8 @@ class Planner:
         call.opening = plan.opening
         if self.family is not None and plan.steering.max_steps:
             call.start = str(self.family.family.step_mark).format(steps=plan.steering.max_steps)
-        if params.structured_outputs is None:
-            return {}
+        if params.structured_outputs is None or self.family is None or self.family.family.vllm_parser:
+            return {}  # vLLM's own parser reads off the prompt where a grammar begins
         # The grammar begins where thinking ends, and whether there is any was settled with the plan.
         has_none = plan.opening is Opening.AWAIT and not call.is_chat
         return {"reasoning_ended": plan.opening is Opening.CLOSED or has_none}

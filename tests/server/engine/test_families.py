@@ -57,8 +57,8 @@ def test_marks_that_are_whole_tokens_are_distinct(family: Family) -> None:
         assert tokens.line_breaks
     else:
         tokens = family_tokens(family, marked_by(family), [])
-        assert len(tokens.end) == 1
-        assert len(tokens.start) == (len(PIECE.sub("x", family.start)) if family.tells else 1)
+        for ids, mark in ((tokens.start, family.start), (tokens.end, family.end)):
+            assert len(ids) == (len(PIECE.sub("x", mark)) if family.tells else 1)
     assert tokens.end_is_distinct is not family.may_be_spelled
 
 

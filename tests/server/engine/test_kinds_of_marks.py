@@ -36,12 +36,15 @@ KINDS = {
     "harmony": kind_of(FAMILIES["gpt-oss"], opens=False),
 }
 OTHERS = {
-    family.name: text_kind_of(family) if family.is_plain_text else kind_of(family)
+    family.name: (
+        text_kind_of(family) if family.is_plain_text else kind_of(family, opens=not family.transition)
+    )
     for family in FAMILIES.values()
     if family.name not in {kind.family for kind in KINDS.values()} | {"think"}
 } | {"think": kind_of(FAMILIES["think"])}
 CHOICES = 24
 BY_CHAT = pytest.mark.parametrize("served", [each for each in KINDS if each != "harmony"], indirect=True)
+BY_MESSAGES = {family.name for family in FAMILIES.values() if family.transition}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +56,15 @@ class Served:
     texts: dict[int, str]
 
     @property
-    def is_harmony(self) -> bool:
-        """vLLM's chat wants the real model for it; thinking may come in several blocks."""
-        return self.kind.family == "gpt-oss"
+    def is_by_messages(self) -> bool:
+        """vLLM's own parser reads its chat, and wants the real model; thinking may come in several blocks."""
+        return self.kind.family in BY_MESSAGES
 
     def body(self, budget: dict[str, Any]) -> dict[str, Any]:
         """A request for choices of a model that samples from the kind's pool at random."""
         sampling = {"n": CHOICES, "temperature": 2, "seed": 7, "max_tokens": 120, "return_token_ids": True}
-        asked = {"prompt": "391"} if self.is_harmony else {"messages": [{"role": "user", "content": "391"}]}
+        messages = {"messages": [{"role": "user", "content": "391"}]}
+        asked = {"prompt": "391"} if self.is_by_messages else messages
         what = {"model": "nano", "thinking_budget": budget, "allowed_token_ids": self.kind.pool}
         return {**sampling, **asked, **what}
 
@@ -73,7 +77,7 @@ class Served:
 
     def spell(self, budget: dict[str, Any]) -> list[dict[str, Any]]:
         """All its choices."""
-        path = "completions" if self.is_harmony else "chat/completions"
+        path = "completions" if self.is_by_messages else "chat/completions"
         choices: list[dict[str, Any]] = self.post(path, self.body(budget))["choices"]
         assert len(choices) == CHOICES
         return choices
@@ -101,11 +105,11 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def thinking_of(served: Served, text: str) -> list[tuple[int, int]]:
     """The characters between the marks: a block's beginning and end, which is the text's if it has none.
 
-    But for harmony there is one block, from the beginning or from a mark there: inside it another
-    start mark is text like any other.
+    A family that writes no messages has one block, from the beginning or from a mark there: inside it
+    another start mark is text like any other.
     """
     start, end = served.kind.start, served.kind.end
-    if not served.is_harmony:
+    if not served.is_by_messages:
         began = len(start) if text.startswith(start) else 0
         ends = text.find(end, began)
         return [(began, len(text) if ends < 0 else ends)]
@@ -137,7 +141,7 @@ def check(served: Served, choice: dict[str, Any], budget: dict[str, Any]) -> dic
     if report["end"] == "natural" and blocks:
         assert report["waits_used"] >= budget.get("num_waits", 0)
         assert count >= budget.get("min_tokens", 0)
-    if not served.is_harmony:
+    if not served.is_by_messages:
         message, [(began, ends)] = choice["message"], blocks
         answer = text[ends + len(end) :]
         assert (message["reasoning_content"] or "", message["content"] or "") == (text[began:ends], answer)

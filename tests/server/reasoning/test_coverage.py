@@ -4,7 +4,7 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-from server.reasoning.coverage import COVERAGE, coverage_table
+from server.reasoning.coverage import COVERAGE, SINCE_033, coverage_table
 from server.reasoning.families import FAMILIES
 from tests.server.reasoning.chat_templates import sources
 
@@ -30,7 +30,7 @@ def test_every_parser_of_vllm_has_its_row() -> None:
 
 
 def test_every_row_names_a_family_and_a_template_that_there_are() -> None:
-    for parser, covered in COVERAGE.items():
+    for parser, covered in (COVERAGE | SINCE_033).items():
         assert covered.family is None or covered.family in FAMILIES, parser
         name = covered.tried_on.partition(",")[0]
         assert " " in name or name in sources(), name

@@ -27,6 +27,7 @@ def harmony(**changes: Any) -> Plan:
         "end": (END,),
         "transition": ANSWERS,
         "reopens": True,
+        "forks_at": 1,
         "cue": (),
     }
     return plan(**{**given, **changes})
