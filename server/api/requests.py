@@ -10,6 +10,7 @@ from server.api.grammar_field import grammar_field
 from server.api.histories import RESPONSES_PATH, put_in_order
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
+from server.api.switch_words import say_word
 from server.api.tool_choice import settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
@@ -91,6 +92,7 @@ def read_request(
             "thinking_budget.detail", f"thinking_budget.detail is available on {CHAT_PATH} only."
         )
     forwarded: dict[str, Any] = dict(read.body)
+    say_word(path, forwarded, defaults.template.words, read.switched)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
     resumed = None

@@ -1,12 +1,12 @@
 """What a chat template makes of thinking, read off its source and off what it renders."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
 
-from server.budget.parsing.forward import ENGINE_EFFORTS, TemplateVariables
+from server.budget.parsing.forward import ENGINE_EFFORTS, SWITCH_WORDS, TemplateVariables
 from server.budget.plan import Habit
 from server.reasoning.families import Family
 
@@ -31,6 +31,8 @@ def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -
         return Habit.WHEN_TOLD
     if not any(mark.strip() in template for mark in (family.start, family.end)):
         return Habit.NEVER
+    if True in _words(tokenizer, template):
+        return Habit.WHEN_TOLD
     try:
         by_default, on, off = (_rendered(tokenizer, template, said) for said in ({}, _ON, _OFF))
     except _CANNOT_RENDER:
@@ -51,6 +53,7 @@ def variables_of(
         efforts=efforts,
         on_effort=_on_effort(family, tokenizer, template, efforts) if opens else None,
         modes=_modes(tokenizer, template) if template is not None and "thinking_mode" in template else {},
+        words=_words(tokenizer, template) if template is not None else {},
         reads_budget=template is not None and _BUDGET.search(template) is not None,
     )
 
@@ -58,6 +61,34 @@ def variables_of(
 _BUDGET = re.compile(r"{[{%][^}]*\bthinking_budget\b")
 _MODES = (("enabled", "disabled"), ("on", "off"), ("thinking", "chat"))
 """MiniMax M3, Baichuan M2, DeepSeek V4."""
+
+
+def _words(tokenizer: Any, template: str) -> dict[bool, str]:
+    """Words in a system prompt that the template acts upon and that change anything, where no variable does.
+
+    It acts upon a word where it renders it in another way than a word that nobody knows.
+    """
+
+    def told(word: str) -> str:
+        return _rendered(tokenizer, template, {}, ({"role": "system", "content": word}, *_ASKED))
+
+    found: dict[bool, str] = {}
+    try:
+        by_default = _rendered(tokenizer, template, {}, _ASKED)
+        if _rendered(tokenizer, template, _ON) != _rendered(tokenizer, template, _OFF):
+            return {}
+        nobodys = told(_NO_WORD)
+        for pair in SWITCH_WORDS:
+            for is_on, word in zip((True, False), pair, strict=True):
+                if word not in template or is_on in found:
+                    continue
+                rendered = told(word)
+                acts = rendered != nobodys.replace(_NO_WORD, word)
+                if acts and rendered.split() != by_default.split():
+                    found[is_on] = word
+    except _CANNOT_RENDER:
+        return {}
+    return found
 
 
 _TRIED = ("high", "medium", "low", "xhigh", "max", "minimal")
@@ -125,9 +156,14 @@ def _with_effort(tokenizer: Any, template: str, word: str) -> str | None:
         return None
 
 
-def _rendered(tokenizer: Any, template: str, variables: Mapping[str, object]) -> str:
+def _rendered(
+    tokenizer: Any,
+    template: str,
+    variables: Mapping[str, object],
+    messages: Sequence[Mapping[str, str]] = _ASKED,
+) -> str:
     return str(
         tokenizer.apply_chat_template(
-            _ASKED, chat_template=template, tokenize=False, add_generation_prompt=True, **variables
+            list(messages), chat_template=template, tokenize=False, add_generation_prompt=True, **variables
         )
     )

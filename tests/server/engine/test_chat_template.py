@@ -21,6 +21,7 @@ THINK = FAMILIES["think"]
         ("Qwen-Qwen3.5-0.8B", "think", Habit.WHEN_TOLD),
         ("tencent-DeepSeek-V3.1-Terminus-W4AFP8", "think", Habit.WHEN_TOLD),
         ("google-gemma-4-31B-it", "gemma4", Habit.WHEN_TOLD),
+        ("inclusionAI-Ling-2.6-flash", "think", Habit.WHEN_TOLD),
         ("moonshotai-Kimi-K2-Thinking", "think", Habit.ALWAYS),
     ],
 )
@@ -83,3 +84,22 @@ def test_effort_that_switches_thinking_on_is_found_where_nothing_else_does(
 ) -> None:
     found = variables_of(PreTrainedTokenizerBase(), sources()[template], FAMILIES[family])
     assert found.on_effort == effort
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("NVIDIA-Nemotron-Nano-v2", {False: "/no_think"}),
+        ("nvidia-Llama-3_3-Nemotron-Super-49B-v1_5", {False: "/no_think"}),
+        ("inclusionAI-Ling-2.6-flash", {True: "detailed thinking on"}),
+        ("DarkArtsForge-Zepar-24B-v1", {True: "/think"}),
+        ("HuggingFaceTB-SmolLM3-3B", {}),  # it reads words, and enable_thinking as well
+        ("GLM-4.6", {}),  # it writes "/nothink" itself
+        ("Qwen-Qwen3-0.6B", {}),  # the model may know the word, its template does not
+        ("nvidia-Llama-3.1-Nemotron-Nano-8B-v1", {}),
+    ],
+)
+def test_words_in_the_system_prompt_are_those_that_the_template_acts_upon(
+    template: str, words: dict[bool, str]
+) -> None:
+    assert variables_of(PreTrainedTokenizerBase(), sources()[template]).words == words

@@ -1,5 +1,8 @@
 """What a report counts: what came out, and no more than that."""
 
+from typing import Any
+
+from server.budget.plan import Opening
 from server.budget.running.controller import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
@@ -43,3 +46,12 @@ def test_end_of_turn_that_became_the_delimiter_has_an_end_of_its_own() -> None:
         "end_of_sequence"
     )
     assert ThinkingReport.of(tracker, ForcedRecord(end=End.NATURAL)).end == "natural"
+
+
+def test_thinking_that_the_prompt_leaves_out_is_told_where_a_maximum_allowed_some() -> None:
+    def told(**changes: Any) -> object:
+        return ThinkingReport.of(fed(1, **changes), ForcedRecord()).to_json().get("left_out")
+
+    assert told(opening=Opening.CLOSED, max_tokens=9) is True
+    assert told(opening=Opening.CLOSED, max_tokens=0) is told(opening=Opening.CLOSED) is None
+    assert told(opening=Opening.AWAIT, max_tokens=9) is told(opening=Opening.OPEN, max_tokens=9) is None
