@@ -76,6 +76,12 @@ class TextMark:
         """The tokens that begin the mark, or say all of it, where nothing of it stands."""
         return frozenset(token for token, row in self.moves.items() if row and row[0])
 
+    @cached_property
+    def parts(self) -> dict[bytes, int]:
+        """The tokens that write a part of the mark and nothing else."""
+        ordered = sorted(self.pieces.items(), reverse=True)
+        return {piece: token for token, piece in ordered if piece in self.text}
+
     def tail(self, state: int, token: int) -> bytes:
         """What `token` says behind the mark that it completes where `state` bytes of it stood."""
         return (self.text[:state] + self.pieces[token]).partition(self.text)[2]

@@ -12,6 +12,7 @@ from typing import Self
 
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
+from server.budget.running.closing import close_in_place, close_when_due, reaches_maximum
 from server.budget.running.thinking_state import NO_TOKEN, ThinkingState
 from server.budget.text_marks import MarksMatch, TextMarks
 from server.reasoning.ends import End
@@ -71,6 +72,7 @@ class Controller:
     """Follows one sequence through a plan: `next_action` before each token, `observe` after it."""
 
     __slots__ = (
+        "_begun",
         "_last",
         "_marks",
         "_matched",
@@ -107,6 +109,8 @@ class Controller:
         """Why thinking closed; None while it has not."""
         self._script: list[tuple[int, ForcedKind]] = []
         self._then = Phase.THINKING
+        self._begun = 0
+        """Thinking tokens that are a part of the delimiter, once the script has begun."""
         self._reason: End | None = None
         """What made the script due, until its first token has come."""
         self._matched = 0
@@ -194,6 +198,7 @@ class Controller:
         """
         at, self.position, self._last = self.position, self.position + 1, token
         is_replaced = sampled_end != NONE and self._suppressing()
+        close = self._close_in_place() if sampled_end != NONE else (self.plan.end, 0)
         if self._text is not None:
             self._text.take(token)
         if self.phase is Phase.FORCING:
@@ -215,7 +220,7 @@ class Controller:
             if is_replaced:
                 self._begin_nudge(at, token)
             else:
-                self._end_in_its_place(at, sampled_end)
+                self._end_in_its_place(at, sampled_end, *close)
 
     def observe_plain(self, tokens: Sequence[int]) -> None:
         """Take in token ids at positions before `steady_until`, none of them watched; at least one."""
@@ -272,7 +277,8 @@ class Controller:
         if plan.steering.is_past_alpha(self.tokens):
             watched = (*watched, *plan.steering.slow_words)
         likely = plan.end[0] if plan.end_is_distinct and self.state.in_grace else NONE
-        return Action(watched=watched, substitute=plan.end[0], forbidden=suppressed, likely=likely)
+        close = self._close_in_place()[0]
+        return Action(watched=watched, substitute=close[0], forbidden=suppressed, likely=likely)
 
     def _begin_nudge(self, at: int, token: int) -> None:
         """`token` is the nudge's first, in the place of the end."""
@@ -299,16 +305,28 @@ class Controller:
         self.end = End.NATURAL
         self._begin_answer()
 
-    def _end_in_its_place(self, at: int, sampled_end: int) -> None:
+    def _end_in_its_place(self, at: int, sampled_end: int, close: TokenIds, begun: int) -> None:
         """Thinking ends with the token at `at`: the model ended it there, or nearly."""
-        plan = self.plan
+        plan, is_due = self.plan, reaches_maximum(self.plan, self._text, self.tokens, close)
+        self.state.give_back(begun)
         self.end = self._end_of(sampled_end)
         if sampled_end != plan.end[0]:
             self.forced[at] = ForcedKind.END
-        script = [(rest, ForcedKind.END) for rest in plan.end[1:]]
-        if sampled_end in plan.tool_call:
+        script = [(rest, ForcedKind.END) for rest in close[1:]]
+        if is_due:
+            self.end = End.MAX_TOKENS
+            script += self._way_to_answer()
+        elif sampled_end in plan.tool_call:
             script.append((sampled_end, ForcedKind.TOOL_CALL))
         self._force(script, Phase.ANSWER)
+
+    def _close_in_place(self) -> tuple[TokenIds, int]:
+        return close_in_place(self.plan, self._text, self.tokens)
+
+    def _way_to_answer(self) -> list[tuple[int, ForcedKind]]:
+        """Behind the delimiter of a forced end."""
+        transition = [(token, ForcedKind.END) for token in self.plan.transition]
+        return [*transition, *((token, ForcedKind.CUE) for token in self.plan.cue)]
 
     def _end_of(self, sampled_end: int) -> End:
         if sampled_end == LANDED:
@@ -322,10 +340,10 @@ class Controller:
         if reason is End.STEPS:  # the delimiter's first token stands; no cue, as in the paper
             self._force([(token, ForcedKind.END) for token in plan.end[1:]], Phase.ANSWER, reason)
             return
-        needs_break = bool(plan.line_breaks) and self._last not in plan.line_breaks
-        ending = (*(plan.line_break if needs_break else ()), *plan.end, *plan.transition)
-        script = [(token, ForcedKind.END) for token in ending]
-        self._force([*script, *((token, ForcedKind.CUE) for token in plan.cue)], Phase.ANSWER, reason)
+        close, self._begun = close_when_due(plan, self._text, self.tokens)
+        needs_break = close == plan.end and bool(plan.line_breaks) and self._last not in plan.line_breaks
+        script = [(token, ForcedKind.END) for token in (*(plan.line_break if needs_break else ()), *close)]
+        self._force([*script, *self._way_to_answer()], Phase.ANSWER, reason)
 
     def _force(self, script: list[tuple[int, ForcedKind]], then: Phase, reason: End | None = None) -> None:
         self._script, self._then, self._reason = script, then, reason
@@ -342,8 +360,7 @@ class Controller:
             self.waits_at.append(at)
         elif self._reason is not None:
             self.end = self._reason
-            if self.end is End.STEPS:
-                self.state.give_back(1)
+            self.state.give_back(1 if self.end is End.STEPS else self._begun)
         self._reason = None
         if not self._script:
             self._end_script()
@@ -357,7 +374,6 @@ class Controller:
     def _begin_answer(self) -> None:
         plan = self.plan
         self.phase = Phase.ANSWER
-        self._matched = 0
         if plan.forks_at is None:
             self._marks = (plan.start[0], plan.end[0])
         else:

@@ -6,8 +6,9 @@ by itself as well), nor that an end was forced where it was likely: those are in
 
 from collections.abc import Sequence
 
-from server.budget.budget import NEVER
+from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
+from server.budget.running.closing import close_when_due
 from server.budget.running.controller import OPENS_WITHIN, Phase, follow_marks
 from server.budget.running.thinking_state import ThinkingState
 from server.budget.text_marks import MarkMatch
@@ -89,6 +90,8 @@ class ThinkingTracker:
 
     def feed(self, token: int) -> None:
         """Take in the output token at `position`."""
+        if self.phase is Phase.THINKING and not self._closing:
+            self._begin_to_close(token)
         if self._text is not None:
             self._text.take(token)
         if self.phase is Phase.THINKING:
@@ -135,17 +138,25 @@ class ThinkingTracker:
         if self.end is None:
             self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
 
-    def _due(self, token: int) -> End | None:
-        """Why thinking closes with this token; None where it does not.
+    def _begin_to_close(self, token: int) -> None:
+        """Whether it begins is known before the token has changed how much of a mark stands."""
+        close, begun = close_when_due(self.plan, self._text, self.state.tokens)
+        if reason := self._due(token, close):
+            self._closing, self.end, self._matched = True, reason, 0
+            # In steps the delimiter's first token stands already.
+            self.state.give_back(1 if reason is End.STEPS else begun)
+
+    def _due(self, token: int, close: TokenIds) -> End | None:
+        """Why thinking closes with this token, the first of `close`; None where it does not.
 
         A loop may have been answered by a nudge; and a delimiter of several tokens that replaced an end goes
         on, whatever is due meanwhile.
         """
-        if token not in self._closers:
+        if token not in self._closers and token != close[0]:
             return None
         reason = self.state.due(self.position, self.requested_at)
         end = self.plan.end
-        begins = (end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])
+        begins = (end[1],) if reason is End.STEPS else (close[0], *self.plan.line_break[:1])
         if token not in begins:
             return None
         return self.requested_by if reason is End.REQUESTED else reason
@@ -162,7 +173,9 @@ class ThinkingTracker:
                 self.state.take((token,))
                 self.thinking_tail = _characters(text.start.tail)
         elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
+            begun = self._matched  # a message may just begin
             self._answer(End.NATURAL)
+            self._matched = begun
 
     def _feed_answer(self, token: int) -> None:
         """Thinking opens again where the whole start mark comes."""
@@ -174,10 +187,6 @@ class ThinkingTracker:
             self.phase = Phase.THINKING
 
     def _feed_thinking(self, token: int) -> None:
-        if not self._closing and (reason := self._due(token)):
-            self._closing, self.end, self._matched = True, reason, 0
-            if reason is End.STEPS:  # the delimiter's first token stands
-                self.state.give_back(1)
         if (text := self._text) is not None:
             if not self._closing:
                 self.state.take((token,))

@@ -9,6 +9,8 @@ Sample = Callable[[Sequence[int], frozenset[int]], int]
 """(the output so far, what must not be sampled) to the next token."""
 
 START, END = "<t>", "</t>"
+RESTS: tuple[tuple[int, ...], ...] = ((), (), (5, 14), (14,))
+"""By how many characters of the delimiter stand: what writes the rest. No token is "/"."""
 
 
 class Written:
@@ -28,6 +30,13 @@ class Written:
         """The tokens with which the text would have one mark more."""
         count = self.text.count(mark)
         return frozenset(t for t in range(VOCABULARY) if (self.text + TEXT[t]).count(mark) > count)
+
+    def close(self, began: int) -> tuple[int, ...]:
+        """The rest of the delimiter that stands at the end, or all of it."""
+        stands = next((n for n in range(len(END) - 1, 0, -1) if self.text.endswith(END[:n])), 0)
+        rest = RESTS[stands]
+        keeps_minimum = self.thinking_tokens(began, unless_mark=True) >= self.plan.min_tokens
+        return rest if rest and keeps_minimum else self.plan.end
 
     def thinking_tokens(self, began: int, *, unless_mark: bool) -> int:
         """How many tokens of the output say anything from the character `began` on, a whole mark at the end
@@ -72,7 +81,7 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
         over = plan.max_tokens != -1 and it.thinking_tokens(began, unless_mark=False) >= plan.max_tokens
         may_close = len(out) + len(plan.end) < plan.room
         if over or (len(out) >= min(plan.close_at, requested_at) and may_close):
-            out += [*plan.end, *plan.cue]
+            out += [*(it.close(began) if over else plan.end), *plan.cue]
             return _answer(it, sample)
         if nudge:
             out.append(nudge.pop(0))
@@ -87,7 +96,10 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
             waits += 1
             is_end = False
         if is_end:
-            out += [*plan.end, *([token] if token in plan.tool_call else [])]
+            close = it.close(began)
+            count = it.thinking_tokens(began, unless_mark=False)
+            is_due = plan.max_tokens != -1 and count + len(close) > plan.max_tokens
+            out += [*close, *(plan.cue if is_due else [token] if token in plan.tool_call else [])]
             return _answer(it, sample)
         out.append(token)
         if token in completing:

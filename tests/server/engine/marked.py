@@ -48,6 +48,7 @@ def kind_of(family: Family, *, opens: bool = True) -> Kind:
     texts = [each for each in (*pieces, *WORDS) if each not in added.values()]
     ordinary = {FREE + len(pieces) + n: each for n, each in enumerate(texts)}
     starts = {number for number, text in added.items() if text in family.start and text not in family.end}
+    hides = opens or len(starts) == 1  # else it would open again after each end
     return Kind(
         family=family.name,
         start=family.start,
@@ -55,7 +56,7 @@ def kind_of(family: Family, *, opens: bool = True) -> Kind:
         opening=family.start.replace("\n", "\\n") if opens else "",
         added=added,
         ordinary=ordinary,
-        pool=tuple(each for each in (*added, *ordinary) if each not in starts or not opens),
+        pool=tuple(each for each in (*added, *ordinary) if each not in starts or not hides),
     )
 
 

@@ -4,8 +4,9 @@ What is right is read off the text of the output's tokens, by nothing of the pro
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +50,16 @@ BY_MESSAGES = {family.name for family in FAMILIES.values() if family.transition}
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A server, and the text of each of its tokens."""
+    """A server, and how its tokens are read."""
 
     kind: Kind
     url: str
-    texts: dict[int, str]
+    decode: Callable[[list[int]], str]
+
+    def pieces(self, ids: list[int]) -> list[str]:
+        """What each token adds to the text; a character of several tokens is the last one's."""
+        texts = [self.decode(ids[:n]).rstrip("\ufffd") for n in range(len(ids) + 1)]
+        return [after[len(before) :] for before, after in pairwise(texts)]
 
     @property
     def is_by_messages(self) -> bool:
@@ -98,7 +104,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     process = ServerProcess(Path(folder) / "server.log", flags)
     process.wait_until_ready()
     assert f"family   {kind.family} " in process.log.read_text()
-    yield Served(kind, process.url, {token: tokenizer.decode([token]) for token in range(FREE + 16)})
+    yield Served(kind, process.url, tokenizer.decode)
     process.stop()
 
 
@@ -122,9 +128,16 @@ def thinking_of(served: Served, text: str) -> list[tuple[int, int]]:
     return blocks
 
 
+def text_of_first(count: int, pieces: list[str], began: int) -> str:
+    """What this many tokens say from the character `began` on, from the first that says anything there."""
+    places = list(accumulate(map(len, pieces)))
+    first = next(n for n, ends in enumerate(places) if ends > began)
+    return "".join(pieces[: first + count])[began:]
+
+
 def check(served: Served, choice: dict[str, Any], budget: dict[str, Any]) -> dict[str, Any]:
     """That thinking and answer are parted at the marks, and counted to the token. Returns the report."""
-    pieces = [served.texts[token] for token in choice["token_ids"]]
+    pieces = served.pieces(choice["token_ids"])
     text, start, end = "".join(pieces), served.kind.start, served.kind.end
     blocks = thinking_of(served, text)
     report: dict[str, Any] = choice["thinking"]
@@ -132,17 +145,27 @@ def check(served: Served, choice: dict[str, Any], budget: dict[str, Any]) -> dic
     for piece in pieces:
         count += any(at < ends and at + len(piece) > began for began, ends in blocks)
         at += len(piece)
-    if served.kind.breaks_line and report["end"] in ("max_tokens", "context"):
+    [*_, (began, ends)] = blocks or [(0, 0)]
+    if served.kind.breaks_line and text[:ends].endswith("\n"):
         count -= 1  # the forced line break, which nothing of the pool says
     assert report["tokens"] == count
     assert count <= budget.get("max_tokens", len(pieces))
-    if report["end"] == "max_tokens":
+    if report["end"] == "max_tokens" and served.is_by_messages:
         assert count == budget["max_tokens"]
+    elif report["end"] == "max_tokens":
+        cut = text_of_first(budget["max_tokens"], pieces, began)
+        # The maximum may come when the model has begun to spell the mark: that is finished, and no thinking.
+        begun = next((n for n in range(len(end) - 1, 0, -1) if cut.endswith(end[:n])), 0)
+        if served.kind.breaks_line and not begun:
+            cut += "\n"
+        if not budget.get("min_tokens"):
+            assert text[began:ends] == cut[: len(cut) - begun]
+        assert begun or count == budget["max_tokens"]
     if report["end"] == "natural" and blocks:
         assert report["waits_used"] >= budget.get("num_waits", 0)
         assert count >= budget.get("min_tokens", 0)
     if not served.is_by_messages:
-        message, [(began, ends)] = choice["message"], blocks
+        message = choice["message"]
         answer = text[ends + len(end) :]
         assert (message["reasoning_content"] or "", message["content"] or "") == (text[began:ends], answer)
         assert end not in answer

@@ -215,8 +215,10 @@ def test_text_delimiter_gives_its_last_token_to_the_nudge() -> None:
     assert controller.tokens == 5
 
 
-def test_text_delimiter_is_forced_whole_at_an_end_of_turn() -> None:
-    assert drive(plan(**TEXT), says([1, 4, STOP, 2]))[0] == [1, 4, 4, 5, 6, 2, STOP]
+def test_text_delimiter_is_forced_at_an_end_of_turn_as_far_as_it_does_not_stand() -> None:
+    assert drive(plan(**TEXT), says([1, STOP, 2]))[0] == [1, 4, 5, 6, 2, STOP]
+    assert drive(plan(**TEXT), says([1, 4, STOP, 2]))[0] == [1, 4, 5, 6, 2, STOP]
+    assert drive(plan(**TEXT), says([1, 4, 4, 5, STOP, 2]))[0] == [1, 4, 4, 5, 6, 2, STOP]
 
 
 def test_text_delimiter_cannot_come_again_in_the_answer() -> None:

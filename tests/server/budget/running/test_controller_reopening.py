@@ -62,6 +62,14 @@ def test_a_block_after_a_call_counts_as_well() -> None:
     assert (out, controller.tokens) == (said, 1)
 
 
+@pytest.mark.parametrize("before", range(6, 13))
+def test_a_block_counts_wherever_it_begins(before: int) -> None:
+    """Also where it has just begun when it is settled that the model does not think at once."""
+    said = [*[1] * before, *OPENS, 3, 3, END, *ANSWERS, 1, STOP]
+    out, controller = driven(harmony(), said)
+    assert (out, controller.tokens) == (said, 2)
+
+
 def test_a_forced_close_writes_the_way_to_the_answer() -> None:
     out, controller = driven(harmony(max_tokens=3), [*OPENS, *[1] * 9])
     assert out[:11] == [*OPENS, 1, 1, 1, END, *ANSWERS]

@@ -3,17 +3,18 @@
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from server.budget.budget import NEVER
+from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Plan
 from server.budget.running.controller import ForcedKind, Phase
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
 from tests.server.budget.driving import MODELS, Model, drive, says
-from tests.server.budget.plans import ANY_PLAN, STOP, plan
+from tests.server.budget.plans import ANY_PLAN, CUE, STOP, plan, text_plans
 
 TEXT: dict[str, Any] = {"end": (4, 5, 6), "end_is_distinct": False}
 
@@ -51,10 +52,10 @@ def test_tracker_reads_off_the_output_what_the_controller_did(
 class AskingTracker(ThinkingTracker):
     """Asks what is due at each token, whatever the token is."""
 
-    def _due(self, token: int) -> End | None:
+    def _due(self, token: int, close: TokenIds) -> End | None:
         reason = self.state.due(self.position, self.requested_at)
         end = self.plan.end
-        if token not in ((end[1],) if reason is End.STEPS else (end[0], *self.plan.line_break[:1])):
+        if token not in ((end[1],) if reason is End.STEPS else (close[0], *self.plan.line_break[:1])):
             return None
         return self.requested_by if reason is End.REQUESTED else reason
 
@@ -78,14 +79,54 @@ def test_asking_only_at_tokens_that_can_begin_a_close_misses_nothing(
         assert one == other
 
 
-def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_does_not_hide_it() -> None:
-    the_plan = plan(max_tokens=2, **TEXT)
+@pytest.mark.parametrize("maximum", [2, 3])
+def test_maximum_that_falls_inside_a_delimiter_put_in_an_ends_place_is_what_closes(maximum: int) -> None:
+    """By the output alone it could not be told from a close that finishes what the model had begun."""
+    the_plan = plan(max_tokens=maximum, **TEXT)
     out, controller = drive(the_plan, says([1, STOP, 3]))
+    assert out == [1, 4, 5, 6, *CUE, 3, STOP]
     tracker = ThinkingTracker(the_plan)
-    for token in out:
-        tracker.feed(token)
-    assert out == [1, 4, 5, 6, 3, STOP]
-    assert (tracker.end, tracker.tokens, tracker.answer_at) == (End.NATURAL, controller.tokens, 4)
+    tracker.feed_all(out)
+    for it in (tracker, controller):
+        assert (it.end, it.tokens) == (End.MAX_TOKENS, 1)
+    assert tracker.answer_at == 4
+    assert drive(plan(max_tokens=4, **TEXT), says([1, STOP, 3]))[0] == [1, 4, 5, 6, 3, STOP]
+
+
+@pytest.mark.parametrize(
+    ("said", "maximum", "minimum", "out"),
+    [
+        ([1, 2, 4, 3], 3, 0, [1, 2, 4, 5, 6]),
+        ([1, 4, 5, 3], 3, 0, [1, 4, 5, 6]),
+        ([1, 4, 5, 3], 3, 1, [1, 4, 5, 6]),
+        ([1, 4, 5, 3], 3, 2, [1, 4, 5, 4, 5, 6]),  # the minimum needs them as thinking
+        ([1, 4, 2, 3], 3, 0, [1, 4, 2, 4, 5, 6]),  # no part of the delimiter after all
+    ],
+)
+def test_maximum_finishes_a_delimiter_that_the_model_has_begun(
+    said: list[int], maximum: int, minimum: int, out: list[int]
+) -> None:
+    the_plan = plan(max_tokens=maximum, min_tokens=minimum, **TEXT)
+    got, controller = drive(the_plan, says(said))
+    assert got[: len(out) + 2] == [*out, *CUE]
+    tracker = ThinkingTracker(the_plan)
+    tracker.feed_all(got)
+    for it in (tracker, controller):
+        assert (it.end, it.tokens) == (End.MAX_TOKENS, len(out) - 3)
+
+
+@settings(max_examples=600, deadline=None)
+@given(text_plans(), MODELS, REQUESTED_AT)
+def test_tracker_and_controller_agree_on_marks_of_text(
+    the_plan: Plan, model: Model, requested_at: int
+) -> None:
+    out, controller = drive(the_plan, model.sample, requested_at, model.is_likely)
+    tracker = ThinkingTracker(the_plan)
+    tracker.requested_at = requested_at
+    tracker.feed_all(out)
+    assert tracker.tokens == controller.tokens
+    if controller.end is not None and controller.end is not End.END_OF_SEQUENCE:
+        assert tracker.end is controller.end
 
 
 @settings(max_examples=600, deadline=None)

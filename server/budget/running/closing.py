@@ -1,0 +1,60 @@
+"""What a close writes of the delimiter: the rest of one that the model has begun to spell, or all of it."""
+
+from server.budget.budget import UNLIMITED, TokenIds
+from server.budget.plan import Plan
+from server.budget.text_marks import MarksMatch, TextMark
+
+
+def close_in_place(plan: Plan, marks: MarksMatch | None, tokens: int) -> tuple[TokenIds, int]:
+    """(token ids, how many of the last thinking tokens are a part of the delimiter with them).
+
+    A part of the delimiter may stand where thinking is closed. It is finished, so that no broken mark is left
+    in the thinking; unless the minimum needs those tokens as thinking.
+
+    Args:
+        plan: The request's.
+        marks: Where its text stands; None where single tokens are the marks.
+        tokens: Thinking tokens so far.
+    """
+    if marks is None or not marks.end.state or plan.steering.max_steps:
+        return plan.end, 0
+    rest, begun = _rest(marks.end.mark, marks.end.state, plan.end), marks.end.tokens
+    if not rest or len(rest) > len(plan.end) or tokens - begun < plan.min_tokens:
+        return plan.end, 0
+    return rest, begun
+
+
+def close_when_due(plan: Plan, marks: MarksMatch | None, tokens: int) -> tuple[TokenIds, int]:
+    """The same where a close is due, which is for the maximum only.
+
+    Of what else may be due nobody who sees the output alone could tell the rest of a delimiter from one that
+    an end of turn was replaced by.
+    """
+    is_spent = plan.max_tokens != UNLIMITED and tokens >= plan.max_tokens
+    return close_in_place(plan, marks, tokens) if is_spent else (plan.end, 0)
+
+
+def reaches_maximum(plan: Plan, marks: MarksMatch | None, tokens: int, close: TokenIds) -> bool:
+    """Whether the maximum falls inside a delimiter that is put in an end's place: then it is what closes."""
+    is_limited = marks is not None and plan.max_tokens != UNLIMITED and not plan.steering.max_steps
+    return is_limited and tokens + len(close) > plan.max_tokens
+
+
+def _rest(mark: TextMark, state: int, end: TokenIds) -> TokenIds:
+    """Tokens that write the mark from its byte `state` on, those of `end` where it can be; () if none do."""
+    joins, at = dict[int, TokenIds](), len(mark.text)
+    for n in range(len(end) - 1, 0, -1):
+        at -= len(mark.pieces[end[n]])
+        joins[at] = end[n:]
+    ids: list[int] = []
+    while state not in joins:
+        if state == len(mark.text):
+            return tuple(ids)
+        sizes = range(len(mark.text) - state, 0, -1)
+        parts = (mark.text[state : state + size] for size in sizes)
+        part = next((part for part in parts if part in mark.parts), None)
+        if part is None:
+            return ()
+        ids.append(mark.parts[part])
+        state += len(part)
+    return (*ids, *joins[state])
