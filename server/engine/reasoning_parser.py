@@ -149,8 +149,9 @@ class FamilyParser(ReasoningParser):
         self._is_answer = thinking is None
         self._is_thinking = thinking is not None and answer is None and self._has_opened(current_text)
         if thinking is not None and answer is None and self._delimiter_begins(current_token_ids):
-            thinking = thinking[: len(thinking) - _overlap(thinking, self.family.end)]
-            self._is_thinking = False
+            held = _overlap(thinking, self.family.end)
+            thinking = thinking[: len(thinking) - held]
+            self._is_thinking = self._is_thinking and self._tokens.text is not None and not held
         new_thinking = (thinking or "")[self._sent_thinking :]
         new_answer = (answer or "")[self._sent_answer :]
         self._sent_thinking += len(new_thinking)
@@ -162,8 +163,10 @@ class FamilyParser(ReasoningParser):
     def _goes_on(self, text: str, delta: str, ids: Sequence[int]) -> bool:
         """Whether the delta is thinking, all of it: no part of a delimiter stands in it."""
         end = self.family.end
-        is_plain = self._end_ids.isdisjoint(ids)
-        return is_plain and end not in text[max(0, len(text) - len(delta) - len(end) + 1) :]
+        tail = text[max(0, len(text) - len(delta) - len(end) + 1) :]
+        if self._tokens.text is None:
+            return self._end_ids.isdisjoint(ids) and end not in tail
+        return end not in tail and not _overlap(tail, end)
 
     def _has_opened(self, text: str) -> bool:
         """Whether no more text can make a start mark of what stands at the beginning."""

@@ -46,6 +46,8 @@ def marked_by(family: Family) -> PreTrainedTokenizerFast:
     return tokenizer(*(dict.fromkeys(pieces) if family.tells else (family.start, family.end)))
 
 
+PLAIN = tokenizer()
+"""Without any mark: bytes write them."""
 FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
 
 
@@ -119,6 +121,7 @@ def in_chunks(ids: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
 
 
 @FAMILY
+@pytest.mark.parametrize("is_text", [False, True], ids=["tokens", "text"])
 @settings(max_examples=60, deadline=None)
 @given(
     st.sampled_from([Opening.OPEN, Opening.AWAIT, Opening.FORCE]),
@@ -127,7 +130,12 @@ def in_chunks(ids: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
     st.lists(st.integers(1, 80), max_size=12),
 )
 def test_stream_in_any_pieces_says_what_the_whole_text_says(
-    family: Family, opening: Opening, thinking: str, answer: str | None, cuts: list[int]
+    family: Family,
+    is_text: bool,
+    opening: Opening,
+    thinking: str,
+    answer: str | None,
+    cuts: list[int],
 ) -> None:
     if (
         family.end in thinking
@@ -135,7 +143,7 @@ def test_stream_in_any_pieces_says_what_the_whole_text_says(
         or text_ends_within(family.end, thinking + (answer or ""))
     ):
         return
-    marked = marked_by(family)
+    marked = PLAIN if is_text else marked_by(family)
     text = text_of(family, opening, thinking, answer)
     token = CALL.set(Call(opening=opening))
     try:
@@ -170,6 +178,32 @@ def _streamed(family: Family, marked: PreTrainedTokenizerFast, text: str, cuts: 
             thinking += message.reasoning or ""
             content += message.content or ""
     return thinking, content
+
+
+@pytest.mark.parametrize("marked", [PLAIN, tokenizer("<think>", "</think>")], ids=["text", "tokens"])
+def test_stream_of_plain_thinking_is_not_read_again_from_its_beginning(
+    marked: PreTrainedTokenizerFast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_family, text, ids = parser(FAMILIES["think"], marked), "", list[int]()
+    token = CALL.set(Call(opening=Opening.OPEN))
+    splits: list[str] = []
+    split = of_family._split
+
+    def counted(whole: str) -> object:
+        splits.append(whole)
+        return split(whole)
+
+    monkeypatch.setattr(of_family, "_split", counted)
+    try:
+        for piece in ("so", " it", " is <", "b>", " that", "</think>4"):
+            new = marked.encode(piece, add_special_tokens=False)
+            of_family.extract_reasoning_streaming(text, text + piece, piece, ids, [*ids, *new], new)
+            text, ids = text + piece, [*ids, *new]
+    finally:
+        CALL.reset(token)
+    # What looks like a mark is read from the beginning, and what comes then.
+    begun = ["so it is <", "so it is <b>"] if marked is PLAIN else []
+    assert splits == ["so", *begun, text]
 
 
 @FAMILY
