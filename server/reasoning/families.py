@@ -171,6 +171,7 @@ FAMILIES: dict[str, Family] = {
             transition="<|start|>assistant<|channel|>final<|message|>",
             reopens=True,
             vllm_parser="openai_gptoss",
+            grammar_follows_end=True,  # its grammar writes the whole way to the answer
             cue="",
             assistant=("<|start|>",),
             end_of_turn=("<|return|>", "<|call|>"),

@@ -81,10 +81,25 @@ def test_forced_close_leads_to_the_answer_and_where_tools_are_offered_to_none(na
         assert marked.decode(out).startswith(f"{family.start}abc{family.end}{way}")
 
 
-def test_grammar_of_kimi_k3_begins_right_behind_its_thinking() -> None:
-    """As vLLM 0.32's parser has it: an answer's header would be no part of the grammar."""
-    assert plan_of("kimi-k3", ThinkingBudget(max_tokens=3), has_structure=True).transition == ()
+@pytest.mark.parametrize("name", ["kimi-k3", "gpt-oss"])
+def test_grammar_that_begins_right_behind_thinking_has_no_header_forced_before_it(name: str) -> None:
+    """As vLLM 0.32's parsers have it: Kimi K3's grammar has no header, gpt-oss' writes one of its own."""
+    assert plan_of(name, ThinkingBudget(max_tokens=3), has_structure=True).transition == ()
     assert plan_of("inkling", ThinkingBudget(max_tokens=3), has_structure=True).transition != ()
+
+
+@BY_MESSAGES
+def test_where_a_grammar_begins_is_left_to_vllms_own_parser(name: str) -> None:
+    config = ModelConfig(model=str(EMBEDDED_MODEL_PATH), served_model_name="nano")
+    nano = AutoTokenizer.from_pretrained(str(EMBEDDED_MODEL_PATH))
+    planner = Planner(config, nano, replace(FAMILIES[name], has_grammar=True))
+    prompt = {"type": "token", "prompt_token_ids": nano.encode("391", add_special_tokens=False)}
+    asked = SamplingParams(max_tokens=90, structured_outputs=StructuredOutputsParams(json={"type": "object"}))
+    call = Call(is_chat=True)
+    plan = planner.plan(prompt, asked, call)
+    assert plan is not None
+    assert plan.opening is Opening.AWAIT  # the header of the model's message says whether it thinks
+    assert planner.apply(plan, asked, call) == {}
 
 
 def test_marks_fork_from_an_answer_where_they_differ() -> None:
