@@ -302,7 +302,7 @@ FAMILIES: dict[str, Family] = {
             end_of_turn=("<sep>",),
             tool_call=(),
         ),
-        # Granite 3.2: vllm/reasoning/granite_reasoning_parser.py; its template shows neither sentence.
+        # Granite 3.2: vllm/reasoning/granite_reasoning_parser.py, which also takes "Here's" for "Here is".
         Family(
             name="granite",
             start="Here is my thought process:",

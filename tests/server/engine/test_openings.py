@@ -71,7 +71,8 @@ POPULAR = (
     *("MiniMaxAI-MiniMax-M3-MXFP8", "moonshotai-Kimi-K2-Thinking", "ByteDance-Seed-OSS", "Cohere2MoE"),
     *("meituan-longcat-LongCat-2.0", "upstage-Solar-Open2-250B", "LGAI-EXAONE-EXAONE-4.0-32B"),
     *("LGAI-EXAONE-EXAONE-Deep-7.8B", "swiss-ai-Apertus-8B-Instruct-2509", "inclusionAI-Ring-1T"),
-    "trl-muse_glimmer",
+    *("trl-muse_glimmer", "ibm-granite-granite-speech-3.2-8b", "ServiceNow-AI-Apriel-1.6-15b-Thinker"),
+    *("RekaAI-reka-flash-3", "trl-qwen3_8", "trl-nemotron_3_ultra", "trl-gemma4_v5", "trl-glm4moe"),
 )
 
 NOT_READ = {"llama-cpp-rwkv-world": "{{- 'Assistant:' -}}"}
