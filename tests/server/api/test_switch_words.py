@@ -10,6 +10,7 @@ from server.api.requests import read_request
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.parsing.forward import TemplateVariables
+from server.limits import RequestLimits
 from server.scaling.request import ScalingDefaults
 
 NEMOTRON, LING = {False: "/no_think"}, {True: "detailed thinking on"}
@@ -21,7 +22,7 @@ def sent(words: dict[bool, str], path: str = CHAT, **body: Any) -> dict[str, Any
     """What goes on to vLLM."""
     defaults = replace(BudgetDefaults(ThinkingBudget()), template=TemplateVariables(words=words))
     given = {"model": "m", "messages": [USER], **body}
-    request = read_request(path, json.dumps(given).encode(), defaults, ScalingDefaults(), 8, None)
+    request = read_request(path, json.dumps(given).encode(), defaults, ScalingDefaults(), RequestLimits(), None)
     assert request is not None
     body = json.loads(request.body)
     assert isinstance(body, dict)
