@@ -59,6 +59,7 @@ PYTHON_GROUPS = {
     "LiteLLM": "clients",
     "LangChain": "clients",
     "llama-index": "clients",
+    "pydantic-ai": "clients-pydantic",
 }
 ELSEWHERE = {"lm-evaluation-harness", "Open WebUI", "LibreChat"}
 """Their examples are run by tests/evals/test_harnesses.py, or are no program."""
@@ -132,6 +133,43 @@ def test_python_client_prints_the_thinking_and_the_answer(
     script.write_text(example.text.replace(ADDRESS, server_url), encoding="utf-8")
     printed = run([installed(*packages) / "python", script], tmp_path, **OFFLINE)
     check(printed, expected, ask(server_url, {}))
+
+
+CUT_REPLY = """
+from pydantic_ai import Agent
+from pydantic_ai.exceptions import OutputTokenLimitExceeded
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.providers.openai import OpenAIProvider
+
+budget = {"answer_reserve_tokens": 0, "end_message": ""}
+for limit in (12, 3):
+    model = OpenAIChatModel(
+        "s1-nano",
+        provider=OpenAIProvider(base_url="http://127.0.0.1:8000/v1", api_key="none"),
+        settings={"temperature": 0, "max_tokens": limit, "extra_body": {"thinking_budget": budget}},
+    )
+    try:
+        print("answer", repr(Agent(model).run_sync("Find the smallest prime factor of 391.").output))
+    except OutputTokenLimitExceeded:
+        print("cut")
+    try:
+        stream = Agent(model).run_stream_sync("Find the smallest prime factor of 391.")
+        for response in stream.stream_response():
+            pass
+        print("answer", repr(response.text))
+    except OutputTokenLimitExceeded:
+        print("cut")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_thinking_that_is_cut_is_no_answer_to_pydantic_ai(server_url: str, tmp_path: Path) -> None:
+    packages = PYPROJECT["dependency-groups"]["clients-pydantic"]
+    script = tmp_path / "cut.py"
+    script.write_text(CUT_REPLY.replace(ADDRESS, server_url), encoding="utf-8")
+    printed = run([installed(*packages) / "python", script], tmp_path, **OFFLINE)
+    assert printed.splitlines() == ["cut"] * 4  # two limits, whole and streamed
 
 
 @pytest.mark.slow
