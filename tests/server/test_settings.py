@@ -149,7 +149,6 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
             ["--speculative-config", '{"model": "m", "rejection_sample_method": "fly"}'],
             "rejection_sample_method 'fly'",
         ),
-        (["--speculative-config", '{"method": "ngram"}', "--async-scheduling"], "--async-scheduling: with"),
         (["--worker-extension-cls", "mine.Own"], "--worker-extension-cls"),
         (["--enable-elastic-ep"], "--enable-elastic-ep: an engine that joins later"),
         (["--enable-batch-sharded-sampling"], "--enable-batch-sharded-sampling"),

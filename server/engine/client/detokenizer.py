@@ -41,7 +41,7 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         self.on_tokens: Callable[[ThinkingTracker], None] | None = None
         """Called after the tokens of each engine step."""
         self.truncate_at: int | None = None
-        """After so many thinking tokens the sequence ends, if thinking is open then."""
+        """After so many thinking tokens the sequence ends."""
         self._is_plain = False
         """Whether tokens that are no marks need no look of ours."""
         self._marks = choice.tracker.marks
@@ -80,8 +80,8 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
                 choice.detail.text_ends.append(len(self._inner.output_text))
             if stopped is None and step is not None and step.is_over(choice.tracker, self._text):
                 stopped = STEP_IS_OVER
-            if stopped is None and self._is_truncated:
-                stopped = TRUNCATED
+            if stopped is None and self.truncate_at is not None:
+                stopped = TRUNCATED if choice.tracker.tokens >= self.truncate_at else None
             if stopped is not None:
                 return stopped
         return None
@@ -104,11 +104,6 @@ class AnswerStopDetokenizer(IncrementalDetokenizer):
         if (self._stop or self._stop_token_ids) if is_answer else self.truncate_at is not None:
             return False
         return choice.is_plain
-
-    @property
-    def _is_truncated(self) -> bool:
-        tracker, limit = self.choice.tracker, self.truncate_at
-        return limit is not None and tracker.phase is Phase.THINKING and tracker.tokens >= limit
 
     @property
     def _text(self) -> str:

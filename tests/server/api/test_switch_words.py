@@ -22,7 +22,8 @@ def sent(words: dict[bool, str], path: str = CHAT, **body: Any) -> dict[str, Any
     """What goes on to vLLM."""
     defaults = replace(BudgetDefaults(ThinkingBudget()), template=TemplateVariables(words=words))
     given = {"model": "m", "messages": [USER], **body}
-    request = read_request(path, json.dumps(given).encode(), defaults, ScalingDefaults(), RequestLimits(), None)
+    raw = json.dumps(given).encode()
+    request = read_request(path, raw, defaults, ScalingDefaults(), RequestLimits(), None)
     assert request is not None
     body = json.loads(request.body)
     assert isinstance(body, dict)

@@ -23,7 +23,13 @@ def ended(client: httpx.Client, path: str, stream: bool, budget: dict[str, Any])
     """Why the request ended, its report, and all that came."""
     prompt = {"prompt": PROMPT} if path == COMPLETIONS else {}
     cap = "max_output_tokens" if path == RESPONSES else "max_tokens"
-    more = {**prompt, cap: 300, "stream": stream, "thinking_budget": {**budget, "on_max": "truncate"}}
+    more = {
+        **prompt,
+        cap: 300,
+        "return_token_ids": True,
+        "stream": stream,
+        "thinking_budget": {**budget, "on_max": "truncate"},
+    }
     response = client.post(path, json=asked(path, **more))
     assert response.status_code == 200, response.text
     parts = events(response) if stream else [response.json()]
@@ -47,6 +53,7 @@ def test_request_ends_at_the_maximum(client: httpx.Client, path: str, stream: bo
     reason, report, text = ended(client, path, stream, {"max_tokens": 12})
     assert reason in ("length", "max_tokens", "incomplete")
     assert (report["tokens"], report["forced_tokens"], report["end"]) == (12, 0, "max_tokens")
+    assert not report.get("forced_token_spans")  # what the engine forced after that is none of its tokens
     assert "Answer" not in text
     assert "think>" not in text
 
