@@ -31,6 +31,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     show.add_argument("out", type=Path, help="the --out of a run")
     show.set_defaults(run=_show)
+    convert = commands.add_parser(
+        "convert", help="write a data set of chats or traces as train.jsonl, without pool and selection"
+    )
+    convert.add_argument("data", type=Path, nargs="+", help="files or folders, as the hub has them")
+    convert.add_argument("--out", type=Path, required=True, help="the train.jsonl to write")
+    convert.add_argument(
+        "--strict", action="store_true", help="end at the first bad row, in place of dropping it"
+    )
+    convert.set_defaults(run=_convert)
     sources = commands.add_parser(
         "sources", help="list the sources of the pool, with their hub ids and licences"
     )
@@ -55,6 +64,13 @@ def _show(given: argparse.Namespace) -> int:
     from curation.report.show import show
 
     print(show(given.out))
+    return 0
+
+
+def _convert(given: argparse.Namespace) -> int:
+    from curation.convert import convert
+
+    print(convert(given.data, given.out, given.strict))
     return 0
 
 

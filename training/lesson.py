@@ -7,9 +7,11 @@ mark is ordinary text ("|>" and the following line breaks become one token).
 
 from dataclasses import dataclass
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from server.reasoning.families import FAMILIES, Family
+from server.reasoning.messages import without_none
 from server.reasoning.records import TrainingExample
 from training.errors import TrainingError
 
@@ -29,6 +31,14 @@ class Lesson:
     def learnt(self) -> int:
         """Number of tokens under loss."""
         return sum(label != IGNORE for label in self.labels)
+
+
+class SampleError(TrainingError):
+    """A sample that cannot be learnt; `reason` is a short name to count by."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Writer:
@@ -89,10 +99,20 @@ class Writer:
         special = {id for id, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         return frozenset(special | marks & added)
 
-    def prompt(self, question: str) -> str:
-        """The prompt as the server renders a chat with one user message."""
-        chat = [{"role": "user", "content": question}]
-        return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+    def prompt(self, sample: TrainingExample) -> str:
+        """The prompt as the server renders the chat: the question alone, or what stands before the reply.
+
+        Raises:
+            SampleError: The template refuses the chat.
+        """
+        chat = without_none(sample.messages or [{"role": "user", "content": sample.problem.question}])
+        try:
+            return str(self.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))
+        except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
+            # A template refuses what it does not know (a role, an order of roles) in its own words.
+            raise SampleError(
+                "refused_by_template", f"{sample.where}: the chat template of {self.model}: {error}"
+            ) from error
 
     def write(self, sample: TrainingExample) -> Lesson:
         """Tokenise one sample.
@@ -100,7 +120,7 @@ class Writer:
         Raises:
             TrainingError: The template closes thinking in the prompt, or the trace contains a mark.
         """
-        prompt = self.prompt(sample.problem.question)
+        prompt = self.prompt(sample)
         if prompt.rstrip().endswith(self.family.end):
             raise TrainingError(f"--model {self.model}: its chat template closes thinking in the prompt")
         opened = prompt.rstrip().endswith(self.family.start.rstrip())
@@ -128,7 +148,9 @@ class Writer:
         written_out = next((m for m in (self.family.start, self.family.end) if m in text), None)
         if found is not None or written_out:
             mark = written_out or self.tokenizer.convert_ids_to_tokens([found])[0]
-            raise TrainingError(f"{sample.where}: field 'trace.{name}' has the mark {mark!r} inside")
+            raise SampleError(
+                "mark_inside", f"{sample.where}: field 'trace.{name}' has the mark {mark!r} inside"
+            )
         return ids
 
 

@@ -23,6 +23,8 @@ class SftSettings:
     machine: Machine
     out: Path | None = None
     only_plan: bool = False
+    strict: bool = False
+    """Refuse the run for a bad row of a data set of chats, in place of dropping it."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +32,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--recipe", required=True, choices=RECIPES, metavar="NAME", help=f"one of {', '.join(RECIPES)}"
     )
-    parser.add_argument("--data", type=Path, required=True, help="curation's train.jsonl")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="curation's train.jsonl, or a data set of chats: .jsonl, .jsonl.gz, .parquet, or a folder",
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="refuse the run for a bad row of chats, in place of dropping it"
+    )
     parser.add_argument("--out", type=Path, help="folder of the model; an interrupted run is resumed")
     parser.add_argument(
         "--plan", action="store_true", help="print the required memory, steps and disk, and stop"
@@ -73,7 +83,7 @@ def settings_of(given: argparse.Namespace) -> SftSettings:
     _check(recipe)
     if given.out is None and not given.plan:
         raise TrainingError("--out: the output folder is required")
-    return SftSettings(recipe, given.data, _machine(given), given.out, given.plan)
+    return SftSettings(recipe, given.data, _machine(given), given.out, given.plan, given.strict)
 
 
 def _machine(given: argparse.Namespace) -> Machine:

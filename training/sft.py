@@ -1,7 +1,9 @@
 """`s1-train sft`: plan, check, train, publish. TRL's trainer does the work; the recipe configures it."""
 
 import json
+import logging
 import sys
+from collections import Counter
 from contextlib import nullcontext
 from dataclasses import asdict
 from importlib.metadata import version
@@ -39,11 +41,11 @@ def sft(settings: SftSettings) -> None:
     tokenizer = load_tokenizer(recipe.model)
     base = describe(recipe.model)
     writer = Writer(tokenizer, FAMILIES[recipe.family], recipe.model)
-    data = read_data(settings.data, writer, recipe.max_tokens, recipe.over_long)
+    data = read_data(settings.data, writer, recipe.max_tokens, recipe.over_long, settings.strict)
     rows, lengths = rows_of(data, recipe)
     plan = make_plan(recipe, base, data, settings.machine, len(rows), max(lengths))
     if is_first():
-        print(plan.text(), *_too_long(data), sep="\n", flush=True)
+        print(plan.text(), *_too_long(data), *_rejected(data), sep="\n", flush=True)
     plan.check(settings.out)
     if settings.only_plan or settings.out is None:
         return
@@ -69,6 +71,13 @@ def _too_long(data: Data) -> list[str]:
     return [f"  {where}: {tokens:,} tokens, {data.handled}" for where, tokens in data.over_long]
 
 
+def _rejected(data: Data) -> list[str]:
+    """How many rows were dropped for each reason, with the first of them."""
+    counts = Counter(one.reason for one in data.rejected)
+    first = {one.reason: one for one in reversed(data.rejected)}
+    return [f"  dropped, {reason}: {count:,}, as {first[reason]}" for reason, count in counts.most_common()]
+
+
 def train(
     plan: TrainingPlan,
     run: TrainingRun,
@@ -78,6 +87,7 @@ def train(
 ) -> None:
     """Train from the last checkpoint, or from the start, and publish the model."""
     disable_progress_bar()
+    logging.getLogger("transformers.trainer_utils").addFilter(_is_no_false_alarm)
     config = config_of(plan, run)  # initialises the process group, if there is one
     if is_first():
         run.claim(identity_of(plan))
@@ -91,6 +101,11 @@ def train(
     if record:
         record.close()
     publish(trainer, plan, run, record)
+
+
+def _is_no_false_alarm(record: logging.LogRecord) -> bool:
+    """False for checkpoints within a second: they are then sorted by their steps, as is right."""
+    return "mtime may not be reliable" not in record.getMessage()
 
 
 def trainer_of(
@@ -254,6 +269,7 @@ def making_of(trainer: Trainer, plan: TrainingPlan, record: Record) -> dict[str,
         **identity_of(plan),
         "samples": len(plan.data.lessons),
         "over_long": [f"{where}: {tokens} tokens" for where, tokens in plan.data.over_long],
+        "dropped": [str(one) for one in plan.data.rejected],
         "steps": trainer.state.global_step,
         "tokens": record.tokens,
         "seconds": round(record.seconds, 1),

@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer with three changes: the order of samples within a step, a stop at NaN, and metrics.
+"""TRL's SFTTrainer with four changes: the order of samples in a step, a stop at NaN, metrics, no false alarm.
 
 Samples of one step are sorted by length, so that those sharing a micro-batch need little padding. Which
 samples share a step, and therefore the gradient, is unchanged.
@@ -71,6 +71,12 @@ class Trainer(SFTTrainer):
         if norm is not None and not math.isfinite(value := float(norm)):
             self._stop("the gradient's norm", value)
         return norm
+
+    def _issue_warnings_after_load(self, load_result: Any) -> None:
+        """Without the weights that a checkpoint leaves out because they are tied to others, which it has."""
+        tied = getattr(self.model, "all_tied_weights_keys", {})
+        missing = [name for name in load_result.missing_keys if name not in tied]
+        super()._issue_warnings_after_load(load_result._replace(missing_keys=missing))
 
     def _stop(self, what: str, value: float) -> None:
         """Stop before the weights change, so that the last checkpoint is good.

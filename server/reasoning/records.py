@@ -54,11 +54,15 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class TrainingExample:
-    """A training example: a problem and one trace of it. `where` is "file:line"."""
+    """A training example: a problem and one trace of it. `where` is "file:line".
+
+    `messages`: the chat that the trace answers, where it is more than the question alone.
+    """
 
     problem: Problem
     trace: Trace
     where: str = ""
+    messages: tuple[Mapping[str, Any], ...] = ()
 
 
 Record = TypeVar("Record", Problem, Trace)
@@ -110,6 +114,8 @@ def read_traces(path: Path) -> Iterator[Trace]:
 def read_samples(path: Path) -> Iterator[TrainingExample]:
     """Yield the training examples of curation's train.jsonl: {"schema", "problem", "trace"} per line.
 
+    A line may also have "messages".
+
     Raises:
         RecordError: A line is invalid, has an empty question, thinking or answer, or a trace of another
             problem.
@@ -119,6 +125,9 @@ def read_samples(path: Path) -> Iterator[TrainingExample]:
         for name in ("problem", "trace"):
             if not isinstance(value.get(name), dict):
                 raise RecordError(path, number, f"field {name!r} is missing or no object")
+        messages = value.pop("messages", [])
+        if not isinstance(messages, list) or not all(_is_message(one) for one in messages):
+            raise RecordError(path, number, "field 'messages' is no list of objects with role and content")
         if unknown := sorted(value.keys() - {"problem", "trace"}):
             raise RecordError(path, number, f"unknown field {unknown[0]!r} in a training example")
         problem = _record(Problem, path, number, value["problem"])
@@ -132,7 +141,11 @@ def read_samples(path: Path) -> Iterator[TrainingExample]:
                 raise RecordError(path, number, f"field {name!r} is empty")
         if trace.problem_id != problem.id:
             raise RecordError(path, number, f"a trace of {trace.problem_id!r} beside problem {problem.id!r}")
-        yield TrainingExample(problem, trace, f"{path}:{number}")
+        yield TrainingExample(problem, trace, f"{path}:{number}", tuple(messages))
+
+
+def _is_message(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("role"), str) and "content" in value
 
 
 def _check_schema(path: Path, number: int, version: object) -> None:
@@ -173,6 +186,14 @@ def _typed(kind: object, value: object, path: Path, number: int, name: str) -> o
     if wrong:
         raise RecordError(path, number, f"field {name!r} is {value!r}, not {kind}")
     return value
+
+
+def example_line(example: TrainingExample) -> str:
+    """A line of train.jsonl."""
+    value: dict[str, Any] = {"problem": asdict(example.problem), "trace": asdict(example.trace)}
+    if example.messages:
+        value["messages"] = [dict(one) for one in example.messages]
+    return json.dumps({"schema": SCHEMA_VERSION, **value}, ensure_ascii=False) + "\n"
 
 
 def lines_of(records: Iterable[Problem | Trace]) -> Iterator[str]:

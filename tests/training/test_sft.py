@@ -1,12 +1,14 @@
 """Runs of `s1-train sft` with the real trainer on models of a few thousand weights."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.trainer_utils import sort_checkpoints
 
 from server.reasoning.families import FAMILIES
 from tests.training.tiny import tiny_model, train_file
@@ -195,6 +198,20 @@ def lines(out: Path) -> int:
     return path.read_text().count("\n") if path.exists() else 0
 
 
+@contextmanager
+def alarms() -> Iterator[list[str]]:
+    """What transformers logs as a warning or worse, said before or not."""
+    logging.Logger.warning_once.cache_clear()  # type: ignore[attr-defined]
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("transformers").addHandler(handler)
+    try:
+        yield said
+    finally:
+        logging.getLogger("transformers").removeHandler(handler)
+
+
 def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_curve_and_weights_to_the_bit(
     base: Path, data: Path, whole: Path, tmp_path: Path
 ) -> None:
@@ -206,7 +223,13 @@ def test_a_run_killed_in_mid_epoch_goes_on_to_the_same_curve_and_weights_to_the_
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / "config.json").exists() and 7 <= lines(out) < 12
-    assert main(told) == 0
+    with alarms() as said:
+        assert main(told) == 0
+        for step in (5, 10):  # as two checkpoints of fast steps
+            (tmp_path / f"checkpoint-{step}").mkdir()
+            os.utime(tmp_path / f"checkpoint-{step}", (0, 0))
+        assert sort_checkpoints(str(tmp_path), use_mtime=True)[-1].endswith("-10")
+    assert said == []
     assert seen(out) == seen(whole)
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 

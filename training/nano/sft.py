@@ -56,6 +56,8 @@ def samples_of(path: Path) -> list[TrainingExample]:
     samples = list(read_samples(path))
     if not samples:
         raise TrainingError(f"{path}: no sample in it")
+    if chat := next((one for one in samples if one.messages), None):
+        raise TrainingError(f"{chat.where}: a chat of several messages, which s1-nano cannot learn")
     return samples
 
 
