@@ -70,7 +70,10 @@ class Served:
         """A request for choices of a model that samples from the kind's pool at random."""
         sampling = {"n": CHOICES, "temperature": 2, "seed": 7, "max_tokens": 120, "return_token_ids": True}
         messages = {"messages": [{"role": "user", "content": "391"}]}
-        asked = {"prompt": "391"} if self.is_by_messages else messages
+        # As long as a chat's: vLLM 0.32's attention on the CPU has an illegal instruction for some batches of
+        # very short prompts (cpu_attention_with_kv_cache, on a virtual machine with AMX).
+        text = "<|im_start|>user\n391<|im_end|>\n<|im_start|>assistant\n"
+        asked = {"prompt": text} if self.is_by_messages else messages
         what = {"model": "nano", "thinking_budget": budget, "allowed_token_ids": self.kind.pool}
         return {**sampling, **asked, **what}
 
