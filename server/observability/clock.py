@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 
-from server.budget.running.controller import Phase
+from server.budget.running.action import Phase
 from server.budget.running.tracker import ThinkingTracker
 from server.observability.metrics import Flight
 from server.observability.record import Times

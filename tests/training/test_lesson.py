@@ -88,7 +88,8 @@ def test_a_tokenizer_without_the_familys_marks_is_refused_with_the_families_it_c
     with pytest.raises(TrainingError) as caught:
         Writer(tiny_tokenizer(), family, "tiny")
     assert str(caught.value) == (
-        f"--family {name}: the tokenizer of tiny has no token {family.start!r}; it can learn s1, kimi, sky-t1"
+        f"--family {name}: the tokenizer of tiny has no token {family.start!r}; it can learn s1, kimi,"
+        " sky-t1, granite, apriel"
     )
 
 

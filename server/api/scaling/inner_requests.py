@@ -15,7 +15,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Scope
 
 from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.running.controller import Phase
+from server.budget.running.action import Phase
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.call import CALL, Call
 from server.engine.client.segment import Segment

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.tracker import ThinkingTracker
 
 THINKING, ANSWER = "thinking", "answer"

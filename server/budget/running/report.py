@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from server.budget.plan import Opening
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.forced_spans import Span
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End

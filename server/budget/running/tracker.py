@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
+from server.budget.running.action import Phase
 from server.budget.running.closing import close_when_due
-from server.budget.running.controller import OPENS_WITHIN, Phase, follow_marks
+from server.budget.running.controller import OPENS_WITHIN, follow_marks
 from server.budget.running.thinking_state import ThinkingState
 from server.budget.text_marks import MarkMatch
 from server.reasoning.ends import End

@@ -18,7 +18,7 @@ from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.budget import ThinkingBudget
 from server.budget.planning.make_steering import make_steering
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.budget.steering import LIKELY, Steering
 from server.engine.client.call import CALL, Call

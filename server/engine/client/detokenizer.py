@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from vllm.v1.engine.detokenizer import BaseIncrementalDetokenizer, IncrementalDetokenizer
 
-from server.budget.running.controller import Phase
+from server.budget.running.action import Phase
 from server.budget.running.step import Step
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.choice import Choice

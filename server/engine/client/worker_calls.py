@@ -13,7 +13,7 @@ from uuid import uuid1
 from vllm.v1.engine import EngineCoreRequestType
 
 from server.budget.budget import NEVER
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.seams import SeamError

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 
 import torch
 
-from server.budget.running.controller import NONE, Action
+from server.budget.running.action import NONE, Action
 from server.budget.steering import LIKELY
 from server.engine.worker.row import BatchRow
 from server.engine.worker.tables import Tables, move

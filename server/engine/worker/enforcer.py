@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from server.budget.running.controller import NONE
+from server.budget.running.action import NONE
 from server.budget.steering import LIKELY
 from server.engine.worker.drafted_step import DraftedStep
 from server.engine.worker.readback import Readback

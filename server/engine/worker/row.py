@@ -5,7 +5,8 @@ from copy import copy
 
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
-from server.budget.running.controller import NONE, Action, Controller
+from server.budget.running.action import NONE, Action
+from server.budget.running.controller import Controller
 from server.budget.running.report import ForcedRecord
 
 ON_ITS_WAY = -1

@@ -7,7 +7,7 @@ from itertools import chain
 import torch
 
 from server.budget.budget import TokenIds
-from server.budget.running.controller import LANDED, NONE, Action
+from server.budget.running.action import LANDED, NONE, Action
 
 NO_TOKEN_EITHER = -2
 """Fills up `watched`: it is never sampled, and not the NONE that an unwatched row's other tables hold."""

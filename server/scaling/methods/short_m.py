@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Sequence
 
 from server.budget.budget import ThinkingBudget
-from server.budget.running.controller import Phase
+from server.budget.running.action import Phase
 from server.budget.running.tracker import ThinkingTracker
 from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.methods.voters import VotersFields

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from server.budget.budget import NEVER
 from server.budget.plan import Plan
-from server.budget.running.controller import LANDED, NONE, Controller
+from server.budget.running.action import LANDED, NONE
+from server.budget.running.controller import Controller
 from tests.server.budget.obvious import IsLikely, never_likely
 from tests.server.budget.obvious_text import Sample
 from tests.server.budget.plans import END, STOP, TOOL, VOCABULARY

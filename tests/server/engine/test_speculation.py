@@ -17,7 +17,7 @@ from vllm.v1.metrics.reader import Counter as Counted
 from vllm.v1.metrics.reader import get_metrics_snapshot
 
 from server.budget.budget import ThinkingBudget
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.engine.bench.reference import KeptRecord, chat
 from server.engine.client.call import CALL, Call

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ThinkingReport
 from server.observability.record import ChoiceRecord, Times
 

@@ -11,7 +11,8 @@ from server.budget.loops import LoopRule
 from server.budget.plan import Opening, Plan
 from server.budget.planning.make_steering import make_steering
 from server.budget.planning.vocabulary import Vocabulary
-from server.budget.running.controller import Controller, ForcedKind
+from server.budget.running.action import ForcedKind
+from server.budget.running.controller import Controller
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from server.budget.budget import NEVER
 from server.budget.plan import Opening, Plan
-from server.budget.running.controller import NONE, Controller, ForcedKind, Phase
+from server.budget.running.action import NONE, ForcedKind, Phase
+from server.budget.running.controller import Controller
 from server.reasoning.ends import End
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious

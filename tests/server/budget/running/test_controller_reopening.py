@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from server.budget.plan import Opening, Plan
-from server.budget.running.controller import Controller, ForcedKind
+from server.budget.running.action import ForcedKind
+from server.budget.running.controller import Controller
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
 from tests.server.budget.driving import drive, says

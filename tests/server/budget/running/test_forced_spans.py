@@ -6,7 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from server.budget.plan import Opening, Plan
-from server.budget.running.controller import Controller, ForcedKind
+from server.budget.running.action import ForcedKind
+from server.budget.running.controller import Controller
 from server.budget.running.forced_spans import ANSWER, THINKING, Span, forceable, forced_spans
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering

@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.budget.plan import Opening
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Plan
-from server.budget.running.controller import ForcedKind, Phase
+from server.budget.running.action import ForcedKind, Phase
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End

@@ -6,7 +6,7 @@ import asyncio
 import pytest
 
 from server.budget.budget import NEVER
-from server.budget.running.controller import ForcedKind
+from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.client.worker_calls import ForcedRecordFetcher, ThinkingEnder

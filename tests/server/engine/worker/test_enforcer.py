@@ -13,7 +13,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.sample.logits_processor.interface import BatchUpdate
 
 from server.budget.plan import Opening, Plan
-from server.budget.running.controller import Action
+from server.budget.running.action import Action
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering

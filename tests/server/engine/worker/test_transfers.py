@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from vllm.v1.sample.logits_processor.interface import BatchUpdate
 
 from server.budget.plan import Plan
-from server.budget.running.controller import NONE
+from server.budget.running.action import NONE
 from server.budget.steering import Steering
 from server.engine.worker.v1_runner import BudgetProcessor
 from server.engine.worker.v2_runner import BudgetSlots
