@@ -18,6 +18,7 @@ from server.reasoning.families import Family
 from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
 
 PROGRAM = "s1-serve"
+UNREAD_TOOLS = "none: tool_choice auto means none (--tool-call-parser)"
 EMBEDDED_DEFAULTS = {
     "served_model_name": [EMBEDDED_MODEL],
     "host": "127.0.0.1",
@@ -65,7 +66,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         given += log_flags(settings.log_format, arguments)
         if family is not None:
             given += budget_flags(family, arguments)
-        given += tool_flags(family, arguments)
+        tools, reads_tools = tool_flags(family, arguments)
+        given += tools
         arguments = _fill_in(parse(parser, given))
         keys = all_keys(settings.api_keys_file, arguments.api_key, os.environ.get("VLLM_API_KEY"))
         _check_keys(keys, settings, family)
@@ -76,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     _announce(
         model=f"{arguments.model} as {', '.join(arguments.served_model_name or [arguments.model])}",
         family=found,
-        tools=arguments.tool_call_parser or "none: tool_choice auto means none (--tool-call-parser)",
+        tools=arguments.tool_call_parser if reads_tools else UNREAD_TOOLS,
         default=_shown(settings.default_thinking_budget),
         ceiling=_tokens(settings.max_thinking_budget),
         keys=", ".join(key.name for key in keys) or "none: whoever can reach it may ask",
@@ -85,7 +87,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
-    is_healthy = asyncio.run(serve(arguments, settings, family, keys, listener, _announce))
+    is_healthy = asyncio.run(
+        serve(arguments, settings, family, keys, listener, _announce, reads_tools=reads_tools)
+    )
     leave(0 if is_healthy else 1)
 
 

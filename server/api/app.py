@@ -63,10 +63,13 @@ async def serve(
     keys: Sequence[Key],
     listener: socket.socket,
     announce: Callable[..., None],
+    *,
+    reads_tools: bool,
 ) -> bool:
     """Serve until a signal stops the server; without keys, everybody has access.
 
-    `announce` prints, by name, what is known only once the engine is up. Returns whether the engine was still
+    `announce` prints, by name, what is known only once the engine is up. `reads_tools`: whether the model's
+    tool calls are read. Returns whether the engine was still
     healthy at the end.
 
     Raises:
@@ -97,7 +100,7 @@ async def serve(
             limits_by_key=allowed,
             scaling=_scaling_resources(engine, settings, graders, scorers),
             is_engine_dead=lambda: engine.errored,
-            reads_tools=bool(arguments.enable_auto_tool_choice),
+            reads_tools=reads_tools,
         )
         guard = [Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints)] if keys else []
         limit = Middleware(BodyLimitMiddleware, limits=settings.request_limits)

@@ -11,7 +11,7 @@ from server.api.histories import RESPONSES_PATH, put_in_order
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
 from server.api.switch_words import say_word
-from server.api.tool_choice import settle_tools
+from server.api.tool_choice import offers_tools, settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
@@ -129,7 +129,7 @@ def _call(path: str, body: Mapping[str, Any], read: ReadBudget, defaults: Budget
         budget=read.budget,
         asked=read.asked or read.thinking_enabled is False or is_set,
         is_clamped=read.clamped_from is not None and read.source != DEFAULT_SOURCE,
-        has_tools=_offers_tools(body),
+        has_tools=offers_tools(body),
         grammar_field=grammar_field(body),
         insists=read.insists,
         detail=read.detail,
@@ -146,7 +146,3 @@ def default_call(path: str, defaults: BudgetDefaults) -> Call:
     read = read_budget({}, defaults)
     is_set = read.clamped_from is not None or defaults.default != ThinkingBudget()
     return Call(budget=read.budget, asked=is_set)
-
-
-def _offers_tools(body: Mapping[str, Any]) -> bool:
-    return bool(body.get("tools")) and body.get("tool_choice") != "none"

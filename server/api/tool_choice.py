@@ -4,6 +4,7 @@ Agents and chat front ends send tools with every request and leave the choice to
 then, of which nobody can make anything who started the server without flags.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH
@@ -14,7 +15,7 @@ def settle_tools(path: str, body: dict[str, Any], *, are_read: bool) -> None:
     """In place. `are_read`: whether the server has a parser for the model's tool calls.
 
     An empty list offers none, which vLLM refuses to be told. The model's choice is none where its calls would
-    not be read; a choice that insists on a call needs no parser, and stays.
+    not be read; a choice that insists on a call is held by a grammar, and stays.
     """
     if body.get("tools") == [] and _is_auto(body.get("tool_choice", "none")):
         body.pop("tools")
@@ -27,6 +28,16 @@ def settle_tools(path: str, body: dict[str, Any], *, are_read: bool) -> None:
         body["tool_choice"] = "none"
 
 
+def offers_tools(body: Mapping[str, Any]) -> bool:
+    """Whether the model may call any."""
+    return bool(body.get("tools")) and _kind(body.get("tool_choice")) != "none"
+
+
 def _is_auto(choice: Any) -> bool:
     """Whether it is left to the model, or there is none to be made."""
-    return choice in (None, "auto", "none", {"type": "auto"}, {"type": "none"})
+    return _kind(choice) in (None, "auto", "none")
+
+
+def _kind(choice: Any) -> Any:
+    """Anthropic's is an object, which may say more."""
+    return choice.get("type") if isinstance(choice, dict) else choice

@@ -123,6 +123,8 @@ class V1BudgetRejectionSampler(RejectionSampler):
         drafts = (sampling_metadata.spec_token_ids or [])[: len(metadata.num_draft_tokens)]
         if [len(draft) for draft in drafts] != metadata.num_draft_tokens:
             raise RuntimeError("thinking budgets are not enforced: other drafts are verified than are known")
+        if draft_probs is not None and len(draft_probs) != len(metadata.draft_token_ids):
+            raise RuntimeError("thinking budgets are not enforced: drafts have other drafts' probabilities")
         name_placeholders(metadata.draft_token_ids)
         self.enforcer.begin_drafted(drafts, metadata.max_spec_len + 1)
         output = super().forward(metadata, draft_probs, logits, sampling_metadata)
@@ -203,18 +205,24 @@ def _install_drafted(runner: Any, enforcer: Enforcer) -> None:
     rejection.__class__ = V1BudgetRejectionSampler
     rejection.enforcer = enforcer
     mend_sampling(runner.device)
-    _draft_scripts(runner, enforcer)
+    draft_scripts(runner, enforcer)
 
 
-def _draft_scripts(runner: Any, enforcer: Enforcer) -> None:
-    """What will be forced is drafted in the place of what the drafter says: it comes in one step."""
-    require(runner, "take_draft_token_ids", "num_spec_tokens")
+def draft_scripts(runner: Any, enforcer: Enforcer) -> None:
+    """What will be forced is drafted in the place of what the drafter says: it comes in one step.
+
+    Where the drafter is a model, each row of its probabilities is as long as its drafts, and a script no
+    longer: vLLM may let it draft less in large batches.
+    """
+    require(runner, "take_draft_token_ids", "num_spec_tokens", "_draft_token_ids")
     take = runner.take_draft_token_ids
 
     def take_with_scripts() -> DraftTokenIds | None:
         drafts: DraftTokenIds | None = take()
         if drafts is not None:
-            for index, script in enforcer.scripts(runner.num_spec_tokens).items():
+            made = runner._draft_token_ids
+            most = made.shape[1] if isinstance(made, torch.Tensor) else runner.num_spec_tokens
+            for index, script in enforcer.scripts(most).items():
                 drafts.draft_token_ids[index] = script
         return drafts
 

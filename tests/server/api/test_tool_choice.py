@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from server.api.tool_choice import settle_tools
+from server.api.tool_choice import offers_tools, settle_tools
 from tests.conftest import ServerProcess
 from tests.server.api.every_endpoint import CHAT, MESSAGES, RESPONSES, STREAMED, asked, events
 
@@ -17,6 +17,7 @@ OFFERED: dict[str, list[dict[str, Any]]] = {
     RESPONSES: [{"type": "function", **FUNCTION}],
     MESSAGES: [{"name": "factor", "description": "Factor a number.", "input_schema": PARAMETERS}],
 }
+INSISTING = ("required", {"type": "function", "function": {"name": "factor"}})
 
 
 def settled(path: str, fields: dict[str, Any], *, are_read: bool = False) -> dict[str, Any]:
@@ -35,14 +36,20 @@ def test_choice_of_the_model_is_none_where_its_calls_are_not_read(choice: dict[s
 
 def test_anthropics_choice_has_a_form_of_its_own() -> None:
     offered: dict[str, Any] = {"tools": OFFERED[MESSAGES]}
-    for more in ({}, {"tool_choice": {"type": "auto"}}):
+    for more in ({}, {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}):
         assert settled(MESSAGES, {**offered, **more})["tool_choice"] == {"type": "none"}
     insisted = {**offered, "tool_choice": {"type": "any"}}
     assert settled(MESSAGES, insisted) == insisted
 
 
+def test_none_in_either_form_offers_nothing() -> None:
+    for choice in ("none", {"type": "none"}):
+        assert not offers_tools({"tools": OFFERED[CHAT], "tool_choice": choice})
+    assert offers_tools({"tools": OFFERED[CHAT]})
+
+
 def test_choice_that_insists_stays() -> None:
-    for choice in ("required", {"type": "function", "function": {"name": "factor"}}):
+    for choice in INSISTING:
         for tools in (OFFERED[CHAT], []):
             insisted = {"tools": tools, "tool_choice": choice}
             assert settled(CHAT, insisted) == insisted
@@ -75,6 +82,16 @@ def test_request_of_an_agent_is_answered_by_a_server_without_flags(
     if stream:
         assert not [event for event in events(response) if "error" in event]
     assert "Answer" in response.text
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize("choice", INSISTING, ids=["required", "named"])
+def test_call_that_is_insisted_on_is_held_without_a_parser(plain: ServerProcess, choice: Any) -> None:
+    body = asked(CHAT, tools=OFFERED[CHAT], tool_choice=choice, thinking_budget=9)
+    response = httpx.post(plain.url + CHAT, json=body, timeout=60)
+    assert response.status_code == 200, response.text
+    (answered,) = response.json()["choices"]
+    assert answered["message"]["tool_calls"][0]["function"]["name"] == "factor"
 
 
 @pytest.mark.engine

@@ -2,6 +2,7 @@
 
 import re
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ def tokenizer_with(template: str) -> Any:
         ("deepseek-ai-DeepSeek-V3.1", "deepseek_v31"),
         ("deepseek-ai-DeepSeek-V4", "deepseek_v4"),
         ("moonshotai-Kimi-K2", "kimi_k2"),
+        ("moonshotai-Kimi-K2-Instruct", "kimi_k2"),
+        ("Salesforce-xLAM-2-32b-fc-r", "xlam"),
         ("MiniMax-M2", "minimax_m2"),
         ("GLM-4.6", "glm45"),
         ("Gryphe-Gemma-4-31B-StyleTune", "gemma4"),
@@ -58,16 +61,30 @@ def given(*flags: str) -> Namespace:
 
 
 def test_model_whose_template_writes_no_call_gets_no_parser() -> None:
-    assert tool_flags(FAMILIES["think"], given()) == []
+    assert not tool_flags(FAMILIES["think"], given())[1]
 
 
-def test_users_own_parser_is_kept() -> None:
-    assert tool_flags(None, given("--enable-auto-tool-choice", "--tool-call-parser", "xlam")) == []
+def test_users_own_parser_is_kept_and_switched_on() -> None:
+    assert tool_flags(None, given("--enable-auto-tool-choice", "--tool-call-parser", "xlam")) == ([], True)
+    flags = ["--enable-auto-tool-choice", "--tool-call-parser", "xlam"]
+    assert tool_flags(None, given("--tool-call-parser", "xlam")) == (flags, True)
 
 
-def test_parser_is_switched_on_by_vllms_flags(tmp_path: Any) -> None:
+def test_model_without_a_tokenizer_is_served_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text((EMBEDDED_MODEL_PATH / "config.json").read_text())
+    for flags in ([], ["--skip-tokenizer-init"]):
+        assert not tool_flags(None, given("--model", str(tmp_path), *flags))[1]
+
+
+def test_start_is_not_told_what_other_parsers_make_of_a_call(caplog: pytest.LogCaptureFixture) -> None:
+    tokenizer = tokenizer_with(sources()["GLM-4.6"])
+    assert parser_of(list(calls_of(tokenizer)), tokenizer) == "glm45"
+    assert caplog.records == []
+
+
+def test_parser_is_switched_on_by_vllms_flags(tmp_path: Path) -> None:
     template = tmp_path / "calls.jinja"
     template.write_text(sources()["Qwen-QwQ-32B"])
-    flags = tool_flags(FAMILIES["think"], given("--chat-template", str(template)))
-    assert flags == ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-    assert tool_flags(FAMILIES["gpt-oss"], given())[-1] == "openai"
+    flags, is_read = tool_flags(FAMILIES["think"], given("--chat-template", str(template)))
+    assert (flags, is_read) == (["--enable-auto-tool-choice", "--tool-call-parser", "hermes"], True)
+    assert tool_flags(FAMILIES["gpt-oss"], given())[0][-1] == "openai"

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vllm.sampling_params import SamplingParams
+from vllm.v1.outputs import DraftTokenIds
 from vllm.v1.sample.logits_processor.interface import BatchUpdate
 
 from server.budget.plan import Opening, Plan
@@ -20,7 +21,7 @@ from server.budget.steering import Steering
 from server.engine.seams import SeamError
 from server.engine.worker.drafted_step import DraftedStep
 from server.engine.worker.tables import Tables
-from server.engine.worker.v1_runner import BudgetProcessor
+from server.engine.worker.v1_runner import BudgetProcessor, draft_scripts
 from server.reasoning.ends import End
 from tests.server.budget.driving import drive
 from tests.server.budget.obvious import obvious
@@ -157,6 +158,18 @@ def test_what_is_forced_comes_in_one_step_whatever_is_sampled() -> None:
     sampled = torch.tensor([[3, -1, -1, -1], [6, -1, -1, -1], [END, *CUE, 4]])
     adapter.enforcer.commit_drafted(sampled)
     assert sampled.tolist() == [[END, *CUE, -1], [6, -1, -1, -1], [END, *CUE, 4]]
+
+
+def test_script_is_no_longer_than_what_a_model_has_drafted() -> None:
+    adapter = Adapter()
+    adapter.add(Request(0, plan(max_tokens=0), 0).params, [])
+    for made, most in ((torch.zeros(1, 2), 2), ([[]], 3)):
+        drafted = DraftTokenIds(["0"], [[1, 2]])
+        runner: Any = SimpleNamespace(
+            num_spec_tokens=4, _draft_token_ids=made, take_draft_token_ids=lambda drafted=drafted: drafted
+        )
+        draft_scripts(runner, adapter.enforcer)
+        assert runner.take_draft_token_ids().draft_token_ids == [[END, *CUE][:most]]
 
 
 def test_step_that_the_model_may_refuse_is_no_forced_token() -> None:

@@ -73,6 +73,7 @@ class Rows:
             discard_request_mask=None,
             num_spec_tokens=DRAFTED,
             take_draft_token_ids=None,
+            _draft_token_ids=None,
             _sample=None,
             _bookkeeping_sync=None,
         )
