@@ -163,7 +163,7 @@ def test_structured_answer_that_vllms_parser_does_not_enforce_is_refused() -> No
     config = ModelConfig(model=str(EMBEDDED_MODEL_PATH), served_model_name="nano")
     nano = AutoTokenizer.from_pretrained(str(EMBEDDED_MODEL_PATH))
     prompt = {"type": "token", "prompt_token_ids": nano.encode("391", add_special_tokens=False)}
-    call = Call(is_chat=True)
+    call = Call(is_chat=True, grammar_field="response_format")
     asked = SamplingParams(max_tokens=90, structured_outputs=StructuredOutputsParams(json={"type": "object"}))
     with pytest.raises(VLLMValidationError, match="muse_glimmer enforces no structured answer"):
         Planner(config, nano, MUSE).plan(prompt, asked, call)

@@ -41,6 +41,18 @@ def test_cost_in_reduced_form(tmp_path: Path) -> None:
     assert all(each["tokens"] == 8 * 24 for each in rounds)
 
 
+def test_drafts_in_reduced_form(tmp_path: Path) -> None:
+    """V2's stages have nothing to do here: its kernels are interpreted in test_speculation.py alone."""
+    told = run("drafts", tmp_path)
+    done = {name for name, stage in told.items() if stage["status"] == "done"}
+    assert done == {"machine", "exactness-v1-ngram", "cost-v1-ngram", "cost-v1"}, told
+    assert told["exactness-v1-ngram"]["exact"]
+    assert told["cost-v1-ngram"]["forced"]["speculation"] == "ngram"
+    for batch in told["cost-v1-ngram"]["batches"]:
+        assert batch["processor"]["commit_drafted"]["steps"] > 0
+    assert {told[name]["status"] for name in ("cost-v2", "cost-v2-ngram")} == {"skipped"}
+
+
 def test_training_in_reduced_form(tmp_path: Path) -> None:
     told = run("training", tmp_path)
     assert [stage["status"] for stage in told.values()] == ["done"] * 4, told
