@@ -31,16 +31,6 @@ from training.run import TrainingRun
 TWELVE = ("--steps", "12", "--save-every", "5", "--micro-batch", "4")
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_file(tmp_path_factory.mktemp("data") / "train.jsonl", 40)
-
-
 def flags(base: Path, data: Path, out: Path, *more: str, recipe: str = "nano") -> list[str]:
     return ["sft", "--recipe", recipe, "--model", str(base), "--data", str(data), "--out", str(out), *more]
 

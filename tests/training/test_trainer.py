@@ -5,7 +5,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import pytest
 import torch
 from accelerate.data_loader import SeedableRandomSampler
 from torch import Tensor
@@ -13,23 +12,12 @@ from transformers import AutoModelForCausalLM
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
 from server.reasoning.families import FAMILIES
-from tests.training.tiny import tiny_model, train_file
 from training.base import load_tokenizer
 from training.data import read_data
 from training.lesson import Writer
 from training.recipes import RECIPES
 from training.sft import rows_of
 from training.trainer import StepOrder
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return train_file(tmp_path_factory.mktemp("data") / "train.jsonl", 40)
 
 
 def test_every_step_has_the_samples_that_the_plain_trainer_gives_it_longest_first() -> None:

@@ -9,16 +9,12 @@ import pytest
 
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.forward import TemplateVariables
-from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
+from server.budget.parsing.read import BudgetDefaults
 from server.budget.parsing.spellings import MAXIMUM, SPELLINGS, Spelling
+from tests.server.budget.parsing.bodies import Json, read
 
-Json = dict[str, object]
 ON: Json = {"enable_thinking": True, "thinking": True}
 OFF: Json = {"enable_thinking": False, "thinking": False}
-
-
-def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
-    return read_budget(body, defaults or BudgetDefaults())
 
 
 @pytest.mark.parametrize(

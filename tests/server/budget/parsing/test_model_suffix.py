@@ -2,20 +2,8 @@
 
 import pytest
 
-from server.budget.budget import BudgetError, ThinkingBudget
-from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
-
-Json = dict[str, object]
-
-
-def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
-    return read_budget(body, defaults or BudgetDefaults())
-
-
-def refused(body: Json, defaults: BudgetDefaults | None = None) -> BudgetError:
-    with pytest.raises(BudgetError) as caught:
-        read_budget(body, defaults or BudgetDefaults())
-    return caught.value
+from server.budget.budget import ThinkingBudget
+from tests.server.budget.parsing.bodies import read, refused
 
 
 def test_the_suffix_is_read_and_taken_off_the_model() -> None:

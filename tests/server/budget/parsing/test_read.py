@@ -7,22 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
-from server.budget.parsing.read import BudgetDefaults, ReadBudget, read_budget
+from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.budget.parsing.spellings import QUANTITIES, SPELLINGS
 from server.budget.parsing.values import MAX_TOKENS, MAX_WAITS
-
-Json = dict[str, object]
-
-
-def read(body: Json, defaults: BudgetDefaults | None = None) -> ReadBudget:
-    return read_budget(body, defaults or BudgetDefaults())
-
-
-def refused(body: Json, defaults: BudgetDefaults | None = None) -> BudgetError:
-    with pytest.raises(BudgetError) as caught:
-        read_budget(body, defaults or BudgetDefaults())
-    return caught.value
-
+from tests.server.budget.parsing.bodies import Json, read, refused
 
 OFF = [
     {"enable_thinking": False},

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from server.budget.budget import BudgetError
 from server.budget.parsing.read import BudgetDefaults, read_budget
-
-Json = dict[str, object]
-
-
-def refused(body: Json, defaults: BudgetDefaults | None = None) -> BudgetError:
-    with pytest.raises(BudgetError) as caught:
-        read_budget(body, defaults or BudgetDefaults())
-    return caught.value
+from tests.server.budget.parsing.bodies import Json, refused
 
 
 @pytest.mark.parametrize(
