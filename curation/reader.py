@@ -13,6 +13,7 @@ from typing import IO, Any
 
 from curation.errors import CurationError
 from curation.sources.source import Columns, HubDataset
+from server.reasoning.data_files import data_files
 
 MAX_EXCERPT_BYTES = 2000
 CONVERTED = "refs/convert/parquet"
@@ -50,14 +51,14 @@ def read_raw(path: Path) -> Iterator[Raw]:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The file itself, or the readable files of a folder, sorted.
+    """The file itself, or the data files of a folder, sorted.
 
     Raises:
         CurationError: The folder has no readable file.
     """
     if not path.is_dir():
         return [path]
-    found = sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() in SUFFIXES)
+    found = data_files(path, tuple(READERS))
     if not found:
         raise CurationError(f"{path}: no file in this folder that can be read, of {', '.join(READERS)}")
     return found
@@ -142,7 +143,6 @@ READERS: dict[str, Callable[[Path], Iterator[Raw]]] = {
     ".csv": _csv,
     ".parquet": _parquet,
 }
-SUFFIXES = (*READERS, ".gz")
 
 
 def read_hub(hub: HubDataset) -> Iterator[Raw]:

@@ -5,20 +5,24 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from server.reasoning.data_files import data_files
 from server.reasoning.records import read_objects
 from training.errors import TrainingError
 
+TRAIN_FILE = "train.jsonl"
 KINDS = (".jsonl", ".jsonl.gz", ".parquet")
 
 
 def files_in(path: Path) -> list[Path]:
-    """The file, or those of a folder and its folders.
+    """The file, or a folder's data; of a folder with a train.jsonl that alone, as s1-curate makes them.
 
     Raises:
         TrainingError: There is none that can be read.
     """
     if path.is_dir():
-        if found := sorted(one for one in path.rglob("*") if one.is_file() and one.name.endswith(KINDS)):
+        if (made := path / TRAIN_FILE).is_file():
+            return [made]
+        if found := data_files(path, KINDS):
             return found
         raise TrainingError(f"--data: {path}: no file in it, of {', '.join(KINDS)}")
     if not path.is_file():

@@ -31,8 +31,8 @@ def test_parquet_in_a_folder_is_read_as_json_lines_are(tmp_path: Path) -> None:
 
     turns = ({"role": "user", "content": "Sure?"}, {"role": "assistant", "content": "<think>So.</think>Yes."})
     rows = [chat("1 + 1?"), chat("2 + 2?", *turns)]
-    (tmp_path / "set").mkdir()
-    parquet.write_table(Table.from_pylist(rows), tmp_path / "set" / "data.parquet")
+    (tmp_path / "set" / "data").mkdir(parents=True)  # as on the hub
+    parquet.write_table(Table.from_pylist(rows), tmp_path / "set" / "data" / "data.parquet")
     (tmp_path / "data.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for name, source in (("a", "set"), ("b", "data.jsonl")):
         assert main(["convert", str(tmp_path / source), "--out", str(tmp_path / name / "train.jsonl")]) == 0

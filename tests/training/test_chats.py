@@ -40,6 +40,14 @@ def texts(path: Path, by: Writer) -> list[tuple[str, str]]:
     ]
 
 
+def test_folder_of_a_curation_gives_what_was_selected_and_not_what_was_dropped(tmp_path: Path) -> None:
+    (tmp_path / "dropped").mkdir()
+    chosen = lines(tmp_path / "train.jsonl", {"messages": [USER, THINKS]})
+    lines(tmp_path / "dropped" / "01.jsonl", {"messages": [AGAIN, THINKS]})
+    parquet.write_table(Table.from_pylist([{"messages": [AGAIN, THINKS]}]), tmp_path / "s1k.parquet")
+    assert texts(tmp_path, writer()) == texts(chosen, writer())
+
+
 def test_the_prompt_of_a_later_turn_is_the_chat_before_it(tmp_path: Path) -> None:
     path = lines(tmp_path / "chats.jsonl", {"messages": [USER, THINKS, AGAIN, THINKS | {"content": "Yes."}]})
     (first, learnt), (second, learnt_then) = texts(path, writer())
