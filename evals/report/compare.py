@@ -104,6 +104,10 @@ def _compared(key: Key, ours: Sequence[CellRun], theirs: Sequence[CellRun], a: P
             f"{task} {arm}: the problems differ ({len(odd)} are in one run alone, as {odd[0]!r} in {where}); "
             f"run both on the same --data, --problems and --seed"
         )
+    if other := _first_other(ours, theirs):
+        raise ReportError(
+            f"{task} {arm}: the problems differ: {other[0]!r} has one {other[1]} in {a} and another in {b}"
+        )
     # What could not be graded in one run is left out of both.
     pairs = [
         (x, y)
@@ -126,6 +130,25 @@ def _compared(key: Key, ours: Sequence[CellRun], theirs: Sequence[CellRun], a: P
         only_b=only_b,
         p=mcnemar(only_a, only_b) if whole else None,
     )
+
+
+def _first_other(ours: Sequence[CellRun], theirs: Sequence[CellRun]) -> tuple[str, str] | None:
+    """A problem that is another one behind the same id, and what of it differs; None: all are the same.
+
+    What one run has not stored is not compared; what a run appends to questions is no part of them.
+    """
+    told = {row.problem_id: (run, row) for run in ours for row in run.rows}
+    for run in theirs:
+        for row in run.rows:
+            other_run, other = told[row.problem_id]
+            questions = (
+                row.prompt.removesuffix(run.suffix).rstrip(),
+                other.prompt.removesuffix(other_run.suffix).rstrip(),
+            )
+            for what, pair in (("question", questions), ("reference", (row.reference, other.reference))):
+                if all(pair) and pair[0] != pair[1]:
+                    return row.problem_id, what
+    return None
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

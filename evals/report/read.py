@@ -27,6 +27,8 @@ class CellRun:
     seed: int
     repeat: int
     rows: Sequence[ResultRow]
+    suffix: str = ""
+    """Text that the run appended to every question."""
 
 
 def read_runs(out: Path) -> list[CellRun]:
@@ -77,6 +79,7 @@ def _run(out: Path, name: str, cell: dict[str, Any]) -> CellRun:
         seed=cell["seed"],
         repeat=cell["repeat"],
         rows=read_rows(path),
+        suffix=cell.get("suffix", ""),
     )
 
 

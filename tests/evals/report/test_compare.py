@@ -49,6 +49,28 @@ def test_other_problems_are_refused_by_name(tmp_path: Path) -> None:
         compare(a, b)
 
 
+def test_another_problem_behind_the_same_id_is_refused(tmp_path: Path) -> None:
+    rows = [replace(row(n, True, 50), prompt=f"{n} + 1?", reference=str(n + 1)) for n in range(20)]
+    seventh = rows[7]
+    a = run(tmp_path / "a", rows)
+    for what, another in (
+        ("question", replace(seventh, prompt="8 + 1?")),
+        ("reference", replace(seventh, reference="9")),
+    ):
+        b = run(tmp_path / what, [*rows[:7], another, *rows[8:]])
+        with pytest.raises(ReportError, match=f"nano none: the problems differ: 'p7' has one {what} in"):
+            compare(a, b)
+    stored_without = [replace(each, prompt="", reference="") for each in rows]
+    assert line_of(compare(a, run(tmp_path / "c", stored_without)), "none")[2] == "20"
+
+
+def test_what_a_run_appends_to_its_questions_makes_them_no_others(tmp_path: Path) -> None:
+    told = [replace(row(n, True, 50), prompt=f"{n} + 1?") for n in range(20)]
+    more = [replace(each, prompt=f"{each.prompt}\n\nBe brief.") for each in told]
+    longer = store(tmp_path / "b", {replace(cell_of(NATURAL), suffix="Be brief."): more})
+    assert line_of(compare(run(tmp_path / "a", told), longer), "none")[2] == "20"
+
+
 def test_what_one_run_could_not_grade_is_left_out_of_both(tmp_path: Path) -> None:
     a = run(tmp_path / "a", [replace(row(n, True, 50), score=None if n < 5 else 1.0) for n in range(20)])
     b = run(tmp_path / "b", [row(n, n < 10, 50) for n in range(20)])
