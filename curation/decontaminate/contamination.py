@@ -44,7 +44,7 @@ class Contamination:
     def _compare(self, batch: Sequence[Row], index: "_Index") -> Iterator[Outcome]:
         shared = index.shared([row.problem.question for row in batch]) if self.ngram else {}
         for at, row in enumerate(batch):
-            if same := index.same(row.problem.question) or index.same(stem(row.problem)):
+            if same := index.same_as(row.problem):
                 yield Dropped(row, f"in_{_set_of(same)}", f"is the question {same.name}")
             elif at in shared:
                 reference, gram = shared[at]
@@ -83,8 +83,10 @@ class _Index:
             whole = counts[which] == m
             self._grams.append(_Grams(numbers[whole], which[whole], within[whole], m))
 
-    def same(self, question: str) -> EvalQuestion | None:
-        return self._same.get(bare(question))
+    def same_as(self, problem: Problem) -> EvalQuestion | None:
+        """The reference that is this question, with its choices or without."""
+        told = dict.fromkeys((problem.question, stem(problem)))
+        return next((same for each in told if (same := self._same.get(bare(each)))), None)
 
     def shared(self, questions: Sequence[str]) -> dict[int, tuple[EvalQuestion, str]]:
         """For each question that shares a run of words: with which reference, and which words."""
