@@ -2,6 +2,7 @@
 
 import inspect
 from types import SimpleNamespace
+from typing import Any
 
 from vllm.reasoning import ReasoningParser
 from vllm.sampling_params import SamplingParams
@@ -26,12 +27,12 @@ def check_seams(engine: AsyncLLM) -> None:
     check_parser(ReasoningParser)
 
 
-def check_core(core: object) -> None:
+def check_core(core: Any) -> None:
     """The client's connection to its engines: what requests, questions and the end of thinking go through."""
     require(core, "add_request_async", "call_utility_all_async", "_send_input_message")
     require(core, "utility_results", "client_index", "encoder", "core_engine", "core_engines", "resources")
     # An answer comes before the tokens after it, since both come through this one socket.
-    require(core.resources, "output_socket")  # type: ignore[attr-defined]
+    require(core.resources, "output_socket")
     if isinstance(core, DPLBAsyncMPClient):
         require(core, "reqs_in_flight")
 

@@ -1,6 +1,7 @@
 """Finds the family of the model that is about to be served."""
 
 from argparse import Namespace
+from pathlib import Path
 
 from vllm.renderers.chat_utils import load_chat_template
 from vllm.tokenizers import TokenizerLike, get_tokenizer
@@ -68,6 +69,9 @@ def tokenizer_of(arguments: Namespace) -> TokenizerLike:
         ValueError: It cannot be read, whatever the model's own code or files raise; it names the flags.
     """
     name = arguments.tokenizer or arguments.model
+    if name.startswith(("/", "./", "../", "~")) and not Path(name).exists():
+        flag = "--tokenizer" if arguments.tokenizer else "--model"
+        raise ValueError(f"{flag}: there is no {name}")
     try:
         return get_tokenizer(
             name,

@@ -14,6 +14,7 @@ from typing import NoReturn
 def leave(status: int) -> NoReturn:
     """End this process: threads are joined, exit handlers run, what was printed is written, as always."""
     try:
+        # The two that the interpreter calls at its end; neither has a public name.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):

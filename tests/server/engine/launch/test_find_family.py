@@ -72,3 +72,10 @@ def test_gpt_oss_is_read_by_vllms_own_parser_and_the_others_by_ours() -> None:
     for name, parser in (("gpt-oss", "openai_gptoss"), ("gemma4", "s1-gemma4")):
         flags = budget_flags(FAMILIES[name], arguments)
         assert flags[flags.index("--reasoning-parser") + 1] == parser
+
+
+@pytest.mark.parametrize("flag", ["--model", "--tokenizer"])
+def test_folder_that_is_not_there_is_named_with_its_flag(tmp_path: Path, flag: str) -> None:
+    arguments = make_parser("s1-serve", "m").parse_args([flag, str(tmp_path / "no")])
+    with pytest.raises(ValueError, match=f"{flag}: there is no {tmp_path}/no$"):
+        find_family(None, arguments)
