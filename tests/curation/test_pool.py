@@ -125,9 +125,15 @@ def test_a_damaged_archive_ends_the_run_by_name(tmp_path: Path, damage: str) -> 
 
 def test_a_source_folder_without_a_readable_file_is_refused_not_empty(tmp_path: Path) -> None:
     (tmp_path / "math" / "train").mkdir(parents=True)
-    (tmp_path / "math" / "train" / "a.jsonl").write_text(json.dumps(GOOD))
+    (tmp_path / "math" / "train" / "a.txt").write_text(json.dumps(GOOD))
     with pytest.raises(CurationError, match=r"math: no file in this folder that can be read, of \.jsonl"):
         find_files(tmp_path, [])
+
+
+def test_the_files_of_a_source_folder_may_stand_in_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "math" / "train").mkdir(parents=True)
+    (tmp_path / "math" / "train" / "a.jsonl").write_text(json.dumps(GOOD))
+    assert find_files(tmp_path, []) == {"math": (tmp_path / "math" / "train" / "a.jsonl",)}
 
 
 def test_a_pool_folder_holds_a_file_or_a_folder_for_each_source(tmp_path: Path) -> None:
