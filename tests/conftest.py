@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from server.environment import set_engine_environment
 
@@ -24,6 +25,8 @@ MORTAL = [SETPRIV, "--pdeathsig", "KILL"] if SETPRIV else []
 """In front of a command: it ends with the tests, also where these are killed."""
 
 set_engine_environment()  # before any test imports vLLM
+settings.register_profile("any_machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any_machine")
 
 
 def free_port() -> int:

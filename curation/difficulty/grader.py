@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 
 from curation.difficulty.judge import ModelJudge
-from server.reasoning.answers import final_answer, integer, letter, same_integer, same_letter, same_string
+from server.reasoning.answers import (
+    final_answer,
+    integer,
+    letter,
+    same_bare_integer,
+    same_integer,
+    same_letter,
+    same_string,
+)
 from server.reasoning.grading.pool import GradingPool
 from server.reasoning.records import Problem
 
@@ -63,6 +71,8 @@ def answer_in(attempt: str) -> str | None:
 
 def _settled(problem: Problem, predicted: str) -> Grade | None:
     gold = problem.answer
+    if same_bare_integer(gold, predicted) is False:
+        return Grade(False, "integer")
     if same_string(gold, predicted):
         return Grade(True, "string")
     if integer(gold) is not None and integer(predicted) is not None:

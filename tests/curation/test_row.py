@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.row import Row, RowFile, row_from, row_line
@@ -11,7 +11,6 @@ from tests.curation.rows import a_row
 TEXT = st.text()  # Hypothesis draws no lone surrogates
 
 
-@settings(deadline=None)
 @given(TEXT, TEXT, TEXT)
 def test_a_row_comes_back_from_its_line_as_it_was(question: str, thinking: str, said: str) -> None:
     row = a_row(question, thinking=thinking, said=said)

@@ -64,7 +64,7 @@ def test_an_empty_pool_has_no_duplicates() -> None:
     assert list(Duplicates()([])) == []
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text("ab1 $+", max_size=6), max_size=30))
 def test_no_two_rows_that_stay_are_the_same_but_for_dress(questions: list[str]) -> None:
     rows = rows_of(*questions)

@@ -6,7 +6,7 @@ from collections import Counter
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.errors import CurationError
@@ -106,7 +106,6 @@ CANDIDATES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(CANDIDATES, st.integers(0, 70), st.integers(0, 5), st.randoms(use_true_random=False))
 def test_it_always_gives_as_many_as_there_are_or_are_wanted_and_the_order_of_the_pool_is_nothing(
     rows: list[Candidate], wanted: int, seed: int, order: Random

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from evals.stats.votes import GradedSample, ballots_of, majority_at, pass_at
@@ -28,7 +28,6 @@ def by_hand(k: int, samples: Sequence[GradedSample]) -> float:
     return won / len(draws)
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([1, 2, 3, RIGHT, SILENT]), min_size=1, max_size=8), st.data())
 def test_the_majority_is_that_of_all_subsets(ballots: list[int | None], data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(ballots)))

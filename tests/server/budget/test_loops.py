@@ -131,7 +131,7 @@ def test_an_answered_alarm_is_not_given_again_at_once() -> None:
     assert min(after - before for before, after in pairwise(alarms)) > RULE.copied_limit
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(st.integers(0, 3), max_size=6),
     st.lists(st.integers(0, 2), min_size=1, max_size=5),

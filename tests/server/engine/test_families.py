@@ -122,7 +122,7 @@ def in_chunks(ids: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
 
 @FAMILY
 @pytest.mark.parametrize("is_text", [False, True], ids=["tokens", "text"])
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.sampled_from([Opening.OPEN, Opening.AWAIT, Opening.FORCE]),
     THOUGHTS,

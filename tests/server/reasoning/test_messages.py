@@ -1,5 +1,6 @@
 """A chat that came through Arrow is, for every real template, the chat that it was."""
 
+import json
 from typing import Any
 
 import pyarrow
@@ -10,6 +11,17 @@ from server.reasoning.messages import without_none
 from tests.server.reasoning.chat_templates import EOS, SITUATIONS, sources
 
 CHATS = [SITUATIONS[name] for name in ("history with thinking", "tool result, answer, question")]
+
+SPOILT_BY_NONE = (
+    *(
+        "openai-gpt-oss-120b",
+        "meta-llama-Llama-3.1-8B-Instruct",
+        "LFM2.5-8B-A1B",
+        "PrimeIntellect-INTELLECT-3",
+    ),
+    *("Salesforce-xLAM-2-32b-fc-r", "moonshotai-Kimi-K2.7-Code", "stepfun-ai-step3", "trl-deepseekv3"),
+)
+"""Of 858 templates 51 write something else, or raise, where a key is None."""
 
 
 def through_arrow(chats: list[list[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
@@ -26,20 +38,19 @@ def rendered(template: Any, messages: list[dict[str, Any]]) -> str:
         return type(error).__name__
 
 
-def test_without_none_every_template_writes_what_it_writes_for_the_original() -> None:
+def test_without_none_a_chat_is_the_chat_that_it_was_to_the_order_of_its_keys() -> None:
     returned = through_arrow(CHATS)
     assert returned[0][0]["tool_calls"] is None
-    mended = [without_none(chat) for chat in returned]
-    assert mended == CHATS
-    broken = set()
-    for name, source in sources().items():
-        template = _compile_jinja_template(source)
-        for chat, as_returned, as_mended in zip(CHATS, returned, mended, strict=True):
-            original = rendered(template, chat)
-            assert rendered(template, as_mended) == original, name
-            if rendered(template, as_returned) != original:
-                broken.add(name)
-    assert len(broken) > 30  # what it is for
+    assert json.dumps([without_none(chat) for chat in returned]) == json.dumps(CHATS)
+
+
+@pytest.mark.parametrize("name", SPOILT_BY_NONE)
+def test_template_that_none_spoils_writes_what_it_writes_for_the_original(name: str) -> None:
+    template = _compile_jinja_template(sources()[name])
+    as_returned = through_arrow(CHATS)
+    originals = [rendered(template, chat) for chat in CHATS]
+    assert [rendered(template, chat) for chat in as_returned] != originals  # what it is for
+    assert [rendered(template, without_none(chat)) for chat in as_returned] == originals
 
 
 @pytest.mark.parametrize(

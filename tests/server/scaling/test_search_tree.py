@@ -12,7 +12,7 @@ DYADIC = st.integers(0, 16).map(lambda value: value / 16)
 """Scores whose sums are exact in binary, so that both searches have the same ties."""
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     scores=st.lists(DYADIC, min_size=1, max_size=8),
     exploration=st.sampled_from([0.0, 0.5, 1.0, 3.0]),

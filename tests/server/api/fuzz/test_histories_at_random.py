@@ -24,7 +24,6 @@ def send_at_random(client: httpx.Client, path: str, requests: int, start: int) -
     @seed(start)
     @settings(
         max_examples=requests,
-        deadline=None,
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),

@@ -67,7 +67,6 @@ def send_at_random(client: httpx.Client, requests: int, start: int) -> Counter[s
         operation = each.ok()
         limited = settings(
             max_examples=requests,
-            deadline=None,
             database=None,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),

@@ -221,7 +221,7 @@ def _body(pairs: list[tuple[tuple[str, ...], object]]) -> Json:
     return body
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(body=bodies, operator=defaults)
 def test_any_json_reads_or_is_refused_and_what_is_read_holds(body: Json, operator: BudgetDefaults) -> None:
     before = copy.deepcopy(body)

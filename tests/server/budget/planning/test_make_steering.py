@@ -34,7 +34,7 @@ def steered(**changes: Any) -> Plan:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_does_what_the_obvious_way_does(part: str) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=300)
     @given(plans(on=part), MODELS, st.one_of(st.just(NEVER), st.integers(0, 40)))
     def check(the_plan: Plan, model: Model, requested_at: int) -> None:
         out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)

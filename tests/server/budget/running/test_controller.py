@@ -231,14 +231,14 @@ def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
 REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_controller_equals_the_obvious_way(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
     assert out == obvious(the_plan, model.sample, requested_at, model.is_likely)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(ANY_PLAN, MODELS, st.integers(0, 40))
 def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
     the_plan: Plan, model: Model, anywhere: int
@@ -254,7 +254,7 @@ def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
             assert getattr(late[1], what) == getattr(in_time[1], what), what
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY_PLAN, MODELS, REQUESTED_AT, st.data())
 def test_replay_stands_where_the_controller_stood(
     the_plan: Plan, model: Model, requested_at: int, data: st.DataObject
@@ -267,7 +267,7 @@ def test_replay_stands_where_the_controller_stood(
     assert again.waits_at == [at for at in controller.waits_at if at < cut]
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, single = drive(the_plan, model.sample, requested_at, model.is_likely)
@@ -289,7 +289,6 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
     )
 
 
-@settings(deadline=None)
 @given(ANY_PLAN)
 def test_plan_survives_the_wire(the_plan: Plan) -> None:
     wire = msgspec.msgpack.decode(msgspec.msgpack.encode(the_plan.to_wire()))

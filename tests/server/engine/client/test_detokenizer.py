@@ -25,7 +25,7 @@ def detokenizer(choice: Choice, **more: Any) -> AnswerStopDetokenizer:
     return AnswerStopDetokenizer(IncrementalDetokenizer(), choice, **given)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(ANY_PLAN, MODELS, st.booleans())
 def test_sequence_is_told_of_as_if_each_token_had_been_looked_at(
     the_plan: Plan, model: Model, has_quota: bool

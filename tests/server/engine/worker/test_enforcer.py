@@ -58,7 +58,7 @@ class Adapter(BudgetProcessor):
 
 
 @RUNNERS
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.one_of(ANY_PLAN, st.none()), min_size=1, max_size=9), st.integers(0, 1 << 30), st.booleans()
 )
