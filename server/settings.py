@@ -6,6 +6,7 @@ Flags, S1_* environment variables and defaults are all derived from one dataclas
 import argparse
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -15,12 +16,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import EFFORTS
+from server.budget.parsing.presets import Preset
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
 from server.limits import RequestLimits
 from server.reasoning.families import FAMILIES
-from server.scaling.request import DEFAULT_MAX_SAMPLES
+from server.scaling.request import DEFAULT_MAX_SAMPLES, FIELD, ScalingDefaults, read_scaling
 from server.scaling.scorers.endpoint import ScorerSettings
 from server.scaling.scorers.likelihood import LIKELIHOOD
 
@@ -31,6 +33,8 @@ REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")
 ENDPOINTS = ("health", "metrics")
 LIMITS = RequestLimits()
+TAKEN = ("standard", "auto")
+"""What `reasoning.mode` and `thinking_budget` say where no preset is meant."""
 
 
 def _budget(text: str) -> ThinkingBudget:
@@ -94,6 +98,30 @@ def _scorers(text: str) -> Mapping[str, ScorerSettings]:
     if LIKELIHOOD in found:
         raise argparse.ArgumentTypeError(f"{LIKELIHOOD} is built in: give the scorer another name")
     return found
+
+
+def _presets(text: str) -> Mapping[str, Preset]:
+    try:
+        given = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
+    if not isinstance(given, dict):
+        raise argparse.ArgumentTypeError('not an object such as {"pro": {"thinking_budget": 4096}}')
+    return {name: _preset(name, fields) for name, fields in given.items()}
+
+
+def _preset(name: str, given: object) -> Preset:
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise argparse.ArgumentTypeError(f"{name!r}: a name has letters, digits, '.', '-' and '_' only")
+    if not isinstance(given, dict) or not given or given.keys() - {"thinking_budget", "scaling"}:
+        raise argparse.ArgumentTypeError(f"{name}: give thinking_budget, scaling or both, and nothing else")
+    try:
+        budget = (
+            _budget(json.dumps(given["thinking_budget"])) if "thinking_budget" in given else ThinkingBudget()
+        )
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{name}: {error}") from error
+    return Preset(budget, given.get("scaling"))
 
 
 def _one_of(*values: str) -> Any:
@@ -163,6 +191,16 @@ class Settings:
             "low=1024,...",
             "the maximum that each reasoning_effort stands for, in tokens; -1: unlimited (default:"
             f" {','.join(f'{word}={tokens}' for word, tokens in EFFORTS.items())})",
+        ),
+    )
+    presets: Mapping[str, Preset] = field(
+        default_factory=dict,
+        metadata=_flag(
+            _presets,
+            "JSON",
+            'names that a client may send as reasoning.mode, as an effort or as "MODEL:NAME":'
+            ' {"pro": {"thinking_budget": {"num_waits": 2}, "scaling": {"method": "majority", "n": 4}}}'
+            " (default: none)",
         ),
     )
     reasoning_field: str = field(
@@ -264,7 +302,24 @@ class Settings:
             default=self.default_thinking_budget,
             ceiling=self.max_thinking_budget,
             efforts=self.effort_tokens,
+            presets=self.presets,
         )
+
+    def check_presets(self) -> None:
+        """Check the presets against the other settings.
+
+        Raises:
+            ValueError: One is called as an effort is, or cannot hold on this server; the message names it.
+        """
+        scaling = ScalingDefaults(max_samples=self.max_scaling_samples, scorers=tuple(self.scorers))
+        for name, preset in self.presets.items():
+            if name in (*self.effort_tokens, *TAKEN):
+                raise ValueError(f"--presets: {name} is a word of its own already (see --effort-tokens)")
+            try:
+                self.budget_defaults.under(preset)
+                read_scaling({FIELD: preset.scaling}, scaling)
+            except ValueError as error:
+                raise ValueError(f"--presets: {name}: {error}") from error
 
     @property
     def request_limits(self) -> RequestLimits:
@@ -321,6 +376,7 @@ class Settings:
                 values[each.name] = given
         settings = cls(**values)
         _ = settings.budget_defaults  # its constructor checks the settings against each other
+        settings.check_presets()
         return settings
 
 

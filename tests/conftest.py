@@ -19,7 +19,11 @@ from server.environment import set_engine_environment
 
 pytest_plugins = ["tests.engine_marker"]
 SCORERS = ("score", "classify", "pooling", "judge")
-READY_WITHIN_S = 300.0
+PRESETS = {
+    "deep": {"thinking_budget": {"max_tokens": 90, "num_waits": 2}},
+    "vote": {"thinking_budget": 16, "scaling": {"method": "majority", "n": 3}},
+}
+READY_WITHIN_S = 600.0
 SETPRIV = shutil.which("setpriv")
 MORTAL = [SETPRIV, "--pdeathsig", "KILL"] if SETPRIV else []
 """In front of a command: it ends with the tests, also where these are killed."""
@@ -75,7 +79,7 @@ class ServerProcess:
     def stop(self) -> int:
         """Send SIGTERM and return the exit status."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=300)
 
 
 @pytest.fixture(scope="session")
@@ -89,6 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
         "--scorers",
         json.dumps({kind: {"kind": kind, "url": f"http://127.0.0.1:{port}"} for kind in SCORERS}),
     ]
+    tools += ["--presets", json.dumps(PRESETS)]
     process = ServerProcess(tmp_path_factory.mktemp("server") / "server.log", tools)
     process.scorer_port = port
     process.wait_until_ready()

@@ -47,6 +47,7 @@ class ThinkingMiddleware:
         self._scaling = scaling
         self._request_limits = settings.request_limits
         self._reads_tools = reads_tools
+        self._presets = tuple(settings.presets)
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
 
@@ -54,9 +55,8 @@ class ThinkingMiddleware:
         """Apply budgets to POST requests; everything else passes unchanged."""
         path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
         if scope["type"] == "http" and scope["method"] == "GET" and path == MODELS_PATH:
-            await self.app(
-                scope, receive, ResponseCompleter(send, Completion(Call(), self._reasoning), path, Call())
-            )
+            completion = Completion(Call(), self._reasoning, presets=self._presets)
+            await self.app(scope, receive, ResponseCompleter(send, completion, path, Call()))
             return
         key = key_of(scope)
         if scope["type"] == "http" and scope["method"] == "GET" and path.startswith(STORED_PATH):

@@ -99,6 +99,9 @@ def _under(key: Key, defaults: BudgetDefaults) -> BudgetDefaults:
     if ceiling is None or (defaults.ceiling is not None and defaults.ceiling <= ceiling):
         return defaults
     try:
-        return replace(defaults, ceiling=ceiling, ceiling_name=f"the ceiling of the key {key.name}")
+        under = replace(defaults, ceiling=ceiling, ceiling_name=f"the ceiling of the key {key.name}")
+        for preset in under.presets.values():
+            under.under(preset)  # what a request would raise is raised at start
+        return under
     except ValueError as error:
         raise ValueError(f"key {key.name}: {error}") from error

@@ -13,11 +13,19 @@ from server.api.resumption import continues_final_message, take_thought
 from server.api.switch_words import say_word
 from server.api.tool_choice import offers_tools, settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
+from server.budget.parsing.presets import take_preset
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
 from server.limits import RequestLimits
 from server.reasoning.families import Family
-from server.scaling.request import ScalingDefaults, ScalingRequest, budget_body, read_scaling, refuse_budget
+from server.scaling.request import (
+    FIELD,
+    ScalingDefaults,
+    ScalingRequest,
+    budget_body,
+    read_scaling,
+    refuse_budget,
+)
 
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
@@ -77,7 +85,13 @@ def read_request(
     if path == RESPONSES_PATH:
         put_in_order(body)
     settle_tools(path, body, are_read=reads_tools)
+    body, named = take_preset(body, defaults.presets)
     asked = read_scaling(body, scaling)
+    if named is not None:
+        defaults = defaults.under(named.preset)
+        if asked is None and named.preset.scaling is not None:
+            body[FIELD] = named.preset.scaling
+            asked = read_scaling(body, scaling)
     if asked is not None and path != CHAT_PATH:
         raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
     read = read_budget(budget_body(body), defaults)

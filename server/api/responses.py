@@ -1,7 +1,7 @@
 """Completes a response: `thinking` on each choice, the reasoning field clients read, exact usage."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,6 +83,11 @@ def split_delta(event: Json) -> list[Json]:
     return [{**first, "choices": [{**each, "finish_reason": None} for each in thinking]}, event]
 
 
+def _under(preset: str, model: Json) -> Json:
+    """A model's card as a client that can set only the model's name chooses the preset."""
+    return {**model, "id": f"{model['id']}:{preset}", "parent": model["id"], "thinking_preset": preset}
+
+
 def _is_mixed(choice: Json) -> bool:
     delta = choice.get("delta")
     return bool(delta and delta.get("reasoning") and (delta.get("content") or delta.get("tool_calls")))
@@ -96,13 +101,17 @@ class Completion:
         field: Where thinking stands in a message.
         hides_thinking: Whether the text of thinking is left out of Anthropic's blocks, which vLLM cannot do;
             the blocks stay, with their signatures.
+        presets: Their names; a list of models has each model under each, too.
     """
 
-    def __init__(self, call: Call, field: ReasoningField, *, hides_thinking: bool = False) -> None:
+    def __init__(
+        self, call: Call, field: ReasoningField, *, hides_thinking: bool = False, presets: Iterable[str] = ()
+    ) -> None:
         self.has_written = False
         """Whether the events of this stream are written complete, so that none needs completing."""
         self._call = call
         self._hides_thinking = hides_thinking
+        self._presets = tuple(presets)
         # Forced spans are offsets into the thinking text, so it needs a field of its own.
         self._field = replace(field, name="both") if call.detail and field.name == "inline" else field
         self._thinking: set[int] = set()
@@ -125,8 +134,10 @@ class Completion:
                     if block.get("type") == "thinking":
                         block["thinking"] = ""
         elif body.get("object") == "list":
-            for model in body.get("data", []):
+            models = body.setdefault("data", [])
+            for model in models:
                 model["thinking_family"] = self._field.family.name if self._field.family else None
+            body["data"] = [*models, *(_under(preset, each) for each in models for preset in self._presets)]
         return body
 
     def plain_delta(

@@ -49,7 +49,7 @@ def promtool(*arguments: str, text: str | None = None) -> str:
         input=text,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -107,7 +107,7 @@ def pair(tmp_path_factory: pytest.TempPathFactory, prometheus_command: str) -> I
             yield pair
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait(timeout=300)
     finally:
         server.stop()
 
@@ -140,7 +140,7 @@ async def _load(server_url: str) -> None:
             await asyncio.sleep(3 * SCRAPE_S)
 
 
-def _until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def _until(condition: Callable[[], Any], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while True:
         try:

@@ -10,6 +10,7 @@ import pytest
 from server.__main__ import main
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
+from server.budget.parsing.presets import Preset
 from server.engine.launch.arguments import make_parser, parse, refuse_other_launchers
 from server.engine.launch.find_family import check_defaults
 from server.reasoning.families import FAMILIES
@@ -47,6 +48,12 @@ def test_nothing_given_is_no_budget_and_no_ceiling() -> None:
             ThinkingBudget(num_waits=2),
         ),
         ("--reasoning-field", "S1_REASONING_FIELD", "inline", "inline"),
+        (
+            "--presets",
+            "S1_PRESETS",
+            '{"pro": {"thinking_budget": 9, "scaling": {"method": "majority", "n": 4}}}',
+            {"pro": Preset(ThinkingBudget(max_tokens=9), {"method": "majority", "n": 4})},
+        ),
     ],
 )
 def test_flag_and_variable_say_the_same(flag: str, variable: str, text: str, value: Any) -> None:
@@ -75,6 +82,13 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_EFFORT_TOKENS", "low=-4"),
         ("S1_EFFORT_TOKENS", "low=1,low=2"),
         ("S1_REASONING_FIELD", "nowhere"),
+        ("S1_PRESETS", "pro"),
+        ("S1_PRESETS", '["pro"]'),
+        ("S1_PRESETS", '{"pro": 9}'),
+        ("S1_PRESETS", '{"pro": {}}'),
+        ("S1_PRESETS", '{"pro": {"temperature": 0}}'),
+        ("S1_PRESETS", '{"p:o": {"thinking_budget": 9}}'),
+        ("S1_PRESETS", '{"pro": {"thinking_budget": {"detail": true}}}'),
         ("S1_MAX_THINKING_BUDGTE", "9"),
         ("S1_API_KEYS_FILE", "/no/such/file"),
         ("S1_OPEN_ENDPOINTS", "health,models"),
@@ -88,6 +102,25 @@ def test_wrong_variable_is_refused_by_name(variable: str, text: str) -> None:
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(ValueError, match="above the ceiling"):
         read("--default-thinking-budget", '{"min_tokens": 9}', "--max-thinking-budget", "3")
+
+
+@pytest.mark.parametrize(
+    ("presets", "said"),
+    [
+        ('{"low": {"thinking_budget": 9}}', "low is a word of its own"),
+        ('{"standard": {"thinking_budget": 9}}', "standard is a word of its own"),
+        (
+            '{"pro": {"thinking_budget": {"min_tokens": 9}}}',
+            "pro: the default minimum 9 is above the ceiling",
+        ),
+        ('{"pro": {"scaling": {"method": "most"}}}', r"pro: scaling\.method must be one of"),
+        ('{"pro": {"scaling": {"method": "majority", "n": 99}}}', r"pro: scaling\.n \(99\) is above"),
+        ('{"pro": {"scaling": {"method": "best_of_n", "n": 4}}}', r"pro: scaling\.scorer"),
+    ],
+)
+def test_preset_that_could_never_be_asked_for_is_refused_at_start(presets: str, said: str) -> None:
+    with pytest.raises(ValueError, match=f"--presets: {said}"):
+        read("--presets", presets, "--max-thinking-budget", "8")
 
 
 @pytest.mark.parametrize(
@@ -124,6 +157,16 @@ def test_default_budget_that_the_model_cannot_keep_is_refused_at_start(
     arguments = make_parser("s1-serve", str(EMBEDDED_MODEL_PATH)).parse_args([])
     with pytest.raises(ValueError, match=said):
         check_defaults(BudgetDefaults(default), FAMILIES[family] if family else None, arguments)
+
+
+def test_preset_that_the_model_cannot_keep_is_refused_at_start() -> None:
+    arguments = make_parser("s1-serve", str(EMBEDDED_MODEL_PATH)).parse_args([])
+    presets = {"pro": Preset(ThinkingBudget(nudge=("</think>",)))}
+    with pytest.raises(ValueError, match=r"--presets: pro: .*end-of-thinking mark"):
+        check_defaults(BudgetDefaults(presets=presets), FAMILIES["think"], arguments)
+    with pytest.raises(ValueError, match="no known family"):
+        check_defaults(BudgetDefaults(presets=presets), None, arguments)
+    check_defaults(BudgetDefaults(presets={"many": Preset(scaling={"method": "majority"})}), None, arguments)
 
 
 def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
@@ -185,7 +228,7 @@ def test_wrong_flag_is_one_line_on_the_terminal(flag: str, value: str, said: str
         [sys.executable, "-m", "server", flag, value],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert ended.returncode == 2
@@ -199,7 +242,7 @@ def test_help_keeps_our_flags_apart_from_vllms() -> None:
         [sys.executable, "-m", "server", "--help=s1-server"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     ).stdout
     assert "--max-thinking-budget" in text

@@ -1,11 +1,12 @@
 """What the server decides before any request: the default budget, the ceiling, each effort's tokens."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from server.budget.budget import TENTH, UNLIMITED, ThinkingBudget
 from server.budget.parsing.forward import ANY_TEMPLATE, TemplateVariables
+from server.budget.parsing.presets import Preset
 from server.budget.parsing.values import (
     end_message,
     grace,
@@ -56,6 +57,18 @@ class BudgetDefaults:
     """Effort word to maximum; -1 is unlimited. "none" is always 0: it switches thinking off."""
     template: TemplateVariables = ANY_TEMPLATE
     """What the model's chat template reads."""
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    """By the name that a client sends."""
+    must_think: bool = False
+    """Whether `default` is a preset's that asks for thinking: the chat template is told to think."""
+
+    def under(self, preset: Preset) -> "BudgetDefaults":
+        """What holds for a request that names the preset.
+
+        Raises:
+            ValueError: Its minimum is above the ceiling.
+        """
+        return replace(self, default=preset.over(self.default), must_think=preset.wants_thinking)
 
     def __post_init__(self) -> None:
         _check_ranges(self.default)

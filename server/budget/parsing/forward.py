@@ -73,7 +73,7 @@ def forward(
         if row.path[0] in new and (
             _is_dropped(row, body, effort) or (is_unknown and row in EFFORT.spellings)
         ):
-            new = _without(new, row.path)
+            new = without_field(new, row.path)
     if "model" in body:
         new["model"] = model
     on = switched(enabled, effort)
@@ -83,7 +83,7 @@ def forward(
     if on is not None and on in template.modes:
         said["thinking_mode"] = template.modes[on]
     if template.reads_budget:
-        new = _without(new, (_TEMPLATE, "thinking_budget"))
+        new = without_field(new, (_TEMPLATE, "thinking_budget"))
         if maximum is not None and maximum >= 0:
             said["thinking_budget"] = maximum
     if effort is not None and not is_unknown:
@@ -123,8 +123,8 @@ def _is_null(body: Mapping[str, object], path: tuple[str, ...]) -> bool:
     return value is None
 
 
-def _without(fields: Mapping[str, object], path: tuple[str, ...]) -> dict[str, object]:
-    """A copy without the field, and without the objects that it leaves empty."""
+def without_field(fields: Mapping[str, object], path: tuple[str, ...]) -> dict[str, object]:
+    """A copy without the field at `path`, and without the objects that it leaves empty."""
     key, *rest = path
     new = dict(fields)
     if key not in new or not rest:
@@ -132,7 +132,7 @@ def _without(fields: Mapping[str, object], path: tuple[str, ...]) -> dict[str, o
         return new
     child = new[key]
     if isinstance(child, Mapping):
-        smaller = _without(child, tuple(rest))
+        smaller = without_field(child, tuple(rest))
         if smaller or not child:
             new[key] = smaller
         else:

@@ -76,11 +76,12 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
     Raises:
         BudgetError: A client's mistake; it names the field.
     """
-    refuse_foreign(body)
+    refuse_foreign(body, settings.presets)
     refuse_unknown(body)
     model, suffix = split_model(body.get("model"))
     asked = _Asked.read({**body, "model": suffix})
     asked.refuse_contradiction()
+    must_think = asked.wants_thinking or (settings.must_think and asked.off is None)
     wanted = _maximum(asked, settings)
     maximum, clamped_from = _clamp(wanted.value, settings.ceiling)
     default = settings.default
@@ -107,15 +108,13 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
         insists=asked.insists,
-        switched=switched(
-            _value(asked.enabled, None), _value(asked.effort, None), must_think=asked.wants_thinking
-        ),
+        switched=switched(_value(asked.enabled, None), _value(asked.effort, None), must_think=must_think),
         body=forward(
             body,
             model,
             _value(asked.enabled, None),
             _value(asked.effort, None),
-            must_think=asked.wants_thinking,
+            must_think=must_think,
             maximum=maximum,
             template=settings.template,
         ),
@@ -223,7 +222,7 @@ def _maximum(asked: _Asked, settings: BudgetDefaults) -> Said[int | None]:
     if asked.effort is not None and asked.effort.value not in settings.efforts:
         raise BudgetError(
             asked.effort.name,
-            f"{asked.effort.name} must be one of {', '.join(settings.efforts)}, "
+            f"{asked.effort.name} must be one of {', '.join((*settings.efforts, *settings.presets))}, "
             f"not {quoted(asked.effort.value)}.",
         )
     if asked.maximum is not None:

@@ -3,15 +3,16 @@
 bare: the engine without budgets. free: with them, and no request asks for one. forced: every row waits at
 each end that it samples and never closes. Runs several rounds, the arms in a turning order, and prints each
 round's speeds, then the medians of free / bare and forced / bare: `make bench`. With --speculation the
-prompt quotes itself and sampling is greedy, so that drafts are taken. The model runner is vLLM's choice: see
-VLLM_USE_V2_MODEL_RUNNER.
+prompt quotes itself and sampling is greedy, so that drafts are taken. With --family the marks are another
+family's; s1-nano's vocabulary lacks them, so they are text, and what matching it costs is in the ratios. The
+model runner is vLLM's choice: see VLLM_USE_V2_MODEL_RUNNER.
 """
 
 import argparse
 import asyncio
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from statistics import median
 from typing import Any
@@ -25,11 +26,10 @@ from server.engine.bench.gpu.engines import running
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.environment import set_engine_environment
+from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH
 
-QUESTION = (
-    "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n<think>\n"
-)
+QUESTION = "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n"
 QUOTED = """2: 3>1, 19>1, 11>1 no
 3: 3>0, 09>0, 01>1 no
 None yet.
@@ -46,10 +46,11 @@ _names = count()
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """So many requests at once, of so many tokens each; `drafts`: what they say repeats."""
+    """So many requests at once, of so many tokens each, after this prompt; `drafts`: what is said repeats."""
 
     batch: int
     tokens: int
+    prompt: str
     drafts: bool
 
 
@@ -69,19 +70,21 @@ async def main() -> None:
     options.add_argument("--batch", type=int, default=64, help="requests at once")
     options.add_argument("--speculation", help="--speculative-config of both engines, in JSON")
     options.add_argument("--dtype", default="auto", help="of both engines")
+    options.add_argument("--family", default="think", choices=FAMILIES, help="whose marks: %(choices)s")
     given = options.parse_args()
     flags = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", str(given.batch)]
-    flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype]
+    flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype, "--family", given.family]
     if given.speculation:
         flags += ["--speculative-config", given.speculation]
-    load = Load(given.batch, given.tokens, bool(given.speculation))
+    prompt = f"{QUESTION}{FAMILIES[given.family].start}\n" + QUOTED * (3 if given.speculation else 0)
+    load = Load(given.batch, given.tokens, prompt, bool(given.speculation))
     rounds = []
     async with running(flags, is_bare=True) as bare, running(flags) as ours:
         await ours.collective_rpc("s1_time_steps")
         for engine in (bare, ours):
             await engine.collective_rpc("s1_count_steps")
         for arm in ARMS:
-            await run(bare if arm == BARE else ours, arm, Load(load.batch, 32, load.drafts))
+            await run(bare if arm == BARE else ours, arm, replace(load, tokens=32))
         await ours.collective_rpc("s1_step_times")
         for number in range(given.rounds):
             order = ARMS[number % len(ARMS) :] + ARMS[: number % len(ARMS)]
@@ -89,7 +92,17 @@ async def main() -> None:
             rounds.append(speeds)
             print(json.dumps({arm: round(speeds[arm].tokens_per_s) for arm in ARMS}), flush=True)
         (times,) = await ours.collective_rpc("s1_step_times")
-    print(json.dumps({**summary(rounds), "runner": ours.runner, "batch": load.batch, "adapter": times}))
+    print(
+        json.dumps(
+            {
+                **summary(rounds),
+                "runner": ours.runner,
+                "family": given.family,
+                "batch": load.batch,
+                "adapter": times,
+            }
+        )
+    )
 
 
 def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float]]:
@@ -105,8 +118,7 @@ def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float
 
 async def run(engine: ThinkingLLM, arm: str, load: Load) -> Speed:
     """One full batch of one arm."""
-    text = QUESTION + QUOTED * 3 if load.drafts else QUESTION
-    ids: list[int] = engine.renderer.tokenizer.encode(text, add_special_tokens=False)
+    ids: list[int] = engine.renderer.tokenizer.encode(load.prompt, add_special_tokens=False)
     budget = ThinkingBudget(min_tokens=load.tokens, answer_reserve_tokens=0, end_message="")
     generate: Any = AsyncLLM.generate.__get__(engine) if arm == BARE else engine.generate
 

@@ -41,25 +41,29 @@ def _template(arguments: Namespace, tokenizer: TokenizerLike) -> str | None:
 
 
 def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: Namespace) -> None:
-    """Refuse a default budget that this model cannot keep: every request would be refused for it.
+    """Refuse a default budget, or a preset's, that this model cannot keep: requests would be refused for it.
 
     Raises:
         ValueError: It names the flag.
     """
-    if family is None and (defaults.ceiling is not None or defaults.default != ThinkingBudget()):
+    budgets = {"--default-thinking-budget": defaults.default}
+    budgets |= {f"--presets: {name}": each.over(defaults.default) for name, each in defaults.presets.items()}
+    budgets = {where: budget for where, budget in budgets.items() if budget != ThinkingBudget()}
+    if family is None and (defaults.ceiling is not None or budgets):
         raise ValueError(
-            "--default-thinking-budget, --max-thinking-budget: thinking has no budget on a model of no known"
-            " family (--family)"
+            "--default-thinking-budget, --max-thinking-budget, --presets: thinking has no budget on a model"
+            " of no known family (--family)"
         )
-    if family is None or defaults.default == ThinkingBudget():
+    if family is None or not budgets:
         return
     tokenizer = tokenizer_of(arguments)
     ends = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
     tokens, anywhere = family_tokens(family, tokenizer, ends), PlanContext(prompt=(), max_model_len=NEVER)
-    try:
-        make_plan(defaults.default, tokens, Encoder(tokenizer), anywhere, vocabulary_of(tokenizer))
-    except BudgetError as error:
-        raise ValueError(f"--default-thinking-budget: {error}") from error
+    for where, budget in budgets.items():
+        try:
+            make_plan(budget, tokens, Encoder(tokenizer), anywhere, vocabulary_of(tokenizer))
+        except BudgetError as error:
+            raise ValueError(f"{where}: {error}") from error
 
 
 def tokenizer_of(arguments: Namespace) -> TokenizerLike:

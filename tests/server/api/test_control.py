@@ -20,7 +20,7 @@ ENDLESS: dict[str, Any] = {
 
 def end(url: str, response_id: str, action: str = "end_thinking") -> Any:
     """What the control endpoint answers."""
-    response = httpx.post(url + CONTROL, json={"id": response_id, "action": action}, timeout=30)
+    response = httpx.post(url + CONTROL, json={"id": response_id, "action": action}, timeout=300)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -34,7 +34,7 @@ def events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
 
 def ended_stream(url: str, body: dict[str, Any], action: str = "end_thinking") -> list[dict[str, Any]]:
     """The events of a chat stream whose thinking is ended once some of it has come."""
-    with httpx.stream("POST", url + CHAT, json={**body, "stream": True}, timeout=60) as response:
+    with httpx.stream("POST", url + CHAT, json={**body, "stream": True}, timeout=300) as response:
         stream = events(response.iter_lines())
         come = [next(stream) for _ in range(6)]
         assert end(url, come[0]["id"], action) == {"success": True}
@@ -77,7 +77,7 @@ def test_whole_response_is_ended_by_the_id_that_its_client_chose(server_url: str
 
     def ask() -> None:
         headers = {"X-Request-Id": "mine"}
-        got.append(httpx.post(server_url + CHAT, json=ENDLESS, headers=headers, timeout=60))
+        got.append(httpx.post(server_url + CHAT, json=ENDLESS, headers=headers, timeout=300))
 
     asking = threading.Thread(target=ask)
     asking.start()
@@ -108,7 +108,7 @@ def test_other_endpoints_requests_are_ended_too(
         "thinking_budget": {"min_tokens": 900, "on_loop": "ignore"},
         "stream": True,
     }
-    with httpx.stream("POST", server_url + path, json=request, timeout=60) as response:
+    with httpx.stream("POST", server_url + path, json=request, timeout=300) as response:
         stream = events(response.iter_lines())
         first = next(stream)
         come = [next(stream) for _ in range(6)]
@@ -128,7 +128,7 @@ def _reports(event: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_request_that_answers_already_is_left_alone(server_url: str) -> None:
     body = {**ENDLESS, "thinking_budget": 0, "ignore_eos": True, "max_tokens": 500, "stream": True}
-    with httpx.stream("POST", server_url + CHAT, json=body, timeout=60) as response:
+    with httpx.stream("POST", server_url + CHAT, json=body, timeout=300) as response:
         stream = events(response.iter_lines())
         come = [next(stream) for _ in range(12)]
         said = end(server_url, come[0]["id"])
@@ -138,7 +138,7 @@ def test_request_that_answers_already_is_left_alone(server_url: str) -> None:
 
 
 def test_request_that_is_over_or_never_was_is_said_so(server_url: str) -> None:
-    over = httpx.post(server_url + CHAT, json={**ENDLESS, "thinking_budget": 5}, timeout=60).json()["id"]
+    over = httpx.post(server_url + CHAT, json={**ENDLESS, "thinking_budget": 5}, timeout=300).json()["id"]
     expected = {"success": False, "message": "no active completion for this id"}
     assert end(server_url, over) == expected
     assert end(server_url, "chatcmpl-nobody") == expected

@@ -23,7 +23,7 @@ def body(budget: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def ask(url: str, request: dict[str, Any]) -> dict[str, Any]:
-    response = httpx.post(f"{url}/v1/chat/completions", json=request, timeout=60)
+    response = httpx.post(f"{url}/v1/chat/completions", json=request, timeout=300)
     assert response.status_code == 200, response.text
     answer: dict[str, Any] = response.json()
     return answer
@@ -32,7 +32,7 @@ def ask(url: str, request: dict[str, Any]) -> dict[str, Any]:
 def choices(url: str, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Each choice of each chunk of a stream."""
     with httpx.stream(
-        "POST", f"{url}/v1/chat/completions", json={**request, "stream": True}, timeout=60
+        "POST", f"{url}/v1/chat/completions", json={**request, "stream": True}, timeout=300
     ) as stream:
         for line in stream.iter_lines():
             if line.startswith("data: {"):
@@ -125,6 +125,6 @@ def test_chosen_one_of_several_samples_has_its_spans(server_url: str) -> None:
 @pytest.mark.parametrize("path", ["/v1/completions", "/v1/messages", "/v1/responses"])
 def test_detail_elsewhere_is_refused(server_url: str, path: str) -> None:
     request = body({"detail": True}, prompt="x", input="x", max_tokens=9)
-    response = httpx.post(server_url + path, json=request, timeout=60)
+    response = httpx.post(server_url + path, json=request, timeout=300)
     assert response.status_code == 400
     assert "thinking_budget.detail" in response.text

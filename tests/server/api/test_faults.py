@@ -105,7 +105,7 @@ def _running(url: str) -> float:
     return sum(float(line.split()[-1]) for line in lines if line.startswith("vllm:num_requests_running{"))
 
 
-def _eventually(condition: Any, seconds: float = 20.0) -> bool:
+def _eventually(condition: Any, seconds: float = 300.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
@@ -118,13 +118,13 @@ def _eventually(condition: Any, seconds: float = 20.0) -> bool:
 def test_request_of_a_client_that_goes_away_is_aborted(server_url: str, stream: bool) -> None:
     endless = body(thinking_budget={"min_tokens": 900}, stream=stream, n=4)
     if stream:
-        with httpx.stream("POST", server_url + CHAT, json=endless, timeout=60) as response:
+        with httpx.stream("POST", server_url + CHAT, json=endless, timeout=300) as response:
             next(response.iter_lines())
     else:
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(server_url + CHAT, json=endless, timeout=0.3)
     assert _eventually(lambda: _running(server_url) == 0)
-    assert httpx.post(server_url + CHAT, json=body(thinking_budget=5), timeout=60).status_code == 200
+    assert httpx.post(server_url + CHAT, json=body(thinking_budget=5), timeout=300).status_code == 200
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.mark.engine
 def test_unknown_family_is_served_and_refuses_a_budget(doomed: ServerProcess) -> None:
-    served = httpx.post(doomed.url + CHAT, json=body(max_tokens=20), timeout=60)
+    served = httpx.post(doomed.url + CHAT, json=body(max_tokens=20), timeout=300)
     assert served.status_code == 200
     assert "thinking" not in served.json()["choices"][0]
     refused = httpx.post(doomed.url + CHAT, json=body(thinking_budget=20))
@@ -154,11 +154,11 @@ def test_unknown_family_is_served_and_refuses_a_budget(doomed: ServerProcess) ->
 def test_samples_of_an_unknown_family_are_drawn_where_no_budget_is_asked_for(
     doomed: ServerProcess, method: dict[str, Any]
 ) -> None:
-    whole = httpx.post(doomed.url + CHAT, json=body(scaling=method, temperature=1), timeout=60)
+    whole = httpx.post(doomed.url + CHAT, json=body(scaling=method, temperature=1), timeout=300)
     assert whole.status_code == 200, whole.text
     assert len(whole.json()["scaling"]["samples"]) == 3
     total = body(scaling={**method, "total_tokens": 90}, temperature=1)
-    assert httpx.post(doomed.url + CHAT, json=total, timeout=60).status_code == 400
+    assert httpx.post(doomed.url + CHAT, json=total, timeout=300).status_code == 400
 
 
 @pytest.mark.engine
@@ -174,12 +174,12 @@ def test_engine_that_dies_ends_the_server_non_zero(doomed: ServerProcess) -> Non
 
     assert _eventually(unwell)
     try:
-        failed = httpx.post(doomed.url + CHAT, json=body(max_tokens=20), timeout=30)
+        failed = httpx.post(doomed.url + CHAT, json=body(max_tokens=20), timeout=300)
         assert failed.status_code >= 500
         assert failed.json()["error"]["message"]
     except httpx.TransportError:
         assert _eventually(lambda: doomed.process.poll() is not None)
-    assert doomed.process.wait(timeout=60) != 0
+    assert doomed.process.wait(timeout=300) != 0
 
 
 def _children(pid: int) -> list[int]:

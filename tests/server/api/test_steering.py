@@ -61,7 +61,7 @@ def test_landing_closes_where_the_end_is_likely_though_another_token_is_likelier
 def test_landing_needs_something_to_land_before(server_url: str) -> None:
     body = {"model": "s1-nano", "messages": [{"role": "user", "content": QUESTION}]}
     response = httpx.post(
-        server_url + CHAT, json={**body, "thinking_budget": {"grace_tokens": 9}}, timeout=30
+        server_url + CHAT, json={**body, "thinking_budget": {"grace_tokens": 9}}, timeout=300
     )
     assert (response.status_code, response.json()["error"]["param"]) == (400, "thinking_budget.grace_tokens")
 
@@ -110,7 +110,7 @@ def test_suppressed_word_is_not_thought_and_what_it_led_to_is_not_either(server_
 def test_word_that_is_not_one_token_is_refused_by_name(server_url: str) -> None:
     body = {"model": "s1-nano", "messages": [{"role": "user", "content": QUESTION}]}
     asked = {"thinking_budget": {"suppress": ["Wait", "verify"]}}
-    response = httpx.post(server_url + CHAT, json={**body, **asked}, timeout=30)
+    response = httpx.post(server_url + CHAT, json={**body, **asked}, timeout=300)
     assert response.status_code == 400
     assert "'verify'" in response.json()["error"]["message"]
 

@@ -65,12 +65,12 @@ def test_maximum_and_steps_go_together_and_waits_do_not(counting: str) -> None:
     choice = httpx.post(counting + CHAT, json=asked, timeout=120).json()["choices"][0]
     assert (choice["thinking"]["end"], choice["thinking"]["tokens"]) == ("max_tokens", 20)
     refused = {**BODY, "thinking_budget": {"max_steps": 9, "num_waits": 1}}
-    response = httpx.post(counting + CHAT, json=refused, timeout=30)
+    response = httpx.post(counting + CHAT, json=refused, timeout=300)
     assert (response.status_code, response.json()["error"]["param"]) == (400, "thinking_budget.max_steps")
 
 
 def test_family_without_such_marks_refuses_them(server_url: str) -> None:
     asked = {**BODY, "thinking_budget": {"max_steps": 9}}
-    response = httpx.post(server_url + CHAT, json=asked, timeout=30)
+    response = httpx.post(server_url + CHAT, json=asked, timeout=300)
     assert response.status_code == 400
     assert "family think" in response.json()["error"]["message"]

@@ -77,7 +77,7 @@ def test_request_of_an_agent_is_answered_by_a_server_without_flags(
     plain: ServerProcess, path: str, stream: bool, offered: bool
 ) -> None:
     body = asked(path, tools=OFFERED[path] if offered else [], stream=stream, thinking_budget=9)
-    response = httpx.post(plain.url + path, json=body, timeout=60)
+    response = httpx.post(plain.url + path, json=body, timeout=300)
     assert response.status_code == 200, response.text
     if stream:
         assert not [event for event in events(response) if "error" in event]
@@ -88,7 +88,7 @@ def test_request_of_an_agent_is_answered_by_a_server_without_flags(
 @pytest.mark.parametrize("choice", INSISTING, ids=["required", "named"])
 def test_call_that_is_insisted_on_is_held_without_a_parser(plain: ServerProcess, choice: Any) -> None:
     body = asked(CHAT, tools=OFFERED[CHAT], tool_choice=choice, thinking_budget=9)
-    response = httpx.post(plain.url + CHAT, json=body, timeout=60)
+    response = httpx.post(plain.url + CHAT, json=body, timeout=300)
     assert response.status_code == 200, response.text
     (answered,) = response.json()["choices"]
     assert answered["message"]["tool_calls"][0]["function"]["name"] == "factor"

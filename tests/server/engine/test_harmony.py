@@ -1,19 +1,12 @@
-"""gpt-oss on its real vocabulary: what the controller makes of scripted tokens, as vLLM's parser reads it.
+"""gpt-oss on its real vocabulary: what the controller makes of scripted tokens, as vLLM's parser reads it."""
 
-The vocabulary comes with the npm package js-tiktoken; OpenAI's own file of it, to the byte.
-"""
-
-import hashlib
 import json
-import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 import xgrammar
 from transformers import PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import TikTokenConverter
 from vllm.entrypoints.openai.chat_completion.protocol import ChatCompletionRequest
 from vllm.parser import ParserManager
 
@@ -24,52 +17,17 @@ from server.budget.running.controller import Controller
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.reasoning.families import FAMILIES
-from tests.environments import node_installed
 from tests.server.budget.driving import drive, says
+from tests.server.engine.gpt_oss import CALL, PADDING, RETURN, VOCABULARY, harmony_tokenizer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-FILE, SHA = "o200k_base.tiktoken", "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d"
-SPECIAL = {
-    **{199998: "<|startoftext|>", 199999: "<|endoftext|>", 200002: "<|return|>", 200003: "<|constrain|>"},
-    **{200005: "<|channel|>", 200006: "<|start|>", 200007: "<|end|>", 200008: "<|message|>"},
-    200012: "<|call|>",
-}
-"""tiktoken's o200k_harmony; the numbers between them are reserved."""
-RETURN, CALL = 200002, 200012
-WORDS = (
-    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-
-
-def written_by_openai(folder: Path) -> Path:
-    """The file as OpenAI publishes it, out of js-tiktoken's source."""
-    package = node_installed("js-tiktoken@1.0.21") / "node_modules" / "js-tiktoken"
-    source = (package / "dist" / "ranks" / "o200k_base.cjs").read_text()
-    found = re.search(r'"?bpe_ranks"?: ?("(?:[^"\\]|\\.)*")', source)
-    assert found is not None
-    ranks: dict[int, str] = {}
-    for line in filter(None, json.loads(found[1]).split("\n")):
-        _, first, *pieces = line.split(" ")
-        ranks |= {int(first) + n: piece for n, piece in enumerate(pieces)}
-    text = "".join(f"{ranks[rank]} {rank}\n" for rank in sorted(ranks))
-    assert hashlib.sha256(text.encode()).hexdigest() == SHA
-    path = folder / FILE
-    path.write_text(text)
-    return path
 
 
 @pytest.fixture(scope="module")
 def harmony(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PreTrainedTokenizerFast]:
     """gpt-oss' tokenizer, and its vocabulary where openai-harmony looks for it."""
     folder = tmp_path_factory.mktemp("harmony")
-    path = written_by_openai(folder)
-    names = [SPECIAL.get(number, f"<|reserved_{number}|>") for number in range(199998, 201088)]
-    inner = TikTokenConverter(str(path), WORDS, extra_special_tokens=names).converted()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|return|>")
-    assert {number: tokenizer.convert_ids_to_tokens(number) for number in SPECIAL} == SPECIAL
+    tokenizer = harmony_tokenizer(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TIKTOKEN_ENCODINGS_BASE", str(folder))
         yield tokenizer
@@ -85,7 +43,7 @@ class Talk:
         budget: ThinkingBudget,
         **context: Any,
     ) -> None:
-        tokens = family_tokens(FAMILIES["gpt-oss"], tokenizer, [RETURN, 199999, CALL])
+        tokens = family_tokens(FAMILIES["gpt-oss"], tokenizer, [RETURN, PADDING, CALL])
         asked = "<|start|>user<|message|>How many?<|end|><|start|>assistant"
         prompt = tokenizer.encode(asked, add_special_tokens=False)
         encode = Encoder(tokenizer)
@@ -204,7 +162,7 @@ def grammar(harmony: PreTrainedTokenizerFast) -> xgrammar.CompiledGrammar:
     made = kind(harmony).adjust_request(request).structured_outputs
     assert made is not None
     assert made.structural_tag is not None
-    told = xgrammar.TokenizerInfo.from_huggingface(harmony, vocab_size=201088, stop_token_ids=[RETURN])
+    told = xgrammar.TokenizerInfo.from_huggingface(harmony, vocab_size=VOCABULARY, stop_token_ids=[RETURN])
     return xgrammar.GrammarCompiler(told).compile_structural_tag(made.structural_tag)
 
 

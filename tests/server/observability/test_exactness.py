@@ -116,7 +116,7 @@ async def mixed(watched: Watched) -> Mixed:
     return Mixed(outcomes, watched.lines()[begun:], counted)
 
 
-async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

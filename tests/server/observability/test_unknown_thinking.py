@@ -48,7 +48,7 @@ def count(process: ServerProcess, sample: str) -> float:
     return sum(float(line.split()[-1]) for line in text.splitlines() if line.startswith(sample))
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline

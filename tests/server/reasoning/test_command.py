@@ -10,7 +10,7 @@ HEAD = "import sys; from server.reasoning.command import exit_status\n"
 
 def ended(work: str) -> subprocess.CompletedProcess[str]:
     code = f"{HEAD}{work}\nsys.exit(exit_status('s1-x', work, LookupError))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=600)
 
 
 @pytest.mark.parametrize(
