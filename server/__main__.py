@@ -13,6 +13,8 @@ from server.api.rate_limits import limits_by_key
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
 from server.keys.key import Key, all_keys
+from server.keys.store.address import MEMORY
+from server.keys.store.store import MemoryStore, QuotaStoreError
 from server.reasoning.coverage import coverage_table
 from server.reasoning.families import Family
 from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
@@ -82,14 +84,18 @@ def main(argv: Sequence[str] | None = None) -> None:
         default=_shown(settings.default_thinking_budget),
         ceiling=_tokens(settings.max_thinking_budget),
         keys=", ".join(key.name for key in keys) or "none: whoever can reach it may ask",
+        quotas=MEMORY if settings.quota_store is None else settings.quota_store.name,
         SIGTERM=f"running requests get {arguments.shutdown_timeout} s to finish",
         address=address,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
-    is_healthy = asyncio.run(
-        serve(arguments, settings, family, keys, listener, _announce, reads_tools=reads_tools)
-    )
+    try:
+        is_healthy = asyncio.run(
+            serve(arguments, settings, family, keys, listener, _announce, reads_tools=reads_tools)
+        )
+    except QuotaStoreError as error:
+        parser.error(str(error))
     leave(0 if is_healthy else 1)
 
 
@@ -116,7 +122,7 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
         ValueError: A limited key on a model without a thinking family, a key whose ceiling contradicts the
             default budget, or --open-endpoints without any key.
     """
-    limits_by_key(keys, settings.budget_defaults)
+    limits_by_key(keys, settings.budget_defaults, MemoryStore())
     limited = [key.name for key in keys if key.is_limited]
     if limited and family is None:
         raise ValueError(

@@ -26,6 +26,7 @@ from server.api.authentication import KeyMiddleware
 from server.api.body_limits import BodyLimitMiddleware
 from server.api.chat_chunks import write_chunks_once
 from server.api.cut_tool_calls import read_cut_calls
+from server.api.health import tell_of_store
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.rate_limits import limits_by_key
@@ -38,6 +39,7 @@ from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.lifetime import run_engine
 from server.engine.seams import SeamError, require
 from server.keys.key import Key
+from server.keys.store.store import QuotaStore, open_store
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
@@ -45,7 +47,7 @@ from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
 from server.scaling.scorers.endpoint import Scorers
-from server.settings import Settings
+from server.settings import ALLOW, Settings
 
 LAST_CONNECTIONS_TIMEOUT_S = 3
 
@@ -76,20 +78,24 @@ async def serve(
         SeamError: This release of vLLM installs its signal handlers later than ours.
     """
     log = RequestLog(settings.log_format, sys.stdout)
-    telemetry = Telemetry(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    metrics = Metrics(REGISTRY)
+    telemetry = Telemetry(metrics, log, keeps_prompts=settings.log_prompts)
     limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # drained here, not by vLLM's engine
     graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
     scorers = Scorers(settings.scorers)
-    async with graders, scorers, run_engine(arguments, family, telemetry) as engine:
+    store = _quota_store(settings, metrics)
+    async with graders, scorers, store, run_engine(arguments, family, telemetry) as engine:
         announce(runner=f"vLLM's {engine.runner} model runner")
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         close_routes(app)
+        if settings.quota_store is not None:
+            tell_of_store(app, store)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
         defaults = replace(settings.budget_defaults, template=engine.template)
-        allowed = limits_by_key(keys, defaults)
+        allowed = limits_by_key(keys, defaults, store)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.in_flight.end_all_thinking, meter)
         budgets = Middleware(
@@ -133,6 +139,16 @@ def _scaling_resources(
         scorers=tuple(settings.scorers),
     )
     return ScalingResources(defaults, engine.planner.marks, judge, scorers, engine.in_flight.answering)
+
+
+def _quota_store(settings: Settings, metrics: Metrics) -> QuotaStore:
+    store = open_store(
+        settings.quota_store,
+        lease_tokens=settings.quota_lease_tokens,
+        counts_alone=settings.quota_store_down == ALLOW,
+    )
+    store.on_state, store.on_call = metrics.mark_store, metrics.count_store_call
+    return store
 
 
 def _stack(app: FastAPI, outer: Sequence[Middleware], budgets: Middleware) -> None:

@@ -78,11 +78,40 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_MAX_THINKING_BUDGTE", "9"),
         ("S1_API_KEYS_FILE", "/no/such/file"),
         ("S1_OPEN_ENDPOINTS", "health,models"),
+        ("S1_QUOTA_STORE", "postgres://host/0"),
+        ("S1_QUOTA_STORE", "redis://:secret-7f3a@/0"),
+        ("S1_QUOTA_STORE", "redis://host:port/0"),
+        ("S1_QUOTA_STORE", "unix://"),
+        ("S1_QUOTA_STORE_DOWN", "maybe"),
+        ("S1_QUOTA_LEASE_TOKENS", "0"),
     ],
 )
 def test_wrong_variable_is_refused_by_name(variable: str, text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=variable):
+    with pytest.raises(argparse.ArgumentTypeError, match=variable) as caught:
         read(**{variable: text})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "name"),
+    [
+        ("redis://u:secret-7f3a@host:7000/3", "redis://u:secret-7f3a@host:7000/3", "redis://host:7000/3"),
+        ("valkeys://host", "rediss://host", "valkeys://host"),
+        ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2", "unix:///run/redis.sock"),
+    ],
+)
+def test_quota_store_is_named_without_its_password(text: str, url: str, name: str) -> None:
+    address = read("--quota-store", text).quota_store
+    assert address is not None
+    assert (address.url, address.name) == (url, name)
+    assert "secret" not in repr(address)
+    assert read("--quota-store", "memory").quota_store is None
+
+
+def test_quota_store_without_its_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"s1-server\[redis\]"):
+        read(S1_QUOTA_STORE="redis://host")
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
