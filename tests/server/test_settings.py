@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from server.__main__ import main
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
-from server.engine.launch.arguments import make_parser, parse, refuse_other_launchers
+from server.engine.launch.arguments import make_parser, parse, refuse_divided, refuse_other_launchers
 from server.engine.launch.find_family import check_defaults
 from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH, Settings
@@ -121,14 +122,36 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
 
 @pytest.mark.parametrize(
     "flags",
-    [["--api-server-count", "2"], ["--headless"], ["--grpc"], ["--data-parallel-multi-port-external-lb"]],
+    [["--headless"], ["--grpc"], ["--data-parallel-multi-port-external-lb"]],
     ids=lambda flags: flags[0],
 )
 def test_flag_for_another_launcher_of_vllms_is_refused(flags: list[str]) -> None:
     parser = make_parser("s1-serve", "s1-nano")
     with pytest.raises(ValueError, match=f"{flags[0]}: s1-serve is one HTTP server"):
         refuse_other_launchers(parser.parse_args(flags))
-    refuse_other_launchers(parser.parse_args(["--api-server-count", "1"]))
+    refuse_other_launchers(parser.parse_args(["--api-server-count", "2"]))
+
+
+def test_quotas_of_several_processes_need_a_store_that_they_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys.toml").write_text('[alice]\nkey = "sk-a"\nquota_tokens = 5\nquota_window_s = 9\n')
+    with pytest.raises(SystemExit):
+        main(["--api-server-count", "2", "--api-keys-file", str(tmp_path / "keys.toml")])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--api-server-count 2: each process would give alice a quota of its own" in said
+    assert "--quota-store redis://" in said
+
+
+def test_what_only_one_of_several_processes_would_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = make_parser("s1-serve", "s1-nano")
+    for count in ("0", "-1"):
+        with pytest.raises(ValueError, match="--api-server-count"):
+            refuse_divided(parser.parse_args(["--api-server-count", count]))
+    monkeypatch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
+    refuse_divided(parser.parse_args(["--api-server-count", "1"]))
+    with pytest.raises(ValueError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+        refuse_divided(parser.parse_args(["--api-server-count", "2"]))
 
 
 @pytest.mark.parametrize("flag", ["--chat-template", "--config"])
