@@ -153,8 +153,10 @@ def _wait(processes: Sequence[BaseProcess], engines: Any, coordinator: Any) -> i
     while any(each in waiting for each in (it.sentinel for it in processes)):
         for sentinel in connection.wait(list(waiting)):
             process = waiting.pop(sentinel)
-            if process in processes and process is not None and process.exitcode == 0:
-                continue
+            if process is not None:
+                process.join()  # its sentinel is closed a moment before its exit status is there
+                if process in processes and process.exitcode == 0:
+                    continue
             failed = 1
             _signal(processes, signal.SIGTERM if process in processes else signal.SIGINT)
     return failed

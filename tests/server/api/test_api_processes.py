@@ -63,7 +63,7 @@ class Server:
         found = []
         for path in self._counts.glob("counter_*.db"):
             values: Any = MmapedDict.read_all_values_from_file(str(path))  # type: ignore[no-untyped-call]
-            found.append(sum(value for key, value, *_ in values if json.loads(key)[0] == "s1_requests_total"))
+            found.append(sum(value for key, value, *_ in values if json.loads(key)[1] == "s1_requests_total"))
         return [each for each in found if each]
 
     def metric(self, name: str, **labels: str) -> float:
