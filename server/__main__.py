@@ -9,15 +9,17 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from server.announce import PROGRAM, announce
 from server.api.rate_limits import limits_by_key
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
 from server.keys.key import Key, all_keys
+from server.keys.store.address import MEMORY
+from server.keys.store.store import MemoryStore, QuotaStoreError
 from server.reasoning.coverage import coverage_table
 from server.reasoning.families import Family
 from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
 
-PROGRAM = "s1-serve"
 UNREAD_TOOLS = "none: tool_choice auto means none (--tool-call-parser)"
 EMBEDDED_DEFAULTS = {
     "served_model_name": [EMBEDDED_MODEL],
@@ -41,12 +43,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         return
     set_engine_environment()
     # vLLM reads its environment when it is imported.
-    from server.api.app import bind, serve
+    from server.api.api_process import serve_process
+    from server.api.app import Setup, bind, serve
+    from server.engine.launch.api_processes import run_api_processes
     from server.engine.launch.arguments import (
         budget_flags,
         log_flags,
         make_parser,
         parse,
+        refuse_divided,
         refuse_other_launchers,
         refuse_unreachable,
     )
@@ -59,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = _fill_in(parse(parser, given))
     try:
         refuse_other_launchers(arguments)
+        refuse_divided(arguments)
         refuse_unreachable(arguments)
         settings = Settings.read(arguments)
         family, found = find_family(settings.family, arguments)
@@ -71,25 +77,31 @@ def main(argv: Sequence[str] | None = None) -> None:
         arguments = _fill_in(parse(parser, given))
         keys = all_keys(settings.api_keys_file, arguments.api_key, os.environ.get("VLLM_API_KEY"))
         _check_keys(keys, settings, family)
+        _check_store(keys, settings, arguments)
         address, listener = bind(arguments)
     except (argparse.ArgumentTypeError, ValueError, OSError, LookupError, OverflowError) as error:
         parser.error(str(error))
     found = f"{family.name} ({found})" if family else f"none: no thinking budgets ({found})"
-    _announce(
+    announce(
         model=f"{arguments.model} as {', '.join(arguments.served_model_name or [arguments.model])}",
         family=found,
         tools=arguments.tool_call_parser if reads_tools else UNREAD_TOOLS,
         default=_shown(settings.default_thinking_budget),
         ceiling=_tokens(settings.max_thinking_budget),
         keys=", ".join(key.name for key in keys) or "none: whoever can reach it may ask",
+        quotas=MEMORY if settings.quota_store is None else settings.quota_store.name,
         SIGTERM=f"running requests get {arguments.shutdown_timeout} s to finish",
         address=address,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop_loading)  # until the server is up and installs its graceful shutdown
-    is_healthy = asyncio.run(
-        serve(arguments, settings, family, keys, listener, _announce, reads_tools=reads_tools)
-    )
+    setup = Setup(arguments, settings, family, keys, reads_tools)
+    if _api_processes(arguments) > 1:
+        leave(run_api_processes(arguments, family, listener, serve_process, setup))
+    try:
+        is_healthy = asyncio.run(serve(setup, listener))
+    except QuotaStoreError as error:
+        parser.error(str(error))
     leave(0 if is_healthy else 1)
 
 
@@ -116,7 +128,7 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
         ValueError: A limited key on a model without a thinking family, a key whose ceiling contradicts the
             default budget, or --open-endpoints without any key.
     """
-    limits_by_key(keys, settings.budget_defaults)
+    limits_by_key(keys, settings.budget_defaults, MemoryStore())
     limited = [key.name for key in keys if key.is_limited]
     if limited and family is None:
         raise ValueError(
@@ -126,9 +138,22 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
         raise ValueError("--open-endpoints: no API keys are set (--api-key, --api-keys-file)")
 
 
-def _announce(**lines: str) -> None:
-    for name, value in lines.items():
-        print(f"{PROGRAM}: {name:8} {value}", flush=True)
+def _api_processes(arguments: Namespace) -> int:
+    return arguments.api_server_count or 1
+
+
+def _check_store(keys: Sequence[Key], settings: Settings, arguments: Namespace) -> None:
+    """Check that every process knows of the quotas.
+
+    Raises:
+        ValueError: There are several, and their quotas are in memory.
+    """
+    count, quotas = _api_processes(arguments), [key.name for key in keys if key.quota is not None]
+    if count > 1 and quotas and settings.quota_store is None:
+        raise ValueError(
+            f"--api-server-count {count}: each process would give {', '.join(quotas)} a quota of its own:"
+            " they need a store that they share (--quota-store redis://HOST:PORT/DATABASE)"
+        )
 
 
 def _shown(budget: ThinkingBudget) -> str:

@@ -20,6 +20,7 @@ from server.budget.parsing.presets import Preset
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.keys.file import read_keys
 from server.keys.key import Key
+from server.keys.store.address import MEMORY, StoreAddress, read_address
 from server.limits import RequestLimits
 from server.reasoning.families import FAMILIES
 from server.scaling.request import DEFAULT_MAX_SAMPLES, FIELD, ScalingDefaults, read_scaling
@@ -32,6 +33,7 @@ NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")
 ENDPOINTS = ("health", "metrics")
+ALLOW, REFUSE = "allow", "refuse"
 LIMITS = RequestLimits()
 TAKEN = ("standard", "auto")
 """What `reasoning.mode` and `thinking_budget` say where no preset is meant."""
@@ -270,6 +272,33 @@ class Settings:
             "FILE",
             "API keys with their limits and quotas: TOML, read at start, see server/README.md (default: no"
             " key is needed, unless --api-key is given)",
+        ),
+    )
+    quota_store: StoreAddress | None = field(
+        default=None,
+        metadata=_flag(
+            read_address,
+            "URL",
+            "where quotas are counted: memory, or redis://HOST:PORT/DATABASE of a Redis or Valkey that"
+            f" servers share and that outlives them (default: {MEMORY})",
+        ),
+    )
+    quota_store_down: str = field(
+        default=REFUSE,
+        metadata=_flag(
+            _one_of(ALLOW, REFUSE),
+            "WHAT",
+            "while that store is down, keys with a quota think on, counted by each process alone (allow), or"
+            f" no further than what is leased to them (default: {REFUSE})",
+        ),
+    )
+    quota_lease_tokens: int = field(
+        default=1024,
+        metadata=_flag(
+            _count,
+            "N",
+            "at most so many tokens of a key's quota are leased to a process ahead, and lost with it if it is"
+            " killed (default: 1024)",
         ),
     )
     open_endpoints: Sequence[str] = field(

@@ -6,8 +6,9 @@ import signal
 import socket
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Awaitable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,23 +22,28 @@ from vllm.entrypoints.launchers.launcher import serve_http, setup_server
 from vllm.entrypoints.launchers.utils.server_utils import get_uvicorn_log_config
 from vllm.entrypoints.serve.middleware.authenticate import AuthenticationMiddleware
 
+from server.announce import announce
 from server.api import control
 from server.api.authentication import KeyMiddleware
 from server.api.body_limits import BodyLimitMiddleware
 from server.api.chat_chunks import write_chunks_once
 from server.api.cut_tool_calls import read_cut_calls
+from server.api.health import tell_of_store
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
+from server.api.peers import Holds, Peers, PeersMiddleware
 from server.api.rate_limits import limits_by_key
 from server.api.routes import close_routes
 from server.api.scaling.edge import ScalingResources
 from server.api.shutdown import Drain, DrainMiddleware
-from server.api.stored_responses import keep_responses
+from server.api.stored_responses import ResponseStore, keep_responses
 from server.api.vllm_logs import hush_logs
 from server.engine.client.engine import ThinkingLLM
+from server.engine.launch.api_processes import ApiProcess
 from server.engine.launch.lifetime import run_engine
 from server.engine.seams import SeamError, require
 from server.keys.key import Key
+from server.keys.store.store import QuotaStore, open_store
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
@@ -45,7 +51,7 @@ from server.reasoning.families import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
 from server.scaling.scorers.endpoint import Scorers
-from server.settings import Settings
+from server.settings import ALLOW, Settings
 
 LAST_CONNECTIONS_TIMEOUT_S = 3
 
@@ -56,40 +62,48 @@ def bind(arguments: Namespace) -> tuple[str, socket.socket]:
     return address, listener
 
 
-async def serve(
-    arguments: Namespace,
-    settings: Settings,
-    family: Family | None,
-    keys: Sequence[Key],
-    listener: socket.socket,
-    announce: Callable[..., None],
-    *,
-    reads_tools: bool,
-) -> bool:
-    """Serve until a signal stops the server; without keys, everybody has access.
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What is served and how, the same in every API process; it can be pickled."""
 
-    `announce` prints, by name, what is known only once the engine is up. `reads_tools`: whether the model's
-    tool calls are read. Returns whether the engine was still
-    healthy at the end.
+    arguments: Namespace
+    settings: Settings
+    family: Family | None
+    keys: Sequence[Key]
+    """Without any, everybody has access."""
+    reads_tools: bool
+    """Whether the model's tool calls are read."""
+
+
+async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | None = None) -> bool:
+    """Serve until a signal stops the server. Returns whether the engine was still healthy at the end.
+
+    `process`: this one of several API processes.
 
     Raises:
-        SeamError: This release of vLLM installs its signal handlers later than ours.
+        QuotaStoreError: The quota store answers that it keeps no quotas.
     """
+    arguments, settings, family = setup.arguments, setup.settings, setup.family
     log = RequestLog(settings.log_format, sys.stdout)
-    telemetry = Telemetry(Metrics(REGISTRY), log, keeps_prompts=settings.log_prompts)
+    metrics = Metrics(REGISTRY)
+    telemetry = Telemetry(metrics, log, keeps_prompts=settings.log_prompts)
     limit_s, arguments.shutdown_timeout = arguments.shutdown_timeout, 0  # drained here, not by vLLM's engine
-    graders = GradingPool(max(1, (os.cpu_count() or 2) // 4))
+    graders = GradingPool(max(1, (os.cpu_count() or 2) // 4 // (process.count if process else 1)))
     scorers = Scorers(settings.scorers)
-    async with graders, scorers, run_engine(arguments, family, telemetry) as engine:
-        announce(runner=f"vLLM's {engine.runner} model runner")
+    store = _quota_store(settings, metrics)
+    async with graders, scorers, store, run_engine(arguments, family, telemetry, process) as engine:
+        if process is None or process.index == 0:
+            announce(runner=f"vLLM's {engine.runner} model runner")
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
         close_routes(app)
+        if settings.quota_store is not None:
+            tell_of_store(app, store)
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
         defaults = replace(settings.budget_defaults, template=engine.template)
-        allowed = limits_by_key(keys, defaults)
+        allowed = limits_by_key(setup.keys, defaults, store)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.in_flight.end_all_thinking, meter)
         budgets = Middleware(
@@ -100,27 +114,61 @@ async def serve(
             limits_by_key=allowed,
             scaling=_scaling_resources(engine, settings, graders, scorers),
             is_engine_dead=lambda: engine.errored,
-            reads_tools=reads_tools,
+            reads_tools=setup.reads_tools,
         )
-        guard = [Middleware(KeyMiddleware, keys=keys, endpoints=settings.open_endpoints)] if keys else []
-        limit = Middleware(BodyLimitMiddleware, limits=settings.request_limits)
-        _stack(app, [Middleware(DrainMiddleware, drain=drain), *guard, limit], budgets)
+        outer = [Middleware(DrainMiddleware, drain=drain), *_guard(setup)]
+        outer.append(Middleware(BodyLimitMiddleware, limits=settings.request_limits))
         await init_app_state(engine, app.state, arguments, tasks)
         read_cut_calls(app.state)
-        keep_responses(app.state, settings.max_stored_responses, settings.stored_response_seconds)
+        kept = keep_responses(app.state, settings.max_stored_responses, settings.stored_response_seconds)
         write_chunks_once(app.state)
         hush_logs()
-        serving = asyncio.create_task(serve_http(app, sock=listener, **_uvicorn_options(arguments)))
-        others = signal.getsignal(signal.SIGTERM)
-        await asyncio.sleep(0)  # serve_http installs its signal handlers; ours replace them
-        require(app.state, "server")
-        if signal.getsignal(signal.SIGTERM) is others:
-            raise SeamError("this release of vLLM has not installed its signal handlers yet")
-        drain.listen(app.state.server)
-        shutdown = await serving
-        is_healthy = not engine.errored
+        async with AsyncExitStack() as shared:
+            inner = [budgets]
+            if process is not None:
+                peers, holds = Peers(process.folder, process.index, process.count), _holds(engine, kept)
+                inner.insert(0, Middleware(PeersMiddleware, peers=peers, holds=holds))
+                await shared.enter_async_context(peers.listening(app, outer, holds))
+            _stack(app, outer, inner)
+            shutdown = await _serve_http(app, listener, arguments, drain, process)
+            is_healthy = not engine.errored
     await shutdown
     return is_healthy
+
+
+async def _serve_http(
+    app: FastAPI, listener: socket.socket, arguments: Namespace, drain: Drain, process: ApiProcess | None
+) -> Awaitable[None]:
+    """Until a signal ends it. Returns what is to be awaited once the engine is down.
+
+    Raises:
+        SeamError: This release of vLLM installs its signal handlers later than ours.
+    """
+    loads = None if process is None or process.loads is None else (process.loads, process.index)
+    serving = asyncio.create_task(
+        serve_http(app, sock=listener, peer_loads=loads, **_uvicorn_options(arguments))
+    )
+    others = signal.getsignal(signal.SIGTERM)
+    await asyncio.sleep(0)  # serve_http installs its signal handlers; ours replace them
+    require(app.state, "server")
+    if signal.getsignal(signal.SIGTERM) is others:
+        raise SeamError("this release of vLLM has not installed its signal handlers yet")
+    drain.listen(app.state.server)
+    shutdown: Awaitable[None] = await serving
+    return shutdown
+
+
+def _guard(setup: Setup) -> list[Middleware]:
+    if not setup.keys:
+        return []
+    return [Middleware(KeyMiddleware, keys=setup.keys, endpoints=setup.settings.open_endpoints)]
+
+
+def _holds(engine: ThinkingLLM, kept: ResponseStore) -> Holds:
+    """Whether a response is made, or kept, in this process."""
+    return lambda response_id, key_name: (
+        engine.in_flight.holds(response_id, key_name) or kept.holds(response_id, key_name)
+    )
 
 
 def _scaling_resources(
@@ -135,10 +183,20 @@ def _scaling_resources(
     return ScalingResources(defaults, engine.planner.marks, judge, scorers, engine.in_flight.answering)
 
 
-def _stack(app: FastAPI, outer: Sequence[Middleware], budgets: Middleware) -> None:
+def _quota_store(settings: Settings, metrics: Metrics) -> QuotaStore:
+    store = open_store(
+        settings.quota_store,
+        lease_tokens=settings.quota_lease_tokens,
+        counts_alone=settings.quota_store_down == ALLOW,
+    )
+    store.on_state, store.on_call = metrics.mark_store, metrics.count_store_call
+    return store
+
+
+def _stack(app: FastAPI, outer: Sequence[Middleware], inner: Sequence[Middleware]) -> None:
     """Put our middleware around vLLM's (but for its keys, which ours replace), budgets innermost."""
     vllms = [each for each in app.user_middleware if each.cls is not AuthenticationMiddleware]
-    app.user_middleware = [*outer, *vllms, budgets]
+    app.user_middleware = [*outer, *vllms, *inner]
     _forget_http_metrics(app)
     app.middleware_stack = app.build_middleware_stack()  # vLLM has built it already, without ours
 

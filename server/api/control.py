@@ -41,5 +41,9 @@ async def control(request: Request) -> Response:
     )
     if ended:
         return JSONResponse({"success": True})
-    why = "no active completion for this id" if ended is None else "thinking is over in this completion"
+    why = (
+        "no active completion for this id on this server"
+        if ended is None
+        else "thinking is over in this completion"
+    )
     return JSONResponse({"success": False, "message": why})

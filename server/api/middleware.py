@@ -72,6 +72,7 @@ class ThinkingMiddleware:
             await self._read(path, scope, receive, send, limits)
         else:
             call = default_call(path, limits.defaults)
+            await limits.refresh()
             self._bind(scope, call, limits)
             await self._serve(scope, receive, ResponseCompleter(send, None, path, call), call)
 
@@ -99,8 +100,9 @@ class ThinkingMiddleware:
         if request is None:
             await self.app(scope, Replay(raw, receive), send)
             return
-        if limits.is_spent and path not in COUNTING_PATHS and request.call.budget.max_tokens != 0:
-            await limits.refusal(path)(scope, receive, send)
+        thinks = path not in COUNTING_PATHS and request.call.budget.max_tokens != 0
+        if (refusal := await limits.refusal(path, thinks=thinks)) is not None:
+            await refusal(scope, receive, send)
             return
         scope["headers"] = [
             (name, str(len(request.body)).encode() if name == b"content-length" else value)

@@ -1,4 +1,4 @@
-"""The thinking limits of each key, and the 429 response when its quota is exhausted."""
+"""The thinking limits of each key, and the response when its quota is exhausted or cannot be looked up."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,9 @@ from server.budget.parsing.defaults import BudgetDefaults
 from server.engine.client.call import Call
 from server.keys.key import Key
 from server.keys.meter import Meter
+from server.keys.store.store import QuotaStore
+
+STORE_RETRY_S = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +41,24 @@ class KeyLimits:
                 "use_beam_search", f"{whose} has a limit on thinking tokens, which beam search cannot keep"
             )
 
-    @property
-    def is_spent(self) -> bool:
-        """Whether the key's quota is exhausted in this window."""
-        return self.meter is not None and self.meter.is_spent
+    async def refusal(self, path: str, *, thinks: bool) -> JSONResponse | None:
+        """The response to a request that would think although its key may not; None where it may.
+
+        Args:
+            path: The request's.
+            thinks: Whether it may think at all.
+        """
+        if self.meter is None:
+            return None
+        await self.meter.refresh(wants_more=thinks)
+        if not thinks or not self.meter.is_spent:
+            return None
+        return self._store_is_down(path) if self.meter.left else self._quota_is_spent(path)
+
+    async def refresh(self) -> None:
+        """Find out what is left of the quota: for a request that is not refused but charged, and told."""
+        if self.meter is not None:
+            await self.meter.refresh(wants_more=False)
 
     def headers(self) -> Mapping[str, str]:
         """The x-ratelimit-* headers, in thinking tokens; none without a quota."""
@@ -53,8 +70,7 @@ class KeyLimits:
             "x-ratelimit-reset-tokens": f"{self._reset_s}s",
         }
 
-    def refusal(self, path: str) -> JSONResponse:
-        """The 429 response to a request that would think although the quota is exhausted."""
+    def _quota_is_spent(self, path: str) -> JSONResponse:
         assert self.meter is not None
         quota, retry = self.meter.quota, self._reset_s
         message = (
@@ -62,6 +78,13 @@ class KeyLimits:
             f" It may think again in {retry} s, and ask with a thinking_budget of 0 until then."
         )
         return error_response(path, 429, message, headers={"Retry-After": str(retry), **self.headers()})
+
+    def _store_is_down(self, path: str) -> JSONResponse:
+        message = (
+            f"What is left of the quota of the key {self.key_name} is not known now: the store of quotas does"
+            " not answer. Try again, or ask with a thinking_budget of 0."
+        )
+        return error_response(path, 503, message, headers={"Retry-After": str(STORE_RETRY_S)})
 
     def on(self, send: Send) -> Send:
         """A `send` that adds the headers to the response."""
@@ -81,7 +104,9 @@ class KeyLimits:
         return max(1, math.ceil(self.meter.resets_in_s))
 
 
-def limits_by_key(keys: Iterable[Key], defaults: BudgetDefaults) -> Mapping[str | None, KeyLimits]:
+def limits_by_key(
+    keys: Iterable[Key], defaults: BudgetDefaults, store: QuotaStore
+) -> Mapping[str | None, KeyLimits]:
     """The limits by key name; None stands for requests without a key.
 
     Raises:
@@ -89,7 +114,7 @@ def limits_by_key(keys: Iterable[Key], defaults: BudgetDefaults) -> Mapping[str 
     """
     found: dict[str | None, KeyLimits] = {None: KeyLimits(None, defaults)}
     for key in keys:
-        meter = None if key.quota is None else Meter(key.quota)
+        meter = None if key.quota is None else store.meter(key.name, key.quota)
         found[key.name] = KeyLimits(key.name, _under(key, defaults), meter, key.is_limited)
     return found
 

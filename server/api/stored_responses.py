@@ -73,6 +73,11 @@ class ResponseStore:
         entry = self._entries.get(((CALL.get() or Call()).key_name, response_id))
         return None if entry is None or len(entry.parts) < 2 else entry.parts.get(part)
 
+    def holds(self, response_id: str, key_name: str | None) -> bool:
+        """Whether the response is kept for this key."""
+        self._shrink()
+        return (key_name, response_id) in self._entries
+
     def _take(self, place: tuple[str | None, str]) -> _Entry | None:
         entry = self._entries.pop(place, None)
         if entry is not None:
@@ -117,17 +122,19 @@ class View(dict[str, Any]):
         return default if found is None else found
 
 
-def keep_responses(state: State, most: int, seconds: int) -> None:
+def keep_responses(state: State, most: int, seconds: int) -> ResponseStore:
     """In vLLM's serving class of /v1/responses, where this application has it; `most` 0 keeps none.
+
+    Returns what keeps them.
 
     Raises:
         SeamError: This release of vLLM keeps them otherwise.
     """
+    store = ResponseStore(most, seconds)
     serving = getattr(state, "openai_serving_responses", None)
     if serving is None:
-        return
+        return store
     require(serving, "enable_store", RESPONSES, CONVERSATIONS, "_make_not_found_error")
-    store = ResponseStore(most, seconds)
     serving.enable_store = most > 0
     setattr(serving, RESPONSES, View(store, RESPONSES))
     setattr(serving, CONVERSATIONS, View(store, CONVERSATIONS))
@@ -143,3 +150,4 @@ def keep_responses(state: State, most: int, seconds: int) -> None:
         return told
 
     serving._make_not_found_error = MethodType(not_found, serving)
+    return store

@@ -5,6 +5,7 @@ To add one: a row here, a row in server/README.md and a panel; tests compare the
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
@@ -23,7 +24,7 @@ WAITS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 32)
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One row. Every metric but `s1_budgets_refused_total` also has the labels of MODEL_LABELS."""
+    """One row."""
 
     name: str
     help: str
@@ -34,6 +35,10 @@ class Metric:
     """All values that the label can have."""
     buckets: tuple[float, ...] = ()
     """A histogram's; a metric without is a counter if its name ends with _total, and else a gauge."""
+    is_of_model: bool = True
+    """Whether it also has the labels of MODEL_LABELS."""
+    of_processes: Literal["livesum", "livemin"] = "livesum"
+    """A gauge's, from those of several API processes."""
 
     @property
     def type(self) -> str:
@@ -45,16 +50,29 @@ class Metric:
     @property
     def labels(self) -> tuple[str, ...]:
         """In the order in which they are given."""
-        if self is REFUSED:
-            return ()
-        return (*MODEL_LABELS, self.label) if self.label else MODEL_LABELS
+        return (*(MODEL_LABELS if self.is_of_model else ()), *((self.label,) if self.label else ()))
 
 
 def _optional(value: float | None) -> Amounts:
     return {} if value is None else {"": value}
 
 
-REFUSED = Metric("s1_budgets_refused_total", "Requests whose thinking budget was refused with a 400")
+REFUSED = Metric(
+    "s1_budgets_refused_total", "Requests whose thinking budget was refused with a 400", is_of_model=False
+)
+STORE_UP = Metric(
+    "s1_quota_store_up",
+    "Whether the quota store answers: 1, or 0 while it is down",
+    is_of_model=False,
+    of_processes="livemin",
+)
+STORE_CALLS = Metric(
+    "s1_quota_store_calls_total",
+    "Calls of the quota store over the network, by whether they were answered",
+    label="result",
+    values=("answered", "failed"),
+    is_of_model=False,
+)
 THINKING = Metric("s1_requests_thinking", "Choices that are thinking now")
 TOKENS_IN_FLIGHT = Metric("s1_in_flight_thinking_tokens", "Tokens thought so far by those that think now")
 BUDGETS_IN_FLIGHT = Metric(
@@ -127,6 +145,8 @@ METRICS: tuple[Metric, ...] = (
     THINKING,
     TOKENS_IN_FLIGHT,
     BUDGETS_IN_FLIGHT,
+    STORE_UP,
+    STORE_CALLS,
 )
 
 
@@ -144,9 +164,11 @@ class Metrics:
     def serve(self, model: str, family: str) -> None:
         """Start every series of a model at 0, so that its first event is an increase."""
         for metric in METRICS:
-            if metric.labels:
+            if metric.is_of_model:
                 for value in metric.values:
                     self._child(metric, model, family, value)
+        for result in STORE_CALLS.values:
+            self._store_calls(result)
 
     def observe(self, ended: ChoiceRecord) -> None:
         """Count an ended choice."""
@@ -166,9 +188,25 @@ class Metrics:
         assert isinstance(refused, Counter)
         refused.inc()
 
+    def mark_store(self, is_up: bool) -> None:
+        """The quota store is up, or down."""
+        gauge = self._made[STORE_UP.name]
+        assert isinstance(gauge, Gauge)
+        gauge.set(is_up)
+
+    def count_store_call(self, is_answered: bool) -> None:
+        """The quota store was called."""
+        answered, failed = STORE_CALLS.values
+        self._store_calls(answered if is_answered else failed).inc()
+
     def flight(self, model: str, family: str) -> "Flight":
         """The gauges' share of one choice that begins."""
         return Flight(*(self._gauge(each, model, family) for each in _IN_FLIGHT))
+
+    def _store_calls(self, result: str) -> Counter:
+        counter = self._made[STORE_CALLS.name].labels(result)
+        assert isinstance(counter, Counter)
+        return counter
 
     def _child(self, metric: Metric, model: str, family: str, value: str) -> MetricWrapperBase:
         key = (metric.name, model, family, value)
@@ -221,4 +259,6 @@ def _make(metric: Metric, registry: CollectorRegistry) -> MetricWrapperBase:
         return Histogram(metric.name, metric.help, metric.labels, buckets=metric.buckets, registry=registry)
     if metric.type == "counter":
         return Counter(metric.name, metric.help, metric.labels, registry=registry)
-    return Gauge(metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode="livesum")
+    return Gauge(
+        metric.name, metric.help, metric.labels, registry=registry, multiprocess_mode=metric.of_processes
+    )

@@ -3,6 +3,7 @@
 import argparse
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from server.__main__ import main
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.parsing.presets import Preset
-from server.engine.launch.arguments import make_parser, parse, refuse_other_launchers
+from server.engine.launch.arguments import make_parser, parse, refuse_divided, refuse_other_launchers
 from server.engine.launch.find_family import check_defaults
 from server.reasoning.families import FAMILIES
 from server.settings import EMBEDDED_MODEL_PATH, Settings
@@ -92,11 +93,40 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_MAX_THINKING_BUDGTE", "9"),
         ("S1_API_KEYS_FILE", "/no/such/file"),
         ("S1_OPEN_ENDPOINTS", "health,models"),
+        ("S1_QUOTA_STORE", "postgres://host/0"),
+        ("S1_QUOTA_STORE", "redis://:secret-7f3a@/0"),
+        ("S1_QUOTA_STORE", "redis://host:port/0"),
+        ("S1_QUOTA_STORE", "unix://"),
+        ("S1_QUOTA_STORE_DOWN", "maybe"),
+        ("S1_QUOTA_LEASE_TOKENS", "0"),
     ],
 )
 def test_wrong_variable_is_refused_by_name(variable: str, text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match=variable):
+    with pytest.raises(argparse.ArgumentTypeError, match=variable) as caught:
         read(**{variable: text})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "url", "name"),
+    [
+        ("redis://u:secret-7f3a@host:7000/3", "redis://u:secret-7f3a@host:7000/3", "redis://host:7000/3"),
+        ("valkeys://host", "rediss://host", "valkeys://host"),
+        ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2", "unix:///run/redis.sock"),
+    ],
+)
+def test_quota_store_is_named_without_its_password(text: str, url: str, name: str) -> None:
+    address = read("--quota-store", text).quota_store
+    assert address is not None
+    assert (address.url, address.name) == (url, name)
+    assert "secret" not in repr(address)
+    assert read("--quota-store", "memory").quota_store is None
+
+
+def test_quota_store_without_its_client_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"s1-server\[redis\]"):
+        read(S1_QUOTA_STORE="redis://host")
 
 
 def test_settings_that_contradict_each_other_are_refused() -> None:
@@ -125,14 +155,36 @@ def test_preset_that_could_never_be_asked_for_is_refused_at_start(presets: str, 
 
 @pytest.mark.parametrize(
     "flags",
-    [["--api-server-count", "2"], ["--headless"], ["--grpc"], ["--data-parallel-multi-port-external-lb"]],
+    [["--headless"], ["--grpc"], ["--data-parallel-multi-port-external-lb"]],
     ids=lambda flags: flags[0],
 )
 def test_flag_for_another_launcher_of_vllms_is_refused(flags: list[str]) -> None:
     parser = make_parser("s1-serve", "s1-nano")
     with pytest.raises(ValueError, match=f"{flags[0]}: s1-serve is one HTTP server"):
         refuse_other_launchers(parser.parse_args(flags))
-    refuse_other_launchers(parser.parse_args(["--api-server-count", "1"]))
+    refuse_other_launchers(parser.parse_args(["--api-server-count", "2"]))
+
+
+def test_quotas_of_several_processes_need_a_store_that_they_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys.toml").write_text('[alice]\nkey = "sk-a"\nquota_tokens = 5\nquota_window_s = 9\n')
+    with pytest.raises(SystemExit):
+        main(["--api-server-count", "2", "--api-keys-file", str(tmp_path / "keys.toml")])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--api-server-count 2: each process would give alice a quota of its own" in said
+    assert "--quota-store redis://" in said
+
+
+def test_what_only_one_of_several_processes_would_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    parser = make_parser("s1-serve", "s1-nano")
+    for count in ("0", "-1"):
+        with pytest.raises(ValueError, match="--api-server-count"):
+            refuse_divided(parser.parse_args(["--api-server-count", count]))
+    monkeypatch.setenv("VLLM_ALLOW_RUNTIME_LORA_UPDATING", "1")
+    refuse_divided(parser.parse_args(["--api-server-count", "1"]))
+    with pytest.raises(ValueError, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING"):
+        refuse_divided(parser.parse_args(["--api-server-count", "2"]))
 
 
 @pytest.mark.parametrize("flag", ["--chat-template", "--config"])

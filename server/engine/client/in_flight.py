@@ -70,6 +70,13 @@ class InFlight:
         if why is not None and choice.row_id is not None:
             await self._ender.end({choice.row_id: choice.tracker}, why)
 
+    def holds(self, response_id: str, key_name: str | None) -> bool:
+        """Whether a response with this id is being made here for this key."""
+        asked = (response_id, key_name)
+        return any((each, call.key_name) == asked for each, call in self._scaled.values()) or any(
+            (each.call.request_id, each.call.key_name) == asked for each in self._generations.values()
+        )
+
     async def end_thinking(self, request_id: str, key_name: str | None) -> bool | None:
         """End the thinking of a running request, all its choices, at their next token.
 

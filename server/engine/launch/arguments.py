@@ -8,6 +8,7 @@ try:
     from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 except ModuleNotFoundError:  # since vLLM 0.33
     from vllm.entrypoints.common.cli_args import make_arg_parser, validate_parsed_serve_args
+from vllm import envs
 from vllm.exceptions import VLLMClientError
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 
@@ -75,7 +76,6 @@ def refuse_other_launchers(given: Namespace) -> None:
         ValueError: It names the flag.
     """
     asked = {
-        "--api-server-count": given.api_server_count not in (None, 1),
         "--headless": given.headless,
         "--grpc": given.grpc,
         "--data-parallel-multi-port-external-lb": given.data_parallel_multi_port_external_lb,
@@ -83,9 +83,25 @@ def refuse_other_launchers(given: Namespace) -> None:
     for flag, is_asked in asked.items():
         if is_asked:
             raise ValueError(
-                f"{flag}: s1-serve is one HTTP server in front of all its engines: quotas, metrics and the"
-                " control of running requests are kept in it"
+                f"{flag}: s1-serve is one HTTP server, of one or several processes (--api-server-count), in"
+                " front of all its engines"
             )
+
+
+def refuse_divided(given: Namespace) -> None:
+    """Refuse what only one of several API processes would know.
+
+    Raises:
+        ValueError: It names the flag.
+    """
+    count = given.api_server_count
+    if count is not None and count < 1:
+        raise ValueError(f"--api-server-count: {count} is below 1")
+    if count is not None and count > 1 and envs.VLLM_ALLOW_RUNTIME_LORA_UPDATING:
+        raise ValueError(
+            f"--api-server-count {count}: with VLLM_ALLOW_RUNTIME_LORA_UPDATING an adapter would be loaded in"
+            " one of the processes only"
+        )
 
 
 def refuse_unreachable(given: Namespace) -> None:

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 from vllm.engine.arg_utils import AsyncEngineArgs
@@ -11,6 +12,7 @@ from vllm.renderers.chat_utils import load_chat_template
 from vllm.usage.usage_lib import UsageContext
 
 from server.engine.client.engine import ThinkingLLM
+from server.engine.launch.api_processes import ApiProcess
 from server.engine.launch.orphans import bind_engines
 from server.engine.launch.speculation import configure
 from server.observability.log import RequestLog
@@ -24,9 +26,14 @@ ENGINE_EXIT_TIMEOUT_S = 5.0
 
 @asynccontextmanager
 async def run_engine(
-    arguments: Namespace, family: Family | None, telemetry: Telemetry | None = None
+    arguments: Namespace,
+    family: Family | None,
+    telemetry: Telemetry | None = None,
+    process: ApiProcess | None = None,
 ) -> AsyncIterator[ThinkingLLM]:
     """The running engine with budgets installed, as a context; `telemetry` None records nothing.
+
+    `process`: one of several in front of the engines, which run already.
 
     On exit it is shut down at once: the server has drained it before. It raises what vLLM raises at start-up,
     and RuntimeError or ValueError when budgets cannot be enforced on this engine.
@@ -34,6 +41,14 @@ async def run_engine(
     telemetry = telemetry or Telemetry(Metrics(CollectorRegistry()), RequestLog("off", sys.stdout))
     engine_args = AsyncEngineArgs.from_cli_args(arguments)
     bind_engines()
+    client: dict[str, Any] = {}
+    if process is not None:
+        engine_args._api_process_count, engine_args._api_process_rank = process.count, process.index
+        client = {
+            "client_addresses": dict(process.addresses),
+            "client_count": process.count,
+            "client_index": process.index,
+        }
     usage = UsageContext.OPENAI_API_SERVER
     if family is None:
         config = engine_args.create_engine_config(usage)
@@ -45,6 +60,7 @@ async def run_engine(
         enable_log_requests=engine_args.enable_log_requests,
         aggregate_engine_logging=engine_args.aggregate_engine_logging,
         disable_log_stats=engine_args.disable_log_stats,
+        **client,
     )
     try:
         await engine.reset_mm_cache()

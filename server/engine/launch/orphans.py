@@ -56,12 +56,17 @@ def run_coordinator(*args: Any, **kwargs: Any) -> None:
     _run_coordinator(*args, **kwargs)
 
 
+def die_with_parent() -> None:
+    """Watch the process that started this one, and end with it."""
+    threading.Thread(target=_watch_parent, name="s1_orphan", daemon=True).start()
+
+
 def _bind_this_process() -> None:
     os.environ[BOUND] = "1"
-    threading.Thread(target=_die_with_parent, name="s1_orphan", daemon=True).start()
+    die_with_parent()
 
 
-def _die_with_parent() -> None:
+def _watch_parent() -> None:
     # Not by the pipe that multiprocessing holds for this: whatever else was forked holds it, too.
     parent = multiprocessing.parent_process()
     while parent is not None and os.getppid() == parent.pid:

@@ -24,8 +24,12 @@ class BudgetWorkerExtension:
     def s1_install(self, text: dict[str, Any] | None = None) -> str:
         """Put budgets into the model runner. Returns what was done, for the start-up check.
 
+        Each API process asks for it; the first one's is everybody's.
+
         `text`: the marks where they are ordinary text, as `TextMarks.to_wire` has them.
         """
+        if hasattr(self, "_s1_rows"):
+            return "installed"
         # Each adapter loads the modules of its own runner only.
         if self.use_v2_model_runner:
             from server.engine.worker.v2_runner import install

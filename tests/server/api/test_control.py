@@ -139,7 +139,7 @@ def test_request_that_answers_already_is_left_alone(server_url: str) -> None:
 
 def test_request_that_is_over_or_never_was_is_said_so(server_url: str) -> None:
     over = httpx.post(server_url + CHAT, json={**ENDLESS, "thinking_budget": 5}, timeout=300).json()["id"]
-    expected = {"success": False, "message": "no active completion for this id"}
+    expected = {"success": False, "message": "no active completion for this id on this server"}
     assert end(server_url, over) == expected
     assert end(server_url, "chatcmpl-nobody") == expected
 

@@ -145,7 +145,7 @@ def test_only_its_own_key_ends_a_requests_thinking(keyed: ServerProcess) -> None
         ]
         (*_, last) = lines
     assert [answer["success"] for answer in said] == [False, True]
-    assert said[0]["message"] == "no active completion for this id"
+    assert said[0]["message"] == "no active completion for this id on this server"
     assert json.loads(last[6:])["choices"][0]["thinking"]["end"] == "requested"
 
 

@@ -1,6 +1,6 @@
 """A quota's meter: counts exactly, says once that it is spent, begins anew."""
 
-from server.keys.meter import Meter, Quota
+from server.keys.meter import MemoryMeter, Quota
 
 
 class Clock:
@@ -12,10 +12,10 @@ class Clock:
         return self.now
 
 
-def metered(tokens: int = 10, window_s: int = 60) -> tuple[Meter, Clock, list[float]]:
+def metered(tokens: int = 10, window_s: int = 60) -> tuple[MemoryMeter, Clock, list[float]]:
     """A meter, its clock, and when it was spent."""
     clock, spent = Clock(), list[float]()
-    meter = Meter(Quota(tokens, window_s), clock)
+    meter = MemoryMeter(Quota(tokens, window_s), clock)
     meter.on_spent = lambda: spent.append(clock.now)
     return meter, clock, spent
 

@@ -92,13 +92,20 @@ def test_served_model_begins_every_series_at_zero(metrics: Metrics, registry: Co
     metrics.serve("s1-nano", "think")
     for metric in METRICS:
         for value in metric.values:
-            labels = {**MODEL, **({metric.label: value} if metric.label else {})} if metric.labels else {}
+            labels = {
+                **(MODEL if metric.is_of_model else {}),
+                **({metric.label: value} if metric.label else {}),
+            }
             sample = f"{metric.name}_count" if metric.type == "histogram" else metric.name
             assert registry.get_sample_value(sample, labels) == 0, (metric.name, labels)
 
 
 def test_label_of_a_metric_has_the_values_that_the_server_knows() -> None:
-    assert {metric.label: metric.values for metric in METRICS if metric.label} == {"end": ENDS, "kind": KINDS}
+    assert {metric.label: metric.values for metric in METRICS if metric.label} == {
+        "end": ENDS,
+        "kind": KINDS,
+        "result": ("answered", "failed"),
+    }
 
 
 def test_gauges_follow_a_choice_and_return_to_zero(metrics: Metrics, registry: CollectorRegistry) -> None:

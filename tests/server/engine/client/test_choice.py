@@ -10,7 +10,7 @@ from server.budget.running.forced_spans import Span
 from server.budget.running.report import ForcedRecord
 from server.engine.client.call import Call
 from server.engine.client.choice import Choice
-from server.keys.meter import Meter, Quota
+from server.keys.meter import MemoryMeter, Quota
 from server.reasoning.ends import End
 from tests.server.budget.plans import CUE, END, NUDGE, START, STOP
 from tests.server.budget.plans import plan as make_plan
@@ -36,13 +36,13 @@ def test_only_the_answers_own_tokens_are_free(tokens: tuple[int, ...], free: lis
 
 
 def test_key_is_charged_for_thinking_and_for_nothing_else() -> None:
-    meter = Meter(Quota(100, 60))
+    meter = MemoryMeter(Quota(100, 60))
     choice(START, 1, *NUDGE, 2, END, 4, 5, STOP, opening=Opening.AWAIT, call=Call(meter=meter))
     assert meter.left == 97
 
 
 def test_key_gets_back_what_turned_out_to_be_the_delimiter() -> None:
-    meter = Meter(Quota(100, 60))
+    meter = MemoryMeter(Quota(100, 60))
     it = choice(1, 2, 5, end=(5, 6), end_is_distinct=False, call=Call(meter=meter))
     assert meter.left == 97
     it.take(6)

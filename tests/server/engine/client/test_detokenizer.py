@@ -12,7 +12,7 @@ from server.budget.running.report import ForcedRecord
 from server.engine.client.call import Call
 from server.engine.client.choice import PLAIN_BATCH, Choice
 from server.engine.client.detokenizer import AnswerStopDetokenizer
-from server.keys.meter import Meter, Quota
+from server.keys.meter import MemoryMeter, Quota
 from tests.server.budget.driving import MODELS, Model, drive
 from tests.server.budget.plans import ANY_PLAN, CUE, END
 from tests.server.budget.plans import plan as make_plan
@@ -31,7 +31,7 @@ def test_sequence_is_told_of_as_if_each_token_had_been_looked_at(
     the_plan: Plan, model: Model, has_quota: bool
 ) -> None:
     out, _ = drive(the_plan, model.sample, is_likely=model.is_likely)
-    meter = Meter(Quota(10**6, 60)) if has_quota else None
+    meter = MemoryMeter(Quota(10**6, 60)) if has_quota else None
     one, other = Case(n=1, given=the_plan), Case(n=1, given=the_plan, call=Call(meter=meter))
     taken, skimmed = one.admit(0, *out), other.admit(0)
     update = detokenizer(skimmed).update

@@ -10,7 +10,7 @@ from server.budget.plan import UNGOVERNED
 from server.engine.client.call import Call
 from server.engine.client.in_flight import TICKET_KEY, InFlight
 from server.engine.client.worker_calls import ThinkingEnder
-from server.keys.meter import Meter, Quota
+from server.keys.meter import MemoryMeter, Quota
 from server.reasoning.ends import End
 from tests.server.budget.plans import END
 from tests.server.engine.client.core import PromptCore
@@ -89,7 +89,7 @@ async def test_choices_that_are_sent_after_the_end_was_asked_for_are_ended_too()
 
 
 async def test_end_that_came_first_keeps_its_name() -> None:
-    meter = Meter(Quota(1, 60))
+    meter = MemoryMeter(Quota(1, 60))
     server, case = Server(), Case(n=1, call=call_of("a", meter=meter))
     tracker = case.admit(0).tracker
     with server.running(case):
@@ -100,7 +100,7 @@ async def test_end_that_came_first_keeps_its_name() -> None:
 
 
 async def test_exhausted_quota_ends_all_requests_of_its_key_and_no_others() -> None:
-    meters = [Meter(Quota(10, 60)) for _ in range(2)]
+    meters = [MemoryMeter(Quota(10, 60)) for _ in range(2)]
     server = Server()
     mine, also_mine, other = (Case(n=1, call=Call(meter=each)) for each in (meters[0], *meters))
     for case in (mine, also_mine, other):
@@ -115,7 +115,7 @@ async def test_exhausted_quota_ends_all_requests_of_its_key_and_no_others() -> N
 async def test_choice_that_is_sent_when_the_quota_is_exhausted_answers_at_once(
     spent: int, rows: list[str]
 ) -> None:
-    meter = Meter(Quota(10, 60))
+    meter = MemoryMeter(Quota(10, 60))
     server, case = Server(), Case(n=1, call=Call(meter=meter))
     meter.spend(spent)
     await server.in_flight.end_if_due(case.generation, case.admit(0))
