@@ -1,7 +1,7 @@
 """The server's own scaling methods, one request per problem: "majority:8", "short_m:8:m=3", "auto".
 
-A value without a name is `n`. The server defines the fields of each method; fields of a thinking budget go
-into the budget.
+A value without a name is `n`; a backslash with an n in a value is a line break. The server defines the
+fields of each method; fields of a thinking budget go into the budget.
 """
 
 from dataclasses import fields
@@ -63,7 +63,7 @@ def _value(text: str) -> Value:
             return read(text)
         except ValueError:
             continue
-    return text
+    return text.replace("\\n", "\n")
 
 
 SCALED = EvalMethod(

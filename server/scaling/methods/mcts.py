@@ -16,7 +16,7 @@ from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.samples import together
-from server.scaling.scorers.scorer import Scorable, scorer_report
+from server.scaling.scorers.scorer import scorer_report
 from server.scaling.search_tree import SearchNode, SearchTree
 from server.scaling.tree import DEPTH_REACHED, TreeFields
 
@@ -62,7 +62,7 @@ class _Search:
         parents = [node for node in chosen for _ in range(fields.children)][:count]
         logprobs = 0 if scorer.wants_logprobs else None
         grown = await together(self.builder.grow(node.state, step, logprobs) for node in parents)
-        scores = await scorer.score([Scorable(chain.steps, chain.logprobs) for chain in grown])
+        scores = await scorer.score([chain.scorable for chain in grown])
         closed = [self._closed(chain) for chain in grown]
         for at, node in enumerate(chosen):
             part = slice(at * fields.children, (at + 1) * fields.children)

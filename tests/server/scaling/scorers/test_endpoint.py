@@ -51,6 +51,30 @@ async def test_vllms_own_endpoints(kind: str, scorers: Scorers, fake: FakeScorer
         assert asked["messages"][2]["role"] == "assistant"
 
 
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, ["one. two. ", "one. two. ", "7", ""]),
+        ({"end_mark": "</think>"}, ["one. two. ", "one. two. </think>", "7", ""]),
+        ({"step_mark": "|"}, ["one. |two. |", "one. |two. |", "7", ""]),
+        (
+            {"reads_thinking": True, "end_mark": "</think>"},
+            ["one. two. ", "one. two. </think>", "so </think>7", "so "],
+        ),
+    ],
+)
+async def test_what_a_scorer_is_shown_is_as_its_settings_say(
+    fake: FakeScorer, more: dict[str, Any], shown: list[str]
+) -> None:
+    fake.like = lambda _: 0.5
+    steps = ("one. ", "two. ")
+    lines = [Scorable(steps), Scorable(steps, is_ended=True)]
+    samples = [Scorable(("so ",), is_ended=True, answer="7"), Scorable(("so ",), answer="")]
+    async with Scorers({"prm": ScorerSettings(kind="score", url=fake.url, **more)}) as scorers:
+        await scorers.scorer("prm", QUESTION).score([*lines, *samples])
+    assert fake.requests[0][1]["text_2"] == shown
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_conversation_that_came_through_arrow_is_sent_without_its_nones(
     kind: str, scorers: Scorers, fake: FakeScorer
