@@ -9,7 +9,7 @@ from typing import Any
 
 from evals.methods.arm import Arm, ArmError, Budget, EvalMethod, Promise
 
-Value = int | float | str
+Value = int | float | str  # a bool is an int
 
 METHOD = "scaling"
 GREEDY = frozenset({"auto", "beyond_context", "token_conditional", "step_conditional", "class_conditional"})
@@ -58,6 +58,8 @@ def _promise(given: dict[str, Value]) -> Promise:
 
 
 def _value(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
     for read in (int, float):
         try:
             return read(text)
