@@ -14,9 +14,9 @@ def tables_of(group: Group) -> str:
     parts = [
         f"## {group.task}, {group.model}",
         _arms(group),
-        "What an answer costs: completion tokens of a problem as `usage` bills them to any client (all samples, "
-        "tries and probes), and the seconds that its requests took (which share the server). Both divided by "
-        "the right answers. Median thinking tokens of right and of wrong replies.",
+        "What an answer costs: completion tokens of a problem as `usage` bills them to any client (all "
+        "samples, tries and probes), and the seconds that its requests took (which share the server). Both "
+        "divided by the right answers. Median thinking tokens of right and of wrong replies.",
         _costs(group),
     ]
     parts += _by_part("domain", [(one, one.domains) for one in group.arms])

@@ -24,14 +24,14 @@ FROM_OUTSIDE = (End.QUOTA.value, End.REQUESTED.value)
 
 
 class MctsFields(TreeFields):
-    """`width` steps are grown per round, `children` per selected node.
+    """`width` steps are grown per round, `children` per selected node; equal ones are one node.
 
     `total_tokens` is the total of thinking tokens over all steps. `exploration` 0 follows the best score; a
     larger value tries rarely visited nodes.
     """
 
     total_tokens: int = Field(ge=1)
-    children: int = Field(default=2, ge=1)
+    children: int = Field(default=1, ge=1)
     exploration: float = Field(default=0.3, ge=0)
 
     @model_validator(mode="after")
@@ -49,6 +49,7 @@ class _Search:
     tree: SearchTree[Chain]
     left: int
     rounds: int = 0
+    steps: int = 0
     is_ended_from_outside: bool = field(default=False)
 
     async def grow(self) -> None:
@@ -71,6 +72,7 @@ class _Search:
         for node, chain in zip(parents, grown, strict=True):
             self.left -= max(1, chain.thinking_tokens - node.state.thinking_tokens)
         self.rounds += 1
+        self.steps += len(grown)
         self.is_ended_from_outside = any(chain.end in FROM_OUTSIDE for chain in grown)
         ended = sum(node.is_leaf for node in self.tree.nodes)
         self.context.report_progress({"round": self.rounds, "lines": len(grown), "ended": ended})
@@ -92,7 +94,7 @@ async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
         ScorerError: The scorer failed.
     """
     builder = ChainBuilder(context.source)
-    tree = SearchTree(Chain(), fields.exploration)
+    tree = SearchTree(Chain(), fields.exploration, key=lambda chain: (chain.tokens, chain.end))
     search = _Search(fields, context, builder, tree, fields.total_tokens)
     while search.left > 0 and not search.is_ended_from_outside:
         await search.grow()
@@ -107,7 +109,7 @@ def _search_report(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:
     return {
         "width": search.fields.width,
         "rounds": search.rounds,
-        "steps": len(nodes) - 1,
+        "steps": search.steps,
         "scorer": scorer_report(search.context.scorer),
         "chosen": nodes.index(best),
         "tree": _nodes_report(nodes),

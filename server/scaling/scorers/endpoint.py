@@ -58,6 +58,8 @@ class EndpointScorer:
         self._settings = settings
         self._http = http
         self._conversation = conversation
+        self._known: dict[str, float] = {}
+        """The scores of this request: a search draws many steps more than once."""
 
     async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """One finite score per candidate, in order.
@@ -65,14 +67,16 @@ class EndpointScorer:
         Raises:
             ScorerError: The endpoint cannot be reached, refuses the request, or returns something else.
         """
-        texts = [self._text(each) for each in candidates]
+        every = [self._text(each) for each in candidates]
+        texts = [text for text in dict.fromkeys(every) if text not in self._known]
         try:
-            scores = await _KINDS[self._settings.kind](self, texts)
+            scores = await _KINDS[self._settings.kind](self, texts) if texts else []
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise ScorerError(f"the scorer {self.name!r} returned no score: {error}") from error
         if len(scores) != len(texts) or not all(isfinite(score) for score in scores):
             raise ScorerError(f"the scorer {self.name!r} returned no score: {scores} for {len(texts)} texts")
-        return scores
+        self._known |= zip(texts, scores, strict=True)
+        return [self._known[text] for text in every]
 
     def _text(self, candidate: Scorable) -> str:
         settings = self._settings

@@ -141,14 +141,13 @@ def test_rebase_grows_what_the_reward_model_likes(server_url: str, scorer: FakeS
     wanted = {"method": "rebase", "width": 4, "step": STEP, "scorer": "pooling", "temperature": 1e-6}
     whole = ask(server_url, wanted, messages=HARD, temperature=1.5)
     seen = [body["messages"][-1]["content"] for _, body, _ in scorer.requests]
-    first, second = seen[:4], seen[4:]
-    opened = [text for text in first if text.endswith(STEP)]
-    if opened and second:
-        longest = max(opened, key=len)
-        width = 4 - (len(first) - len(opened))
-        assert [text.startswith(longest) for text in second[:width]] == [True] * width
+    assert len(seen) == len(set(seen))  # equal lines are scored once
+    opened = [text for text in seen if text.find(STEP) == len(text) - len(STEP)]
+    later = [text for text in seen if STEP in text and text not in opened]
+    longest = max(opened, key=len, default="")
+    assert all(text.startswith(longest) for text in later)
     found = whole["scaling"]
-    assert found["steps"] == len(seen) == found["scorer"]["calls"]
+    assert found["steps"] >= len(seen) == found["scorer"]["calls"] >= 2
     assert len(found["lines"]) == 4
     tokens, usage = found["tokens"], whole["usage"]
     assert usage["completion_tokens"] == tokens["step"]["tokens"] + tokens["answer"]["tokens"]
