@@ -27,12 +27,13 @@ class MctsFields(TreeFields):
     """`width` steps are grown per round, `children` per selected node; equal ones are one node.
 
     `total_tokens` is the total of thinking tokens over all steps. `exploration` 0 follows the best score; a
-    larger value tries rarely visited nodes.
+    larger value tries rarely visited nodes. With `accept` the search ends at a finished chain of that score.
     """
 
     total_tokens: int = Field(ge=1)
     children: int = Field(default=1, ge=1)
     exploration: float = Field(default=0.3, ge=0)
+    accept: float | None = None
 
     @model_validator(mode="after")
     def _children_within_width(self) -> Self:
@@ -81,6 +82,12 @@ class _Search:
         is_deep = chain.end is None and len(chain.steps) >= self.fields.depth
         return replace(chain, end=DEPTH_REACHED) if is_deep else chain
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a finished chain is good enough to end the search."""
+        accept = self.fields.accept
+        return accept is not None and any(node.is_leaf and node.score >= accept for node in self.tree.nodes)
+
     def best(self) -> SearchNode[Chain]:
         """The leaf with the best score, ties to the first; without a leaf the best open chain."""
         nodes = self.tree.nodes[1:]
@@ -88,7 +95,7 @@ class _Search:
 
 
 async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
-    """Search until the total is spent or thinking is ended from outside, then answer the best chain.
+    """Search until a chain is accepted, the total spent or thinking ended from outside; answer the best chain.
 
     Raises:
         ScorerError: The scorer failed.
@@ -96,7 +103,7 @@ async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
     builder = ChainBuilder(context.source)
     tree = SearchTree(Chain(), fields.exploration, key=lambda chain: (chain.tokens, chain.end))
     search = _Search(fields, context, builder, tree, fields.total_tokens)
-    while search.left > 0 and not search.is_ended_from_outside:
+    while search.left > 0 and not search.is_ended_from_outside and not search.is_accepted:
         await search.grow()
     best = search.best()
     answer = await builder.answer(best.state)

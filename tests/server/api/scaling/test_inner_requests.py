@@ -224,7 +224,7 @@ def test_a_margin_of_nothing_is_the_natural_stop_and_a_large_one_ends_thinking_e
 
 
 def test_deepconf_stops_lines_that_lose_confidence(server_url: str) -> None:
-    wanted = {"method": "deepconf", "n": 8, "warmup": 3, "keep": 50, "window": 8, "every": 8}
+    wanted = {"method": "deepconf", "n": 8, "warmup": 3, "keep": 5, "window": 8, "every": 8}
     whole = ask(server_url, wanted, temperature=1.5, messages=HARD)
     found = whole["scaling"]
     stopped = [line for line in found["lines"] if line["end"] == "stopped"]

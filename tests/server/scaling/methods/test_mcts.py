@@ -59,6 +59,20 @@ async def test_finds_the_path_that_the_scorer_likes() -> None:
     assert tree[outcome.report["chosen"] - 1]["score"] == 1.0
 
 
+async def test_a_finished_chain_that_is_good_enough_ends_the_search() -> None:
+    fields = MctsFields(width=2, total_tokens=400, step_tokens=8)
+    whole = await searched(fields, model())
+    scores = [node["score"] for node in whole.report["tree"] if node["end"] is not None]
+    assert len(scores) > 2
+    early = await searched(fields.model_copy(update={"accept": scores[0]}), model())
+    nodes = early.report["tree"]
+    assert [node["score"] for node in nodes if node["end"] is not None][:1] == scores[:1]
+    assert len(nodes) < len(whole.report["tree"])
+    assert nodes[early.report["chosen"] - 1]["score"] >= scores[0]
+    never = await searched(fields.model_copy(update={"accept": 2.0}), model())
+    assert never.report["tree"] == whole.report["tree"]
+
+
 @pytest.mark.parametrize("total", [1, 7, 8, 20, 63, 200])
 @pytest.mark.parametrize("width", [1, 2, 5])
 async def test_all_steps_together_think_for_no_more_than_the_total(total: int, width: int) -> None:
