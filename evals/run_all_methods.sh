@@ -29,8 +29,8 @@ methods=(
     "auto:every=16:patience=2" "auto:every=16:patience=3" "auto:every=8:probe=entropy" "auto:every=16:patience=2:num_waits=4"
     "rebase:width=4:step_tokens=32:scorer=likelihood" "beam:width=4:step_tokens=32:scorer=likelihood"
     "beyond_context:window=64:rounds=3:summary_tokens=32" "majority:total_tokens=256" "majority:8"
-    "longest:4" "best_of_n:8:scorer=trained" "mcts:total_tokens=604:width=2:$step" "deepconf:8:keep=50:window=16"
-    "rebase:width=4:$step:weighted=true" "best_of_n:4:scorer=trained" "auto:probe=margin"
+    "longest:4" "best_of_n:8:scorer=trained" "mcts:total_tokens=604:width=2:accept=0.9:$step"
+    "deepconf:8:keep=50:window=16" "rebase:width=4:$step:weighted=true" "best_of_n:4:scorer=trained" "auto:probe=margin"
     "deepconf:8:keep=50:window=16:warmup=4:every=16" "beam:width=4:$step"
 )
 python -m evals sweep --base-url "http://127.0.0.1:$port/v1" --task nano --problems 1000 --out "$out" --majority 0 \

@@ -8,10 +8,10 @@ a further visit of its node, not a second node: otherwise a confident model fill
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log, sqrt
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
-WIDENING = 4
+WIDENING: Final = 4
 """A node's own expansions are kept at this root of those at and below it: at 2 most tokens went into drawing
 the first steps again."""
 

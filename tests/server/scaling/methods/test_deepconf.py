@@ -92,7 +92,12 @@ async def test_a_vote_weighs_as_much_as_its_confidence() -> None:
 
 
 async def test_after_the_warm_up_a_line_is_stopped_where_a_group_falls_below_its_threshold() -> None:
-    told = [("3", [4.0] * 8), ("3", [3.0] * 8), ("7", [9, 9, 1, 1, 9, 9, 9, 9]), ("3", [3.5] * 8)]
+    told: list[tuple[str, Sequence[float]]] = [
+        ("3", [4.0] * 8),
+        ("3", [3.0] * 8),
+        ("7", [9, 9, 1, 1, 9, 9, 9, 9]),
+        ("3", [3.5] * 8),
+    ]
     source = lines(*told)
     outcome = await run(source, n=4, warmup=2, keep=100, window=2, every=2)
     assert outcome.report["threshold"] == 3.0
