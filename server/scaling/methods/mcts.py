@@ -95,7 +95,7 @@ class _Search:
 
 
 async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
-    """Search until a chain is accepted, the total spent, or thinking ended from outside, then answer the best.
+    """Search until a chain is accepted, the total spent or thinking ended from outside; answer the best one.
 
     Raises:
         ScorerError: The scorer failed.
