@@ -11,7 +11,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 EDITABLE ?= -e
 PACKAGE ?= .[cpu,curation,evals,train,dev]
 
-.PHONY: serve env test check quick unit slow nano methods bench bench-http bench-train soak clean
+.PHONY: serve env test check quick unit slow nano scorer methods bench bench-http bench-train soak clean
 
 env: $(READY)
 
@@ -39,6 +39,9 @@ check: $(READY)
 
 nano: $(READY)
 	$(BIN)/s1-train nano --out $(or $(OUT),build/nano)
+
+scorer: $(READY)
+	$(BIN)/s1-train scorer --out $(or $(OUT),build/scorer) $(ARGS)
 
 methods: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" evals/run_all_methods.sh $(or $(OUT),build/methods) $(ARGS)

@@ -18,11 +18,18 @@ from server.keys.store.address import MEMORY
 from server.keys.store.store import MemoryStore, QuotaStoreError
 from server.reasoning.coverage import coverage_table
 from server.reasoning.families import Family
-from server.settings import EMBEDDED_MODEL, EMBEDDED_MODEL_PATH, ENDPOINTS, Settings
+from server.settings import (
+    EMBEDDED_MODEL,
+    EMBEDDED_MODEL_PATH,
+    EMBEDDED_SCORER,
+    EMBEDDED_SCORER_PATH,
+    ENDPOINTS,
+    Settings,
+)
 
 UNREAD_TOOLS = "none: tool_choice auto means none (--tool-call-parser)"
+EMBEDDED = {EMBEDDED_MODEL: EMBEDDED_MODEL_PATH, EMBEDDED_SCORER: EMBEDDED_SCORER_PATH}
 EMBEDDED_DEFAULTS = {
-    "served_model_name": [EMBEDDED_MODEL],
     "host": "127.0.0.1",
     # Compiling such a small model takes longer than it saves, and 1 GiB of KV cache is enough.
     "enforce_eager": True,
@@ -112,10 +119,13 @@ def _stop_loading(number: int, _: object) -> None:
 
 
 def _fill_in(arguments: Namespace) -> Namespace:
-    """For the embedded model, set its path and its defaults; a flag that was given is kept."""
-    if arguments.model == EMBEDDED_MODEL:
-        arguments.model = str(EMBEDDED_MODEL_PATH)
-        for name, value in EMBEDDED_DEFAULTS.items():
+    """For an embedded model, set its path and its defaults; a flag that was given is kept."""
+    if arguments.model in EMBEDDED:
+        own: dict[str, object] = {"served_model_name": [arguments.model]}
+        if arguments.model == EMBEDDED_SCORER:
+            arguments.runner = "pooling"
+        arguments.model = str(EMBEDDED[arguments.model])
+        for name, value in (own | EMBEDDED_DEFAULTS).items():
             if not getattr(arguments, name):
                 setattr(arguments, name, value)
     return arguments

@@ -29,6 +29,8 @@ from server.scaling.scorers.likelihood import LIKELIHOOD
 
 EMBEDDED_MODEL = "s1-nano"
 EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
+EMBEDDED_SCORER = "s1-nano-scorer"
+EMBEDDED_SCORER_PATH = Path(__file__).parent / "models" / "nano_scorer"
 NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")

@@ -1,4 +1,4 @@
-"""Train models on thinking traces: s1's fine-tuning, s1-nano from scratch, the ablation of the data."""
+"""Train models on thinking traces: s1's fine-tuning, s1-nano, a scorer for it, the ablation of the data."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from server.reasoning.records import RecordError
 from training.ablation.plan import ablation_of
 from training.ablation.plan import add_flags as add_ablation_flags
 from training.errors import TrainingError
+from training.scorer.settings import add_flags as add_scorer_flags
 from training.settings import add_flags
 
 
@@ -39,6 +40,10 @@ def parser() -> argparse.ArgumentParser:
         "sft", help="fine-tune a model on curation's train.jsonl with a recipe of the paper"
     )
     add_flags(sft)
+    scorer = commands.add_parser(
+        "scorer", help="train a scorer of s1-nano's thinking on its own right and wrong traces"
+    )
+    add_scorer_flags(scorer)
     ablation = commands.add_parser(
         "ablation", help="compare training sets: fine-tune s1-nano's base on each, and score them"
     )
@@ -85,6 +90,12 @@ def run(parsed: argparse.Namespace) -> int:
         from training.nano.settings import settings_of
 
         make_nano(settings_of(parsed))
+        return 0
+    if parsed.command == "scorer":
+        from training.scorer.run import make_scorer
+        from training.scorer.settings import settings_of as scorer_settings
+
+        make_scorer(scorer_settings(parsed))
         return 0
     if parsed.command == "ablation":
         from training.ablation.run import ablate

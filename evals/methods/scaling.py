@@ -1,7 +1,7 @@
 """The server's own scaling methods, one request per problem: "majority:8", "short_m:8:m=3", "auto".
 
-A value without a name is `n`. The server defines the fields of each method; fields of a thinking budget go
-into the budget.
+A value without a name is `n`; a backslash with an n in a value is a line break. The server defines the
+fields of each method; fields of a thinking budget go into the budget.
 """
 
 from dataclasses import fields
@@ -9,7 +9,7 @@ from typing import Any
 
 from evals.methods.arm import Arm, ArmError, Budget, EvalMethod, Promise
 
-Value = int | float | str
+Value = int | float | str  # a bool is an int
 
 METHOD = "scaling"
 GREEDY = frozenset({"auto", "beyond_context", "token_conditional", "step_conditional", "class_conditional"})
@@ -58,12 +58,14 @@ def _promise(given: dict[str, Value]) -> Promise:
 
 
 def _value(text: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
     for read in (int, float):
         try:
             return read(text)
         except ValueError:
             continue
-    return text
+    return text.replace("\\n", "\n")
 
 
 SCALED = EvalMethod(

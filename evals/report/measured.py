@@ -46,7 +46,10 @@ class Measured:
     high: float
     tokens: float | None
     """Mean thinking tokens; of all samples together for the server's scaling methods."""
-    written_tokens: float | None
+    billed_tokens: float | None
+    """Mean completion tokens of a problem, as `usage` tells any client: all samples, tries and probes."""
+    seconds: float | None
+    """Mean seconds of a problem's requests, as the client waited for them."""
     answer_tokens: float | None
     forced_share: float | None
     waits_used: float | None
@@ -171,6 +174,7 @@ def _measured(
     low, high = wilson(accuracy * independent, independent)
     arm = cells[0].arm
     tokens = mean(row.thinking_tokens if arm.scaling is None else row.spent_tokens for row in rows)
+    written, seconds = [_written(arm, row) for row in replies], [row.seconds for row in replies]
     # Without counts no limit can be checked.
     at_least, at_most = (None, None) if tokens is None else natural.limits(arm)
     return Measured(
@@ -185,7 +189,8 @@ def _measured(
         low=100 * low,
         high=100 * high,
         tokens=tokens,
-        written_tokens=mean(row.written_tokens for row in rows),
+        billed_tokens=_whole_mean(written),
+        seconds=_whole_mean(seconds),
         answer_tokens=mean(row.answer_tokens for row in rows),
         forced_share=mean(float(row.end in FORCED) for row in rows if row.end is not None),
         waits_used=mean(row.waits_used for row in rows),
@@ -195,8 +200,8 @@ def _measured(
         completed=mean(
             100 * row.score for row in graded if row.finish_reason != CUT and row.score is not None
         ),
-        tokens_per_right=_per_right([_written(arm, row) for row in replies], right),
-        seconds_per_right=_per_right([row.seconds for row in replies], right),
+        tokens_per_right=_per_right(written, right),
+        seconds_per_right=_per_right(seconds, right),
         escapes=escape_rate([ending_of(row) for row in rows if row.end in FORCED], natural.longest_answer),
         against_natural=natural.difference(scores) if arm.method != NATURAL.method else None,
         grading_failures=sum(bool(row.grading_failure) for row in rows),
@@ -217,6 +222,11 @@ def _written(arm: Arm, row: ResultRow) -> int | None:
     if row.thinking_tokens is None or row.answer_tokens is None:
         return None
     return row.thinking_tokens + row.answer_tokens
+
+
+def _whole_mean(costs: Sequence[float | None]) -> float | None:
+    """None where a reply did not tell its cost."""
+    return None if None in costs else mean(costs)
 
 
 def _per_right(costs: Sequence[float | None], right: int) -> float | None:

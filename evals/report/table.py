@@ -14,9 +14,9 @@ def tables_of(group: Group) -> str:
     parts = [
         f"## {group.task}, {group.model}",
         _arms(group),
-        "What a right answer costs: all generated tokens of the arm, and the seconds of all its requests "
-        "(which share the server), divided by its right answers. Median thinking tokens of right and of "
-        "wrong replies.",
+        "What an answer costs: completion tokens of a problem as `usage` bills them to any client (all "
+        "samples, tries and probes), and the seconds that its requests took (which share the server). Both "
+        "divided by the right answers. Median thinking tokens of right and of wrong replies.",
         _costs(group),
     ]
     parts += _by_part("domain", [(one, one.domains) for one in group.arms])
@@ -73,9 +73,13 @@ def _arm(one: Measured) -> Cells:
 
 
 def _costs(group: Group) -> str:
-    head = ("arm", "tokens / right", "seconds / right", "right: median thinking", "wrong: median thinking")
+    head = (
+        "arm", "billed tokens", "seconds", "tokens / right", "seconds / right",
+        "right: median thinking", "wrong: median thinking",
+    )  # fmt: skip
     rows = [
-        (one.arm.name, _number(one.tokens_per_right), _number(one.seconds_per_right, 2),
+        (one.arm.name, _number(one.billed_tokens), _number(one.seconds, 2),
+         _number(one.tokens_per_right), _number(one.seconds_per_right, 2),
          _number(one.lengths.median_right), _number(one.lengths.median_wrong))
         for one in group.arms
     ]  # fmt: skip

@@ -1,5 +1,6 @@
 """A chain of thinking that a method builds step by step within the client's budget, and its answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from server.budget.budget import UNLIMITED, ThinkingBudget, TokenIds
@@ -7,6 +8,7 @@ from server.budget.planning.make_plan import DEFAULT_ANSWER_RESERVE_TOKENS
 from server.budget.running.step import Step
 from server.reasoning.ends import End
 from server.scaling.samples import Ask, AskKind, Sample, SampleSource
+from server.scaling.scorers.scorer import Scorable
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +27,19 @@ class Chain:
     """Whether it ends with the end-of-thinking tokens."""
     logprobs: tuple[float, ...] = ()
     """Log probabilities of the last step's sampled tokens, in nats."""
+    alternatives: tuple[Mapping[int, float], ...] = ()
+    """Log probabilities of the likeliest tokens at each position of the last step, by token id."""
     waits: int = 0
     """Number of times the end of thinking was replaced by a nudge."""
     forced_tokens: int = 0
     """Tokens that the model did not write, such as nudges; `steps` include them."""
     written: int = 0
     """Completion tokens so far; within the current context window the same as len(tokens)."""
+
+    @property
+    def scorable(self) -> Scorable:
+        """The chain as scorers see it."""
+        return Scorable(self.steps, self.logprobs, is_ended=self.is_closed)
 
 
 class ChainBuilder:
@@ -124,6 +133,7 @@ class ChainBuilder:
             forced_tokens=chain.forced_tokens + (got.report.forced_tokens if got.report else 0),
             written=chain.written + len(got.tokens),
             logprobs=got.logprobs,
+            alternatives=got.alternatives,
         )
         if got.is_ended:
             return replace(grown, end=got.end)

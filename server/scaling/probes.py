@@ -1,20 +1,23 @@
 """Probes that decide whether the answer has settled, from the answer the model would give now.
 
 `trial` compares short trial answers (Dynasor, arXiv 2412.20993); `entropy` uses the entropy of the answer's
-first token (EAT, arXiv 2509.26522).
+first token (EAT, arXiv 2509.26522); `margin` asks for no answer, but how near the end of thinking is to the
+likeliest next token (ThinkBrake, arXiv 2510.00546).
 """
 
 from math import exp, log
 from typing import Protocol
 
 from server.budget.budget import ThinkingBudget, TokenIds
+from server.budget.running.step import Step
 from server.reasoning.equality import Equality, ballot
 from server.scaling.samples import Ask, AskKind, SampleSource
 
 TRIAL_TOKENS = 48
 """Maximum length of a trial answer, which otherwise ends at a line break."""
 TOP_LOGPROBS = 20
-"""Number of alternatives the entropy is computed over; the rest counts as one more."""
+"""Number of alternatives looked at: the entropy counts the rest as one more, and to the margin an end of
+thinking that is not among them is far away."""
 MAX_BLANK_TOKENS = 2
 """Maximum number of whitespace tokens skipped before the answer's first visible token."""
 EAT_ALPHA = 0.2
@@ -86,12 +89,37 @@ class Entropy:
             _ask(source, chain, logprobs=TOP_LOGPROBS, max_completion_tokens=MAX_BLANK_TOKENS + 1)
         )
         is_visible = [bool(source.marks.decode([token]).strip()) for token in got.tokens]
-        value = entropy(got.alternatives[is_visible.index(True)]) if any(is_visible) else 0.0
+        at = is_visible.index(True) if any(is_visible) else None
+        value = 0.0 if at is None else entropy(tuple(got.alternatives[at].values()))
         self._seen += 1
         self._mean += EAT_ALPHA * (value - self._mean)
         self._variance += EAT_ALPHA * ((value - self._mean) ** 2 - self._variance)
         bias = 1 - (1 - EAT_ALPHA) ** self._seen
         return self._seen >= EAT_MIN and self._variance / bias < self._min
+
+
+class Margin:
+    """Settled when the end of thinking is within `margin` nats of the likeliest next token."""
+
+    def __init__(self, source: SampleSource, margin: float) -> None:
+        self._source = source
+        self._margin = margin
+        # Of an end of several tokens the first decides whether it is begun.
+        self._end = source.marks.family.end[0]
+
+    async def has_settled(self, chain: TokenIds) -> bool:
+        """Ask for one more token of thinking, which is discarded, and look at its alternatives."""
+        got = await self._source.ask(
+            Ask(
+                AskKind.PROBE,
+                prefix=chain,
+                step=Step(max_tokens=1),
+                budget=ThinkingBudget(),
+                logprobs=TOP_LOGPROBS,
+            )
+        )
+        known = got.alternatives[0] if got.alternatives else {}
+        return self._end in known and max(known.values()) - known[self._end] <= self._margin
 
 
 def entropy(logprobs: tuple[float, ...]) -> float:

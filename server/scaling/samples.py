@@ -4,7 +4,7 @@ Defines the questions and the results; server/api/scaling sends them to the mode
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
@@ -78,7 +78,8 @@ class Sample:
     """For a step: it was cut because only the reserved tokens are left."""
     logprobs: tuple[float, ...] = ()
     """Log probabilities in nats of the sampled (not forced) tokens."""
-    alternatives: tuple[tuple[float, ...], ...] = ()
+    alternatives: tuple[Mapping[int, float], ...] = ()
+    """The log probabilities of the likeliest tokens at each position by token id, highest first."""
     response: Any = None
     """The parsed HTTP response; used by server/api/scaling only."""
 

@@ -1,15 +1,19 @@
 """The arithmetic of Monte Carlo tree search: which node to expand next, and how scores propagate.
 
 Independent of what a node stands for. UCT over scores (Kocsis and Szepesvari 2006) with progressive widening,
-since the possible steps of a node cannot be enumerated (Couetoux et al. 2011).
+since the possible steps of a node cannot be enumerated (Couetoux et al. 2011). A step that is drawn again is
+a further visit of its node, not a second node: otherwise a confident model fills the tree with copies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import log, sqrt
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
+WIDENING: Final = 4
+"""A node's own expansions are kept at this root of those at and below it: at 2 most tokens went into drawing
+the first steps again."""
 
 
 @dataclass(slots=True, eq=False)
@@ -22,9 +26,9 @@ class SearchNode(Generic[T]):
     parent: "SearchNode[T] | None" = None
     children: "list[SearchNode[T]]" = field(default_factory=list)
     visits: int = 0
-    """Number of scored nodes below this one, plus itself except for the root."""
+    """Number of scored draws at and below this node."""
     total: float = 0.0
-    """The sum of those nodes' scores."""
+    """The sum of their scores."""
     expansions: int = 0
     """Number of expansions of this node."""
     expansions_below: int = 0
@@ -39,10 +43,14 @@ class SearchNode(Generic[T]):
 
 
 class SearchTree(Generic[T]):
-    """Call `select` for the nodes to expand next, then `expand` each of them."""
+    """Call `select` for the nodes to expand next, then `expand` each of them.
 
-    def __init__(self, root: T, exploration: float) -> None:
+    Children of one node are the same where their states have the same `key`.
+    """
+
+    def __init__(self, root: T, exploration: float, key: Callable[[T], Hashable] = id) -> None:
         self.root = SearchNode(root)
+        self._key = key
         self.nodes: list[SearchNode[T]] = [self.root]
         """All nodes in order of creation."""
         self._exploration = exploration
@@ -74,13 +82,16 @@ class SearchTree(Generic[T]):
         return chosen
 
     def expand(self, node: SearchNode[T], grown: Sequence[tuple[T, float, bool]]) -> None:
-        """Add children to a node: (state, score, is_leaf) for each."""
+        """Add children to a node, or visits to those it has: (state, score, is_leaf) for each."""
+        known = {self._key(child.state): child for child in node.children}
         for state, score, is_leaf in grown:
-            child = SearchNode(state, score, is_leaf, parent=node, visits=1, total=score)
-            node.children.append(child)
-            self.nodes.append(child)
+            child = known.get(self._key(state))
+            if child is None:
+                child = known[self._key(state)] = SearchNode(state, score, is_leaf, parent=node)
+                node.children.append(child)
+                self.nodes.append(child)
             self._lowest, self._highest = min(self._lowest, score), max(self._highest, score)
-            for each in node.path():
+            for each in child.path():
                 each.visits += 1
                 each.total += score
         node.expansions += 1
@@ -90,10 +101,10 @@ class SearchTree(Generic[T]):
     def _is_to_widen(self, node: SearchNode[T], expansions: dict[int, int], here: dict[int, int]) -> bool:
         """Whether to expand this node itself rather than to descend.
 
-        Its own expansions are kept at the square root of those at and below it, rounded up.
+        Its own expansions are kept at the WIDENING-th root of those at and below it, rounded up.
         """
         own = node.expansions + here.get(id(node), 0)
-        return own * own < max(1, node.expansions_below + expansions.get(id(node), 0))
+        return own**WIDENING < max(1, node.expansions_below + expansions.get(id(node), 0))
 
     def _uct(self, node: SearchNode[T], parent_visits: int, pending: dict[int, int]) -> float:
         """The mean score below a node, scaled to 0 (lowest so far) to 1 (highest), plus an exploration bonus.

@@ -14,7 +14,7 @@ from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, MethodContext
 from server.scaling.samples import Sample, together
-from server.scaling.scorers.scorer import Scorable, Scorer, scorer_report
+from server.scaling.scorers.scorer import Scorer, scorer_report
 
 DEPTH_REACHED = "depth"
 
@@ -82,7 +82,7 @@ class Tree:
         logprobs = 0 if self.scorer.wants_logprobs else None
         parents = [node for node, share in zip(open_nodes, shares, strict=True) for _ in range(share)]
         grown = await together(builder.grow(node.chain, step, logprobs) for node in parents)
-        scores = await self.scorer.score([Scorable(chain.steps, chain.logprobs) for chain in grown])
+        scores = await self.scorer.score([chain.scorable for chain in grown])
         nodes = [Node(chain, score) for chain, score in zip(grown, scores, strict=True)]
         self.ended += [node for node in nodes if node.chain.end is not None]
         self.nodes += len(nodes)

@@ -119,6 +119,8 @@ def test_no_waits_and_no_samples_are_the_natural_stop_which_is_run_once() -> Non
         ("short_m:8:m=3", {"method": "short_m", "n": 8, "m": 3}, {}),
         ("rebase:width=4:temperature=0.2", {"method": "rebase", "width": 4, "temperature": 0.2}, {}),
         ("best_of_n:4:scorer=likelihood", {"method": "best_of_n", "n": 4, "scorer": "likelihood"}, {}),
+        ("rebase:weighted=true", {"method": "rebase", "weighted": True}, {}),
+        ("beam:width=2:step=.\\n", {"method": "beam", "width": 2, "step": ".\n"}, {}),
         ("majority:4:num_waits=2", {"method": "majority", "n": 4}, {"num_waits": 2}),
     ],
 )

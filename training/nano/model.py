@@ -131,15 +131,20 @@ class Nano(nn.Module):
                 last = name.endswith(("o_proj.weight", "down_proj.weight"))
                 nn.init.normal_(weight, std=0.02 * ((2 * shape.layers) ** -0.5 if last else 1))
 
+    def hidden(self, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor) -> Tensor:
+        """The last layer's output, normed, of shape [rows, length, width]; arguments as of `forward`."""
+        x = self.embed_tokens(ids)
+        for layer in self.layers:
+            x = layer(x, cos, sin, bias)
+        out: Tensor = self.norm(x)
+        return out
+
     def forward(self, ids: Tensor, cos: Tensor, sin: Tensor, bias: Tensor) -> Tensor:
         """Logits of shape [rows, length, vocabulary] for token ids of shape [rows, length].
 
         `cos` and `sin` have shape [length, head], the additive `bias` [rows, 1, length, length].
         """
-        x = self.embed_tokens(ids)
-        for layer in self.layers:
-            x = layer(x, cos, sin, bias)
-        return functional.linear(self.norm(x), self.embed_tokens.weight)
+        return functional.linear(self.hidden(ids, cos, sin, bias), self.embed_tokens.weight)
 
 
 def document_bias(documents: Tensor) -> Tensor:

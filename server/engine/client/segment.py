@@ -3,7 +3,7 @@
 What it needs of the engine beyond an ordinary call, and what it learns from it; it travels in the call.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,12 +22,12 @@ class SegmentOutput:
     """What came out, in token ids.
 
     `logprobs`: of each token that the model sampled itself, forced ones left out. `alternatives`: at each
-    position the logprobs of the top tokens, highest first.
+    position the logprobs of the top tokens by token id, highest first.
     """
 
     tokens: TokenIds
     logprobs: tuple[float, ...] = ()
-    alternatives: tuple[tuple[float, ...], ...] = ()
+    alternatives: tuple[Mapping[int, float], ...] = ()
 
 
 @dataclass(slots=True)
@@ -95,7 +95,8 @@ class Segment:
         )
 
 
-def _positions(choice: CompletionOutput) -> Iterator[tuple[float, tuple[float, ...]]]:
+def _positions(choice: CompletionOutput) -> Iterator[tuple[float, Mapping[int, float]]]:
     """Of each token its own logprob, and those of the likeliest."""
     for token, known in zip(choice.token_ids, choice.logprobs or (), strict=False):
-        yield known[token].logprob, tuple(sorted((each.logprob for each in known.values()), reverse=True))
+        by_token = {each: found.logprob for each, found in known.items()}
+        yield known[token].logprob, dict(sorted(by_token.items(), key=lambda pair: -pair[1]))

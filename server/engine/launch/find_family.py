@@ -21,6 +21,8 @@ def find_family(named: str | None, arguments: Namespace) -> tuple[Family | None,
     """
     if named == NO_FAMILY:
         return None, "--family none"
+    if arguments.runner == "pooling":
+        return None, "--runner pooling: it scores or embeds, and generates nothing"
     if named is not None:
         family = FAMILIES[named]
         written = family if family.suffix is None else family.written_in(tokenizer_of(arguments).get_vocab())

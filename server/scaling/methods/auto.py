@@ -11,7 +11,7 @@ from pydantic import Field
 from server.budget.running.step import Step
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Fields, Method, MethodContext, MethodResult
-from server.scaling.probes import Entropy, Probe, Trial
+from server.scaling.probes import Entropy, Margin, Probe, Trial
 
 SETTLED = "settled"
 SENTENCE_ENDS = ("\n", ".", "?", "!", "。", "！", "？")
@@ -22,20 +22,30 @@ MAX_SENTENCE_TOKENS = 512
 class AutoFields(Fields):
     """A probe is made at the first sentence end after `every` tokens.
 
+    The default is 64; with probe "margin" every sentence end is probed, as in ThinkBrake.
+
     `patience` is the number of equal trial answers in a row that settle the answer (probe "trial");
-    `variance` is the entropy variance below which it has settled (probe "entropy").
+    `variance` is the entropy variance below which it has settled (probe "entropy"); `margin` is the distance
+    in nats from the likeliest next token within which the end of thinking is taken (probe "margin"; the
+    default is that of ThinkBrake's README).
     """
 
-    probe: Literal["trial", "entropy"] = "trial"
-    every: int = Field(default=64, ge=1)
+    probe: Literal["trial", "entropy", "margin"] = "trial"
+    every: int | None = Field(default=None, ge=1)
     patience: int = Field(default=3, ge=1)
     variance: float = Field(default=1e-4, gt=0)
+    margin: float = Field(default=1.0, ge=0)
+
+    @property
+    def spacing(self) -> int:
+        """Minimum number of tokens between two probes."""
+        return self.every or (1 if self.probe == "margin" else 64)
 
 
 async def auto(fields: AutoFields, context: MethodContext) -> MethodResult:
     """Grow one chain until the probe finds the answer settled or thinking ends, then answer."""
     builder, probe = ChainBuilder(context.source), _probe(fields, context)
-    step = Step(SENTENCE_ENDS, min_tokens=fields.every, max_tokens=fields.every + MAX_SENTENCE_TOKENS)
+    step = Step(SENTENCE_ENDS, min_tokens=fields.spacing, max_tokens=fields.spacing + MAX_SENTENCE_TOKENS)
     chain, probes = Chain(), 0
     while True:
         chain = await builder.grow(chain, step)
@@ -56,6 +66,8 @@ async def auto(fields: AutoFields, context: MethodContext) -> MethodResult:
 def _probe(fields: AutoFields, context: MethodContext) -> Probe:
     if fields.probe == "entropy":
         return Entropy(context.source, fields.variance)
+    if fields.probe == "margin":
+        return Margin(context.source, fields.margin)
     return Trial(context.source, context.equality, fields.patience)
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from server.scaling.method import Fields, Method, MethodContext, MethodResult
-from server.scaling.samples import Ask, AskKind, together
+from server.scaling.samples import Ask, AskKind, Sample, together
 from server.scaling.scorers.scorer import Scorable, scorer_report
 from server.scaling.share import equal_shares
 
@@ -29,10 +29,15 @@ async def best_of_n(fields: BestOfNFields, context: MethodContext) -> MethodResu
     logprobs = 0 if scorer.wants_logprobs else None
     asks = [Ask(AskKind.SAMPLE, budget=share, logprobs=logprobs) for share in shares]
     samples = await together(context.source.ask(ask) for ask in asks)
-    scores = await scorer.score([Scorable((sample.answer,), sample.logprobs) for sample in samples])
+    scores = await scorer.score([_scorable(sample) for sample in samples])
     best = max(range(len(samples)), key=scores.__getitem__)
     report = {"n": fields.n, "scorer": scorer_report(scorer), "scores": scores, "chosen": samples[best].index}
     return MethodResult(samples[best], report)
+
+
+def _scorable(sample: Sample) -> Scorable:
+    steps = (sample.thinking,) if sample.thinking else ()
+    return Scorable(steps, sample.logprobs, is_ended=bool(sample.answer), answer=sample.answer)
 
 
 BEST_OF_N = Method(BestOfNFields, best_of_n, draws=True, scores=True)

@@ -16,7 +16,7 @@ from server.reasoning.ends import End
 from server.scaling.chain import Chain, ChainBuilder
 from server.scaling.method import Method, MethodContext, MethodResult
 from server.scaling.samples import together
-from server.scaling.scorers.scorer import Scorable, scorer_report
+from server.scaling.scorers.scorer import scorer_report
 from server.scaling.search_tree import SearchNode, SearchTree
 from server.scaling.tree import DEPTH_REACHED, TreeFields
 
@@ -24,15 +24,16 @@ FROM_OUTSIDE = (End.QUOTA.value, End.REQUESTED.value)
 
 
 class MctsFields(TreeFields):
-    """`width` steps are grown per round, `children` per selected node.
+    """`width` steps are grown per round, `children` per selected node; equal ones are one node.
 
     `total_tokens` is the total of thinking tokens over all steps. `exploration` 0 follows the best score; a
-    larger value tries rarely visited nodes.
+    larger value tries rarely visited nodes. With `accept` the search ends at a finished chain of that score.
     """
 
     total_tokens: int = Field(ge=1)
-    children: int = Field(default=2, ge=1)
+    children: int = Field(default=1, ge=1)
     exploration: float = Field(default=0.3, ge=0)
+    accept: float | None = None
 
     @model_validator(mode="after")
     def _children_within_width(self) -> Self:
@@ -49,6 +50,7 @@ class _Search:
     tree: SearchTree[Chain]
     left: int
     rounds: int = 0
+    steps: int = 0
     is_ended_from_outside: bool = field(default=False)
 
     async def grow(self) -> None:
@@ -62,7 +64,7 @@ class _Search:
         parents = [node for node in chosen for _ in range(fields.children)][:count]
         logprobs = 0 if scorer.wants_logprobs else None
         grown = await together(self.builder.grow(node.state, step, logprobs) for node in parents)
-        scores = await scorer.score([Scorable(chain.steps, chain.logprobs) for chain in grown])
+        scores = await scorer.score([chain.scorable for chain in grown])
         closed = [self._closed(chain) for chain in grown]
         for at, node in enumerate(chosen):
             part = slice(at * fields.children, (at + 1) * fields.children)
@@ -71,6 +73,7 @@ class _Search:
         for node, chain in zip(parents, grown, strict=True):
             self.left -= max(1, chain.thinking_tokens - node.state.thinking_tokens)
         self.rounds += 1
+        self.steps += len(grown)
         self.is_ended_from_outside = any(chain.end in FROM_OUTSIDE for chain in grown)
         ended = sum(node.is_leaf for node in self.tree.nodes)
         self.context.report_progress({"round": self.rounds, "lines": len(grown), "ended": ended})
@@ -79,6 +82,12 @@ class _Search:
         is_deep = chain.end is None and len(chain.steps) >= self.fields.depth
         return replace(chain, end=DEPTH_REACHED) if is_deep else chain
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a finished chain is good enough to end the search."""
+        accept = self.fields.accept
+        return accept is not None and any(node.is_leaf and node.score >= accept for node in self.tree.nodes)
+
     def best(self) -> SearchNode[Chain]:
         """The leaf with the best score, ties to the first; without a leaf the best open chain."""
         nodes = self.tree.nodes[1:]
@@ -86,15 +95,15 @@ class _Search:
 
 
 async def mcts(fields: MctsFields, context: MethodContext) -> MethodResult:
-    """Search until the total is spent or thinking is ended from outside, then answer the best chain.
+    """Search until a chain is accepted, the total spent or thinking ended from outside; answer the best one.
 
     Raises:
         ScorerError: The scorer failed.
     """
     builder = ChainBuilder(context.source)
-    tree = SearchTree(Chain(), fields.exploration)
+    tree = SearchTree(Chain(), fields.exploration, key=lambda chain: (chain.tokens, chain.end))
     search = _Search(fields, context, builder, tree, fields.total_tokens)
-    while search.left > 0 and not search.is_ended_from_outside:
+    while search.left > 0 and not search.is_ended_from_outside and not search.is_accepted:
         await search.grow()
     best = search.best()
     answer = await builder.answer(best.state)
@@ -107,7 +116,7 @@ def _search_report(search: _Search, best: SearchNode[Chain]) -> dict[str, Any]:
     return {
         "width": search.fields.width,
         "rounds": search.rounds,
-        "steps": len(nodes) - 1,
+        "steps": search.steps,
         "scorer": scorer_report(search.context.scorer),
         "chosen": nodes.index(best),
         "tree": _nodes_report(nodes),

@@ -6,6 +6,7 @@ from server.scaling.methods.beam import BEAM
 from server.scaling.methods.best_of_n import BEST_OF_N
 from server.scaling.methods.beyond_context import BEYOND_CONTEXT
 from server.scaling.methods.conditional import CLASS_CONDITIONAL, STEP_CONDITIONAL, TOKEN_CONDITIONAL
+from server.scaling.methods.deepconf import DEEPCONF
 from server.scaling.methods.longest import LONGEST
 from server.scaling.methods.majority import MAJORITY
 from server.scaling.methods.mcts import MCTS
@@ -17,6 +18,7 @@ METHODS: dict[str, Method] = {
     "majority": MAJORITY,
     "short_m": SHORT_M,
     "longest": LONGEST,
+    "deepconf": DEEPCONF,
     "rejection": REJECTION,
     "best_of_n": BEST_OF_N,
     "auto": AUTO,

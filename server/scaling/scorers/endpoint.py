@@ -35,6 +35,10 @@ class ScorerSettings(BaseModel):
     timeout_s: float = Field(default=60.0, gt=0)
     step_mark: str = ""
     """Appended to each step of thinking, e.g. "<extra_0>" for Qwen2.5-Math-PRM."""
+    end_mark: str = ""
+    """Appended to thinking that has ended, e.g. "</think>", for a scorer that was trained with it."""
+    reads_thinking: bool = False
+    """Whether best_of_n shows it each sample's thinking in front of the answer; else the answer alone."""
     label: int = -1
     """For kind "classify": index of the class whose probability is the score."""
     task: str | None = None
@@ -54,6 +58,8 @@ class EndpointScorer:
         self._settings = settings
         self._http = http
         self._conversation = conversation
+        self._known: dict[str, float] = {}
+        """The scores of this request: a search draws many steps more than once."""
 
     async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         """One finite score per candidate, in order.
@@ -61,14 +67,23 @@ class EndpointScorer:
         Raises:
             ScorerError: The endpoint cannot be reached, refuses the request, or returns something else.
         """
-        texts = ["".join(step + self._settings.step_mark for step in each.steps) for each in candidates]
+        every = [self._text(each) for each in candidates]
+        texts = [text for text in dict.fromkeys(every) if text not in self._known]
         try:
-            scores = await _KINDS[self._settings.kind](self, texts)
+            scores = await _KINDS[self._settings.kind](self, texts) if texts else []
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise ScorerError(f"the scorer {self.name!r} returned no score: {error}") from error
         if len(scores) != len(texts) or not all(isfinite(score) for score in scores):
             raise ScorerError(f"the scorer {self.name!r} returned no score: {scores} for {len(texts)} texts")
-        return scores
+        self._known |= zip(texts, scores, strict=True)
+        return [self._known[text] for text in every]
+
+    def _text(self, candidate: Scorable) -> str:
+        settings = self._settings
+        if candidate.answer is not None and not settings.reads_thinking:
+            return candidate.answer
+        thinking = "".join(step + settings.step_mark for step in candidate.steps)
+        return thinking + (settings.end_mark if candidate.is_ended else "") + (candidate.answer or "")
 
     async def _scores(self, texts: Sequence[str]) -> list[float]:
         body = await self._post("/score", {"text_1": text_of(self._conversation), "text_2": list(texts)})

@@ -11,10 +11,15 @@ class ScorerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scorable:
-    """What is scored: an answer, or thinking step by step. `logprobs` are those of its last part."""
+    """What is scored: thinking step by step, an answer, or both. `logprobs` are those of its last part."""
 
-    steps: tuple[str, ...]
+    steps: tuple[str, ...] = ()
+    """Of thinking, without its marks."""
     logprobs: tuple[float, ...] = ()
+    is_ended: bool = False
+    """Whether the thinking has ended: a line that gave up is worth less than one that may go on."""
+    answer: str | None = None
+    """None: thinking alone is scored."""
 
 
 @dataclass(slots=True)

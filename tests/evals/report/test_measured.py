@@ -42,7 +42,8 @@ def test_a_right_answer_costs_all_that_was_written_and_waited_for(tmp_path: Path
     [group] = groups_of(read_runs(store(tmp_path / "out", {cell_of(NATURAL): rows})))
     [one] = group.arms
     assert (one.tokens_per_right, one.seconds_per_right) == ((600 + 1800) / 5, (20 + 63) / 5)
-    assert "| none | 480.0 | 16.60 | 50.0 | 50.0 |" in report(tmp_path / "out")
+    assert (one.billed_tokens, one.seconds) == ((600 + 1800) / 19, (20 + 63) / 19)
+    assert "| none | 126.3 | 4.37 | 480.0 | 16.60 | 50.0 | 50.0 |" in report(tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -52,8 +53,8 @@ def test_a_cost_that_was_not_told_for_every_reply_is_not_told(tmp_path: Path, mo
     rows = [row(n, True, 50, **({"written_tokens": 60} | (more if n == 3 else {}))) for n in range(20)]
     [group] = groups_of(read_runs(store(tmp_path / "out", {cell_of(NATURAL): rows})))
     [one] = group.arms
-    assert (one.tokens_per_right is None) == ("written_tokens" in more)
-    assert (one.seconds_per_right is None) == ("written_tokens" not in more)
+    assert (one.tokens_per_right is None) == (one.billed_tokens is None) == ("written_tokens" in more)
+    assert (one.seconds_per_right is None) == (one.seconds is None) == ("written_tokens" not in more)
 
 
 def test_an_arm_without_a_right_answer_has_no_cost(tmp_path: Path) -> None:

@@ -1,68 +1,63 @@
-"""A slow reference implementation of Monte Carlo tree search: recomputes everything from a list of nodes."""
+"""A slow reference implementation of Monte Carlo tree search: recomputes everything from a list of draws."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import log, sqrt
 
-
-@dataclass
-class Born:
-    """A node: its parent's number (None: the root), its score, and whether it is a leaf."""
-
-    parent: int | None
-    score: float = 0.0
-    is_leaf: bool = False
+Path = tuple[int, ...]
+"""A node: the kinds of the steps that lead to it; the root is ()."""
 
 
 @dataclass
 class ObviousSearch:
-    """`expanded` holds the parent of each expansion, including pending ones.
+    """`kinds` are the possible steps of every node, each with its score and whether it is a leaf.
 
-    `pending` holds, per pending expansion, the parent and its number of children.
+    `drawn` holds the node of each draw; `expanded` the parent of each expansion, including pending ones;
+    `pending`, per pending expansion, the parent and its number of children.
     """
 
     exploration: float
-    nodes: list[Born] = field(default_factory=lambda: [Born(None)])
-    expanded: list[int] = field(default_factory=list)
-    pending: list[tuple[int, int]] = field(default_factory=list)
+    kinds: Sequence[tuple[float, bool]]
+    drawn: list[Path] = field(default_factory=list)
+    expanded: list[Path] = field(default_factory=list)
+    pending: list[tuple[Path, int]] = field(default_factory=list)
 
-    def is_below(self, node: int, top: int) -> bool:
-        """Whether `node` is `top` or a descendant of it."""
-        at: int | None = node
-        while at is not None and at != top:
-            at = self.nodes[at].parent
-        return at == top
+    def scores(self, top: Path) -> list[float]:
+        """The scores of all draws at and below `top`, without pending ones."""
+        return [self.kinds[each[-1]][0] for each in self.drawn if each[: len(top)] == top]
 
-    def scores(self, top: int) -> list[float]:
-        """The scores of all nodes at and below `top`, without pending ones; the root has none."""
-        return [each.score for at, each in enumerate(self.nodes) if at and self.is_below(at, top)]
+    def visits(self, top: Path) -> int:
+        """The number of those draws, including pending ones."""
+        return len(self.scores(top)) + sum(many for at, many in self.pending if at[: len(top)] == top)
 
-    def visits(self, top: int) -> int:
-        """The number of those nodes, including pending ones."""
-        return len(self.scores(top)) + sum(many for at, many in self.pending if self.is_below(at, top))
-
-    def value(self, child: int, parent: int) -> float:
+    def value(self, child: Path, parent: Path) -> float:
         """The UCT value. A pending child counts with the lowest score, scaled to 0."""
-        every = [each.score for each in self.nodes[1:]]
+        every = self.scores(())
         low, spread, own = min(every), max(every) - min(every), self.scores(child)
         visits = self.visits(child)
         # The order matters: another one rounds differently and changes ties.
         mean = (sum(own) - len(own) * low) / spread / visits if spread else 0.0
         return mean + self.exploration * sqrt(log(self.visits(parent)) / visits)
 
-    def next(self) -> int:
+    def children(self, parent: Path) -> list[Path]:
+        """The different nodes drawn from one, in the order of their first draw."""
+        return list(dict.fromkeys(each for each in self.drawn if each[:-1] == parent))
+
+    def next(self) -> Path:
         """The node to expand."""
-        at = 0
+        at: Path = ()
         while True:
-            own = sum(1 for each in self.expanded if each == at)
-            below = sum(1 for each in self.expanded if self.is_below(each, at))
-            if own < sqrt(max(1, below)):
+            own = self.expanded.count(at)
+            below = sum(each[: len(at)] == at for each in self.expanded)
+            if own < sqrt(sqrt(max(1, below))):
                 return at
-            open_children = [n for n, each in enumerate(self.nodes) if each.parent == at and not each.is_leaf]
+            open_children = [each for each in self.children(at) if not self.kinds[each[-1]][1]]
             if not open_children:
                 return at
-            at = max(open_children, key=lambda child: self.value(child, at))
+            values = [self.value(child, at) for child in open_children]
+            at = open_children[values.index(max(values))]
 
-    def select(self, count: int, children: int) -> list[int]:
+    def select(self, count: int, children: int) -> list[Path]:
         """The nodes to expand in a round."""
         chosen = []
         for _ in range(count):
@@ -73,7 +68,7 @@ class ObviousSearch:
         self.pending.clear()
         return chosen
 
-    def expand(self, node: int, grown: list[tuple[float, bool]]) -> None:
-        """Add the children."""
-        self.nodes += [Born(node, score, is_leaf) for score, is_leaf in grown]
+    def expand(self, node: Path, grown: Sequence[int]) -> None:
+        """Add a draw of each kind."""
+        self.drawn += [(*node, kind) for kind in grown]
         self.expanded.append(node)

@@ -1,7 +1,7 @@
 """A SampleSource with scripted samples, for testing the methods without a model."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from server.budget.budget import ThinkingBudget, TokenIds
@@ -48,7 +48,7 @@ class Told:
     is_ended: bool = False
     is_cramped: bool = False
     logprobs: tuple[float, ...] = ()
-    alternatives: tuple[tuple[float, ...], ...] = ()
+    alternatives: tuple[Mapping[int, float], ...] = ()
     error: Exception | None = None
 
 

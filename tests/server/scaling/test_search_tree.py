@@ -14,27 +14,27 @@ DYADIC = st.integers(0, 16).map(lambda value: value / 16)
 
 @settings(max_examples=300)
 @given(
-    scores=st.lists(DYADIC, min_size=1, max_size=8),
+    kinds=st.lists(st.tuples(DYADIC, st.booleans()), min_size=1, max_size=6),
     exploration=st.sampled_from([0.0, 0.5, 1.0, 3.0]),
     children=st.integers(1, 3),
     at_once=st.integers(1, 3),
-    leaves=st.integers(0, 3),
     seed=st.integers(0, 2**16),
 )
 def test_selects_what_the_obvious_search_selects(
-    scores: list[float], exploration: float, children: int, at_once: int, leaves: int, seed: int
+    kinds: list[tuple[float, bool]], exploration: float, children: int, at_once: int, seed: int
 ) -> None:
     draws = Random(seed)
-    tree, obvious = SearchTree(0, exploration), ObviousSearch(exploration)
-    for _ in range(8):
+    root: tuple[int, ...] = ()
+    tree, obvious = SearchTree(root, exploration, key=tuple), ObviousSearch(exploration, kinds)
+    for _ in range(12):
         chosen = tree.select(at_once, children)
         assert [node.state for node in chosen] == obvious.select(at_once, children)
         for node in chosen:
-            grown = [(draws.choice(scores), draws.randrange(4) < leaves) for _ in range(children)]
-            first = len(obvious.nodes)
+            grown = [draws.randrange(len(kinds)) for _ in range(children)]
             obvious.expand(node.state, grown)
-            tree.expand(node, [(first + at, *each) for at, each in enumerate(grown)])
-        for node in tree.nodes[1:]:
+            tree.expand(node, [((*node.state, kind), *kinds[kind]) for kind in grown])
+        assert [node.state for node in tree.nodes[1:]] == list(dict.fromkeys(obvious.drawn))
+        for node in tree.nodes:
             below = obvious.scores(node.state)
             assert (node.visits, node.total) == (len(below), sum(below))
 

@@ -25,9 +25,11 @@ class Letters:
     def __init__(self) -> None:
         self.usage = ScorerUsage()
         self.saw: list[tuple[str, ...]] = []
+        self.ended: list[bool] = []
 
     async def score(self, candidates: Sequence[Scorable]) -> list[float]:
         self.saw += [each.steps for each in candidates]
+        self.ended += [each.is_ended for each in candidates]
         return [self.likes[each.steps[-1][0]] for each in candidates]
 
 
@@ -75,6 +77,13 @@ def test_the_width_is_shared_out_by_the_softmax_of_the_scores(
     scores: list[float], width: int, temperature: float, shares: list[int]
 ) -> None:
     assert shared(scores, width, temperature) == shares
+
+
+async def test_the_scorer_is_told_which_lines_have_ended() -> None:
+    given = with_letters(grows(["aX", "bY"]))
+    await rebase(RebaseFields(width=2), given)
+    assert isinstance(given.scorer, Letters)
+    assert given.scorer.ended[:2] == [False, True]
 
 
 async def test_rebase_grows_the_lines_that_promise_most() -> None:

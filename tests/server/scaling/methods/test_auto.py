@@ -10,10 +10,14 @@ from server.scaling.method import MethodResult
 from server.scaling.methods.auto import AutoFields, auto
 from server.scaling.probes import entropy
 from server.scaling.samples import Ask, AskKind
-from tests.server.scaling.scripted import ScriptedSampler, Told, context, decode, encode
+from tests.server.scaling.scripted import END, ScriptedSampler, Told, context, decode, encode
 
 FLAT = (-1.6094,) * 5
 SURE = (-0.0001,)
+
+
+def by_token(logprobs: Sequence[float]) -> dict[int, float]:
+    return dict(enumerate(logprobs))
 
 
 def script(
@@ -32,7 +36,7 @@ def script(
             text = steps[min(at, len(steps) - 1)]
             return Told(thinking=text, is_ended=text.endswith("!"))
         if values:
-            return Told(thinking=" 7", alternatives=(SURE, values[at]))
+            return Told(thinking=" 7", alternatives=tuple(map(by_token, (SURE, values[at]))))
         return Told(f" {trials[at]}" if trials[at] else "")
 
     return ScriptedSampler(tell)
@@ -175,3 +179,52 @@ async def test_no_thinking_at_all_is_answered_at_once() -> None:
     assert [ask.kind for ask in source.asks] == [AskKind.ANSWER]
     assert outcome.chosen.end == "max_tokens"
     assert encode("") == ()
+
+
+def obviously_settled(alternatives: dict[int, float], margin: float) -> bool:
+    """ThinkBrake's rule, word by word."""
+    [likeliest] = sorted(alternatives.values())[-1:]
+    if END not in alternatives:
+        return False
+    return likeliest - alternatives[END] <= margin
+
+
+def brakes(steps: Sequence[str], ends: Sequence[dict[int, float]]) -> ScriptedSampler:
+    """Steps in order, the last one its natural end, and at each sentence end these alternatives."""
+    left = iter(steps)
+    next_tokens = iter(ends)
+
+    def tell(ask: Ask, _: int) -> Told:
+        if ask.kind is AskKind.STEP:
+            text = next(left)
+            return Told(thinking=text, is_ended=text.endswith("!"))
+        if ask.kind is AskKind.PROBE:
+            return Told(thinking="n", alternatives=(next(next_tokens),))
+        return Told(f"Final Answer: {len(ask.prefix)}")
+
+    return ScriptedSampler(tell)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.5, 1.0, 2.5])
+async def test_margin_ends_thinking_where_its_end_is_near_the_likeliest_token(margin: float) -> None:
+    ends = [{1: -0.1, 2: -3.0}, {1: -0.2, END: -2.0}, {1: -0.5, END: -1.5}, {1: -0.7, END: -0.7}]
+    outcome = await run(
+        brakes(["a.\n", "b.\n", "c.\n", "d.\n", "e!"], ends), probe="margin", every=None, margin=margin
+    )
+    first = next((at for at, each in enumerate(ends) if obviously_settled(each, margin)), len(ends))
+    assert outcome.report["probes"] == first + 1
+    assert outcome.chosen.thinking == "".join(["a.\n", "b.\n", "c.\n", "d.\n"][: first + 1])
+    assert outcome.chosen.end == "settled"
+
+
+async def test_margin_is_asked_at_every_sentence_end_for_one_token_of_open_thinking() -> None:
+    source = brakes(["a.\n", "b!"], [{1: -0.1}])
+    outcome = await run(source, probe="margin", every=None)
+    assert outcome.chosen.end == "natural"
+    (step, *_) = [ask.step for ask in source.asks if ask.kind is AskKind.STEP]
+    assert step is not None
+    assert step.min_tokens == 1
+    (probe,) = [ask for ask in source.asks if ask.kind is AskKind.PROBE]
+    assert decode(probe.prefix) == "a.\n"
+    assert probe.step is not None
+    assert (probe.step.max_tokens, probe.logprobs) == (1, 20)

@@ -36,8 +36,17 @@ async def test_the_best_scored_sample_is_the_answer() -> None:
     assert outcome.chosen.index == 1
     assert outcome.report["scores"] == scorer.scores
     assert outcome.report["scorer"] == {"name": "listed", "calls": 1, "tokens": 12}
-    assert [each.steps for each in scorer.saw] == [(f"Final Answer: {n}",) for n in range(1, 5)]
+    assert [each.answer for each in scorer.saw] == [f"Final Answer: {n}" for n in range(1, 5)]
     assert all(ask.logprobs is None for ask in source.asks)
+
+
+async def test_the_scorer_gets_the_thinking_as_well_and_whether_it_has_ended() -> None:
+    scorer = Listed(0.1, 0.9)
+    source = ScriptedSampler(lambda _, index: Told("Final Answer: 7" if index else "", thinking="so 7"))
+    await best_of_n(BestOfNFields(n=2), replace(context(source), scorer=scorer))
+    cut, whole = scorer.saw
+    assert (cut.steps, cut.is_ended, cut.answer) == (("so 7",), False, "")
+    assert (whole.steps, whole.is_ended, whole.answer) == (("so 7",), True, "Final Answer: 7")
 
 
 async def test_the_likelihood_is_of_the_tokens_the_model_chose() -> None:

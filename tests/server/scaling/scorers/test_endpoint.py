@@ -51,6 +51,42 @@ async def test_vllms_own_endpoints(kind: str, scorers: Scorers, fake: FakeScorer
         assert asked["messages"][2]["role"] == "assistant"
 
 
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [
+        ({}, ["one. two. ", "7", ""]),
+        ({"end_mark": "</think>"}, ["one. two. ", "one. two. </think>", "7", ""]),
+        ({"step_mark": "|"}, ["one. |two. |", "7", ""]),
+        (
+            {"reads_thinking": True, "end_mark": "</think>"},
+            ["one. two. ", "one. two. </think>", "so </think>7", "so "],
+        ),
+    ],
+)
+async def test_what_a_scorer_is_shown_is_as_its_settings_say(
+    fake: FakeScorer, more: dict[str, Any], shown: list[str]
+) -> None:
+    fake.like = lambda _: 0.5
+    steps = ("one. ", "two. ")
+    lines = [Scorable(steps), Scorable(steps, is_ended=True)]
+    samples = [Scorable(("so ",), is_ended=True, answer="7"), Scorable(("so ",), answer="")]
+    async with Scorers({"prm": ScorerSettings(kind="score", url=fake.url, **more)}) as scorers:
+        await scorers.scorer("prm", QUESTION).score([*lines, *samples])
+    assert fake.requests[0][1]["text_2"] == shown
+
+
+async def test_a_text_is_scored_once_in_a_request(scorers: Scorers, fake: FakeScorer) -> None:
+    scorer = scorers.scorer("classify", QUESTION)
+    assert await scorer.score(candidates("four", "five", "four")) == [0.75, 0.25, 0.75]
+    assert await scorer.score(candidates("five", "who knows")) == [0.25, 0.5]
+    assert await scorer.score(candidates("five")) == [0.25]
+    asked = [body["messages"][-1]["content"] for _, body, _ in fake.requests]
+    assert sorted(asked) == ["five", "four", "who knows"]
+    assert scorer.usage.calls == 3
+    assert await scorers.scorer("classify", QUESTION).score(candidates("five")) == [0.25]
+    assert len(fake.requests) == 4
+
+
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_conversation_that_came_through_arrow_is_sent_without_its_nones(
     kind: str, scorers: Scorers, fake: FakeScorer
