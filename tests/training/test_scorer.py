@@ -197,7 +197,15 @@ def test_from_nothing_to_a_scorer_that_the_server_serves(tmp_path: Path, tokeniz
     export(net, tokenizer, asked.out)
     texts = [learned[0].thinking[:20], learned[0].thinking + THOUGHT, marked(learned[0])]
     ours = scores_of(net, tokenizer, [(learned[0].question, text) for text in texts])
-    flags = ["--model", str(asked.out), "--runner", "pooling", "--kv-cache-memory-bytes", str(2**28)]
+    flags = [
+        "--model",
+        str(asked.out),
+        "--runner",
+        "pooling",
+        "--enforce-eager",
+        "--kv-cache-memory-bytes",
+        str(2**28),
+    ]
     served = ServerProcess(tmp_path / "scorer.log", flags)
     try:
         served.wait_until_ready()
