@@ -21,12 +21,12 @@ serve: $(READY)
 test: $(READY)
 	$(BIN)/pytest -m "not slow and not gpu" $(ARGS)
 
-# Everything that starts no engine, in minutes, on all cores; mypy runs beside the tests.
+# Everything that starts no engine, in minutes, on all cores; mypy runs beside the tests. Of random examples a third.
 quick: $(READY)
 	$(MAKE) -j2 check unit
 
 unit: $(READY)
-	$(BIN)/pytest -m "not engine and not slow and not gpu" -n auto --dist loadfile $(ARGS)
+	TESTS_EXAMPLES=0.33 $(BIN)/pytest -m "not engine and not slow and not gpu" -n auto --dist loadfile $(ARGS)
 
 slow: $(READY)
 	$(BIN)/pytest -m slow $(ARGS)

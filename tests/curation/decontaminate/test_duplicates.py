@@ -8,6 +8,7 @@ from curation.decontaminate.duplicates import Duplicates, likeness, runs_of
 from curation.decontaminate.same import bare
 from curation.row import Row
 from tests.curation.rows import a_row, kept, reasons
+from tests.examples import examples
 
 LONG = (
     "A rectangular band formation is a formation with $m$ band members in each of $r$ rows, "
@@ -64,7 +65,7 @@ def test_an_empty_pool_has_no_duplicates() -> None:
     assert list(Duplicates()([])) == []
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(st.lists(st.text("ab1 $+", max_size=6), max_size=30))
 def test_no_two_rows_that_stay_are_the_same_but_for_dress(questions: list[str]) -> None:
     rows = rows_of(*questions)

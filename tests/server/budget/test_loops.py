@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from server.budget.loops import LoopRule, LoopWatch
 from server.reasoning.nano.problems import problems, trace
+from tests.examples import examples
 from tests.server.budget.obvious import loops
 
 RULE = LoopRule()
@@ -131,7 +132,7 @@ def test_an_answered_alarm_is_not_given_again_at_once() -> None:
     assert min(after - before for before, after in pairwise(alarms)) > RULE.copied_limit
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     st.lists(st.integers(0, 3), max_size=6),
     st.lists(st.integers(0, 2), min_size=1, max_size=5),

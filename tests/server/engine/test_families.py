@@ -19,6 +19,7 @@ from server.engine.client.call import CALL, Call
 from server.engine.family_tokens import declared_by, family_tokens
 from server.engine.reasoning_parser import parser_name
 from server.reasoning.families import FAMILIES, Family
+from tests.examples import examples
 
 TURN_END = "<|im_end|>"
 
@@ -122,7 +123,7 @@ def in_chunks(ids: Sequence[int], cuts: Sequence[int]) -> list[list[int]]:
 
 @FAMILY
 @pytest.mark.parametrize("is_text", [False, True], ids=["tokens", "text"])
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.sampled_from([Opening.OPEN, Opening.AWAIT, Opening.FORCE]),
     THOUGHTS,

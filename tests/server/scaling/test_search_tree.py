@@ -6,13 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from server.scaling.search_tree import SearchTree
+from tests.examples import examples
 from tests.server.scaling.obvious_search import ObviousSearch
 
 DYADIC = st.integers(0, 16).map(lambda value: value / 16)
 """Scores whose sums are exact in binary, so that both searches have the same ties."""
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(
     kinds=st.lists(st.tuples(DYADIC, st.booleans()), min_size=1, max_size=6),
     exploration=st.sampled_from([0.0, 0.5, 1.0, 3.0]),

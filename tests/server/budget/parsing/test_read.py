@@ -10,6 +10,7 @@ from server.budget.budget import UNLIMITED, BudgetError, ThinkingBudget
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.budget.parsing.spellings import QUANTITIES, SPELLINGS
 from server.budget.parsing.values import MAX_TOKENS, MAX_WAITS
+from tests.examples import examples
 from tests.server.budget.parsing.bodies import Json, read, refused
 
 OFF = [
@@ -221,7 +222,7 @@ def _body(pairs: list[tuple[tuple[str, ...], object]]) -> Json:
     return body
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(body=bodies, operator=defaults)
 def test_any_json_reads_or_is_refused_and_what_is_read_holds(body: Json, operator: BudgetDefaults) -> None:
     before = copy.deepcopy(body)

@@ -17,6 +17,7 @@ from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from server.reasoning.ends import End
+from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import CUE, END, LOOP_NUDGE, NUDGE, PARTS, STOP, plan, plans
@@ -34,7 +35,7 @@ def steered(**changes: Any) -> Plan:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_each_part_does_what_the_obvious_way_does(part: str) -> None:
-    @settings(max_examples=300)
+    @settings(max_examples=examples(300))
     @given(plans(on=part), MODELS, st.one_of(st.just(NEVER), st.integers(0, 40)))
     def check(the_plan: Plan, model: Model, requested_at: int) -> None:
         out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)

@@ -10,6 +10,7 @@ from server.budget.plan import Opening, Plan
 from server.budget.running.action import NONE, ForcedKind, Phase
 from server.budget.running.controller import Controller
 from server.reasoning.ends import End
+from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, plan
@@ -231,14 +232,14 @@ def test_text_delimiter_cannot_come_again_in_the_answer() -> None:
 REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_controller_equals_the_obvious_way(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, _ = drive(the_plan, model.sample, requested_at, model.is_likely)
     assert out == obvious(the_plan, model.sample, requested_at, model.is_likely)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, st.integers(0, 40))
 def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
     the_plan: Plan, model: Model, anywhere: int
@@ -254,7 +255,7 @@ def test_request_that_comes_behind_the_decision_is_obeyed_all_the_same(
             assert getattr(late[1], what) == getattr(in_time[1], what), what
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(ANY_PLAN, MODELS, REQUESTED_AT, st.data())
 def test_replay_stands_where_the_controller_stood(
     the_plan: Plan, model: Model, requested_at: int, data: st.DataObject
@@ -267,7 +268,7 @@ def test_replay_stands_where_the_controller_stood(
     assert again.waits_at == [at for at in controller.waits_at if at < cut]
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, requested_at: int) -> None:
     out, single = drive(the_plan, model.sample, requested_at, model.is_likely)

@@ -11,6 +11,7 @@ from server.budget.running.controller import Controller
 from server.budget.running.forced_spans import ANSWER, THINKING, Span, forceable, forced_spans
 from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
+from tests.examples import examples
 from tests.server.budget.plans import (
     CUE,
     END,
@@ -72,7 +73,7 @@ def follow(the_plan: Plan, output: list[int]) -> tuple[ThinkingTracker, list[int
     return tracker, ends
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(TOKEN_PLANS, st.integers(0, 1 << 30))
 def test_every_forced_character_is_in_a_span_and_no_other(the_plan: Plan, seed: int) -> None:
     output, forced = run(the_plan, seed)
@@ -99,7 +100,7 @@ def test_every_forced_character_is_in_a_span_and_no_other(the_plan: Plan, seed: 
         assert painted == [kind for _, kind in letters]
 
 
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 @given(text_plans(), st.integers(0, 1 << 30))
 def test_forced_spans_end_where_a_mark_of_text_begins(the_plan: Plan, seed: int) -> None:
     """The mark may begin and end within tokens of other text; of the prompt it may have its beginning."""

@@ -13,6 +13,7 @@ from server.budget.running.action import ForcedKind, Phase
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
+from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.plans import ANY_PLAN, CUE, STOP, plan, text_plans
 
@@ -21,7 +22,7 @@ TEXT: dict[str, Any] = {"end": (4, 5, 6), "end_is_distinct": False}
 REQUESTED_AT = st.one_of(st.just(NEVER), st.integers(0, 40))
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, REQUESTED_AT)
 def test_tracker_reads_off_the_output_what_the_controller_did(
     the_plan: Plan, model: Model, requested_at: int
@@ -60,7 +61,7 @@ class AskingTracker(ThinkingTracker):
         return self.requested_by if reason is End.REQUESTED else reason
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, REQUESTED_AT, st.integers(0, 40))
 def test_asking_only_at_tokens_that_can_begin_a_close_misses_nothing(
     the_plan: Plan, model: Model, requested_at: int, heard_at: int
@@ -115,7 +116,7 @@ def test_maximum_finishes_a_delimiter_that_the_model_has_begun(
         assert (it.end, it.tokens) == (End.MAX_TOKENS, len(out) - 3)
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(text_plans(), MODELS, REQUESTED_AT)
 def test_tracker_and_controller_agree_on_marks_of_text(
     the_plan: Plan, model: Model, requested_at: int
@@ -129,7 +130,7 @@ def test_tracker_and_controller_agree_on_marks_of_text(
         assert tracker.end is controller.end
 
 
-@settings(max_examples=600)
+@settings(max_examples=examples(600))
 @given(ANY_PLAN, MODELS, REQUESTED_AT, st.lists(st.integers(0, 60), max_size=6))
 def test_tokens_taken_in_together_say_what_they_say_one_by_one(
     the_plan: Plan, model: Model, requested_at: int, cuts: list[int]

@@ -13,6 +13,7 @@ from server.engine.client.call import Call
 from server.engine.client.choice import PLAIN_BATCH, Choice
 from server.engine.client.detokenizer import AnswerStopDetokenizer
 from server.keys.meter import MemoryMeter, Quota
+from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive
 from tests.server.budget.plans import ANY_PLAN, CUE, END
 from tests.server.budget.plans import plan as make_plan
@@ -25,7 +26,7 @@ def detokenizer(choice: Choice, **more: Any) -> AnswerStopDetokenizer:
     return AnswerStopDetokenizer(IncrementalDetokenizer(), choice, **given)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(ANY_PLAN, MODELS, st.booleans())
 def test_sequence_is_told_of_as_if_each_token_had_been_looked_at(
     the_plan: Plan, model: Model, has_quota: bool

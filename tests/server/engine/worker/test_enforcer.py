@@ -23,6 +23,7 @@ from server.engine.worker.drafted_step import DraftedStep
 from server.engine.worker.tables import Tables
 from server.engine.worker.v1_runner import BudgetProcessor, draft_scripts
 from server.reasoning.ends import End
+from tests.examples import examples
 from tests.server.budget.driving import drive
 from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import ANY_PLAN, CUE, END, VOCABULARY, plan
@@ -58,7 +59,7 @@ class Adapter(BudgetProcessor):
 
 
 @RUNNERS
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(
     st.lists(st.one_of(ANY_PLAN, st.none()), min_size=1, max_size=9), st.integers(0, 1 << 30), st.booleans()
 )
