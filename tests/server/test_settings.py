@@ -234,7 +234,7 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
         (["--max-thinking-budget", "many"], "'many' is not an integer"),
         (["--model", "/no/such/model"], "/no/such/model"),
         (["--no-such-flag"], "--no-such-flag"),
-        (["--api-server-count", "2"], "--api-server-count"),
+        (["--api-server-count", "0"], "--api-server-count: 0 is below 1"),
         (["--speculative-config", '{"method": "medusa", "model": "m"}'], "method 'medusa': thinking budgets"),
         (
             ["--speculative-config", '{"method": "ngram", "rejection_sample_method": "synthetic"}'],

@@ -42,7 +42,14 @@ class RedisStore:
     It implements Ledger and QuotaStore.
     """
 
-    def __init__(self, address: StoreAddress, *, lease_tokens: int, counts_alone: bool) -> None:
+    def __init__(
+        self,
+        address: StoreAddress,
+        *,
+        lease_tokens: int,
+        counts_alone: bool,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
         self.lease_tokens = lease_tokens
         self.counts_alone = counts_alone
         self.is_up = True
@@ -50,6 +57,7 @@ class RedisStore:
         self.on_call: Callable[[bool], None] = lambda _: None
         """Called after each call of the store."""
         self._address = address
+        self._answer_within_s = answer_within_s
         self._process = uuid4().hex[:16]
         self._meters: list[LeasedMeter] = []
         self._looking: asyncio.Task[None] | None = None
@@ -63,9 +71,9 @@ class RedisStore:
         pool = BlockingConnectionPool.from_url(
             self._address.url,
             max_connections=MAX_CONNECTIONS,
-            timeout=ANSWER_WITHIN_S,
-            socket_timeout=ANSWER_WITHIN_S,
-            socket_connect_timeout=ANSWER_WITHIN_S,
+            timeout=self._answer_within_s,
+            socket_timeout=self._answer_within_s,
+            socket_connect_timeout=self._answer_within_s,
             # A connection may have died with the store's last life; a call made twice changes nothing.
             retry=Retry(NoBackoff(), 1, (ConnectionError,)),
             protocol=2,
