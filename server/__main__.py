@@ -13,6 +13,7 @@ from server.announce import PROGRAM, announce
 from server.api.rate_limits import limits_by_key
 from server.budget.budget import UNLIMITED, ThinkingBudget
 from server.environment import set_engine_environment
+from server.flag_values import ENDPOINTS
 from server.keys.key import Key, all_keys
 from server.keys.store.address import MEMORY
 from server.keys.store.store import MemoryStore, QuotaStoreError
@@ -23,7 +24,6 @@ from server.settings import (
     EMBEDDED_MODEL_PATH,
     EMBEDDED_SCORER,
     EMBEDDED_SCORER_PATH,
-    ENDPOINTS,
     Settings,
 )
 

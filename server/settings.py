@@ -4,20 +4,28 @@ Flags, S1_* environment variables and defaults are all derived from one dataclas
 """
 
 import argparse
-import json
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import TypeAdapter, ValidationError
-
-from server.budget.budget import BudgetError, ThinkingBudget
+from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import EFFORTS
 from server.budget.parsing.presets import Preset
-from server.budget.parsing.read import BudgetDefaults, read_budget
+from server.budget.parsing.read import BudgetDefaults
+from server.flag_values import (
+    ENDPOINTS,
+    budget_of,
+    count_of,
+    efforts_of,
+    endpoints_of,
+    one_of,
+    presets_of,
+    scorers_of,
+    switch_of,
+    tokens_of,
+)
 from server.keys.file import read_keys
 from server.keys.key import Key
 from server.keys.store.address import MEMORY, StoreAddress, read_address
@@ -25,7 +33,6 @@ from server.limits import RequestLimits
 from server.reasoning.families import FAMILIES
 from server.scaling.request import DEFAULT_MAX_SAMPLES, FIELD, ScalingDefaults, read_scaling
 from server.scaling.scorers.endpoint import ScorerSettings
-from server.scaling.scorers.likelihood import LIKELIHOOD
 
 EMBEDDED_MODEL = "s1-nano"
 EMBEDDED_MODEL_PATH = Path(__file__).parent / "models" / "nano"
@@ -34,121 +41,10 @@ EMBEDDED_SCORER_PATH = Path(__file__).parent / "models" / "nano_scorer"
 NO_FAMILY = "none"
 REASONING_FIELDS = ("both", "reasoning", "reasoning_content", "inline")
 LOG_FORMATS = ("text", "json", "off")
-ENDPOINTS = ("health", "metrics")
 ALLOW, REFUSE = "allow", "refuse"
 LIMITS = RequestLimits()
 TAKEN = ("standard", "auto")
 """What `reasoning.mode` and `thinking_budget` say where no preset is meant."""
-
-
-def _budget(text: str) -> ThinkingBudget:
-    """Parse an integer, or the JSON object that a request may pass as `thinking_budget`.
-
-    Raises:
-        argparse.ArgumentTypeError: It is neither, or sets `detail`, which only a request can.
-    """
-    try:
-        value = json.loads(text)
-        read = read_budget({"thinking_budget": value}, BudgetDefaults())
-    except (json.JSONDecodeError, BudgetError) as error:
-        raise argparse.ArgumentTypeError(f"not a thinking budget: {error}") from error
-    if read.detail:
-        raise argparse.ArgumentTypeError("thinking_budget.detail can be set by a request only")
-    return read.budget
-
-
-def _tokens(text: str) -> int:
-    value = _integer(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{value} is negative")
-    return value
-
-
-def _count(text: str) -> int:
-    value = _integer(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is below 1")
-    return value
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer") from error
-
-
-def _efforts(text: str) -> Mapping[str, int]:
-    table = {}
-    for pair in text.split(","):
-        word, given, tokens = pair.partition("=")
-        if not given or not word:
-            raise argparse.ArgumentTypeError(f"{pair!r} is not of the form effort=tokens")
-        if (word := word.strip()) in table:
-            raise argparse.ArgumentTypeError(f"{word} is given twice")
-        table[word] = _integer(tokens)
-        if table[word] < -1:
-            raise argparse.ArgumentTypeError(f"{pair!r} is negative (only -1, unlimited, may be)")
-    return {**BudgetDefaults().efforts, **table}
-
-
-def _scorers(text: str) -> Mapping[str, ScorerSettings]:
-    try:
-        found = TypeAdapter(dict[str, ScorerSettings]).validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise argparse.ArgumentTypeError(f"not scorers: {where}: {first['msg']}") from error
-    if LIKELIHOOD in found:
-        raise argparse.ArgumentTypeError(f"{LIKELIHOOD} is built in: give the scorer another name")
-    return found
-
-
-def _presets(text: str) -> Mapping[str, Preset]:
-    try:
-        given = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise argparse.ArgumentTypeError('not an object such as {"pro": {"thinking_budget": 4096}}')
-    return {name: _preset(name, fields) for name, fields in given.items()}
-
-
-def _preset(name: str, given: object) -> Preset:
-    if not re.fullmatch(r"[\w.-]+", name):
-        raise argparse.ArgumentTypeError(f"{name!r}: a name has letters, digits, '.', '-' and '_' only")
-    if not isinstance(given, dict) or not given or given.keys() - {"thinking_budget", "scaling"}:
-        raise argparse.ArgumentTypeError(f"{name}: give thinking_budget, scaling or both, and nothing else")
-    try:
-        budget = (
-            _budget(json.dumps(given["thinking_budget"])) if "thinking_budget" in given else ThinkingBudget()
-        )
-    except argparse.ArgumentTypeError as error:
-        raise argparse.ArgumentTypeError(f"{name}: {error}") from error
-    return Preset(budget, given.get("scaling"))
-
-
-def _one_of(*values: str) -> Any:
-    def parse(text: str) -> str:
-        if text not in values:
-            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(values)}")
-        return text
-
-    return parse
-
-
-def _endpoints(text: str) -> Sequence[str]:
-    names = [] if text == "none" else [name.strip() for name in text.split(",")]
-    for name in names:
-        if name not in ENDPOINTS:
-            raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(ENDPOINTS)} (none: neither)")
-    return tuple(dict.fromkeys(names))
-
-
-def _switch(text: str) -> bool:
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
-    return text.lower() == "true"
 
 
 def _flag(parse: Any, metavar: str, text: str) -> dict[str, Any]:
@@ -156,7 +52,7 @@ def _flag(parse: Any, metavar: str, text: str) -> dict[str, Any]:
 
 
 def _limit(text: str, default: int) -> dict[str, Any]:
-    return _flag(_count, "N", f"{text} (default: {default})")
+    return _flag(count_of, "N", f"{text} (default: {default})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +65,7 @@ class Settings:
     family: str | None = field(
         default=None,
         metadata=_flag(
-            _one_of(*FAMILIES, NO_FAMILY),
+            one_of(*FAMILIES, NO_FAMILY),
             "NAME",
             f"the model's thinking marks: {', '.join(FAMILIES)}; none serves without budgets"
             " (default: detected from the tokenizer and the chat template)",
@@ -178,7 +74,7 @@ class Settings:
     default_thinking_budget: ThinkingBudget = field(
         default_factory=ThinkingBudget,
         metadata=_flag(
-            _budget,
+            budget_of,
             "BUDGET",
             "for requests without a budget: a number of tokens, or the JSON of a thinking_budget object"
             " (default: unlimited)",
@@ -186,12 +82,14 @@ class Settings:
     )
     max_thinking_budget: int | None = field(
         default=None,
-        metadata=_flag(_tokens, "TOKENS", "maximum number of thinking tokens of any request (default: none)"),
+        metadata=_flag(
+            tokens_of, "TOKENS", "maximum number of thinking tokens of any request (default: none)"
+        ),
     )
     effort_tokens: Mapping[str, int] = field(
         default_factory=lambda: BudgetDefaults().efforts,
         metadata=_flag(
-            _efforts,
+            efforts_of,
             "low=1024,...",
             "the maximum that each reasoning_effort stands for, in tokens; -1: unlimited (default:"
             f" {','.join(f'{word}={tokens}' for word, tokens in EFFORTS.items())})",
@@ -200,7 +98,7 @@ class Settings:
     presets: Mapping[str, Preset] = field(
         default_factory=dict,
         metadata=_flag(
-            _presets,
+            presets_of,
             "JSON",
             'names that a client may send as reasoning.mode, as an effort or as "MODEL:NAME":'
             ' {"pro": {"thinking_budget": {"num_waits": 2}, "scaling": {"method": "majority", "n": 4}}}'
@@ -210,7 +108,7 @@ class Settings:
     reasoning_field: str = field(
         default="both",
         metadata=_flag(
-            _one_of(*REASONING_FIELDS),
+            one_of(*REASONING_FIELDS),
             "WHERE",
             "the field of responses for thinking: both (reasoning and reasoning_content), either, or inline"
             " (in content, with its marks; default: both)",
@@ -220,7 +118,7 @@ class Settings:
     max_scaling_samples: int = field(
         default=DEFAULT_MAX_SAMPLES,
         metadata=_flag(
-            _count,
+            count_of,
             "N",
             f"maximum number of samples of a request under `scaling` (default: {DEFAULT_MAX_SAMPLES})",
         ),
@@ -232,7 +130,7 @@ class Settings:
     max_stored_responses: int = field(
         default=LIMITS.max_stored_responses,
         metadata=_flag(
-            _tokens,
+            tokens_of,
             "N",
             "the last N responses of /v1/responses are kept in memory for previous_response_id; 0: none"
             f" (default: {LIMITS.max_stored_responses})",
@@ -240,7 +138,7 @@ class Settings:
     )
     stored_response_seconds: int = field(
         default=3600,
-        metadata=_flag(_count, "N", "for so many seconds (default: 3600)"),
+        metadata=_flag(count_of, "N", "for so many seconds (default: 3600)"),
     )
     max_body_bytes: int = field(
         default=LIMITS.max_body_bytes,
@@ -261,7 +159,7 @@ class Settings:
     scorers: Mapping[str, ScorerSettings] = field(
         default_factory=dict,
         metadata=_flag(
-            _scorers,
+            scorers_of,
             "JSON",
             'scorers that `scaling.scorer` may name: {"NAME": {"kind": "score", "url": "http://..."}}; kinds:'
             " score, classify, pooling, judge (default: likelihood only)",
@@ -288,7 +186,7 @@ class Settings:
     quota_store_down: str = field(
         default=REFUSE,
         metadata=_flag(
-            _one_of(ALLOW, REFUSE),
+            one_of(ALLOW, REFUSE),
             "WHAT",
             "while that store is down, keys with a quota think on, counted by each process alone (allow), or"
             f" no further than what is leased to them (default: {REFUSE})",
@@ -297,7 +195,7 @@ class Settings:
     quota_lease_tokens: int = field(
         default=1024,
         metadata=_flag(
-            _count,
+            count_of,
             "N",
             "at most so many tokens of a key's quota are leased to a process ahead, and lost with it if it is"
             " killed (default: 1024)",
@@ -306,7 +204,7 @@ class Settings:
     open_endpoints: Sequence[str] = field(
         default=ENDPOINTS,
         metadata=_flag(
-            _endpoints,
+            endpoints_of,
             "NAMES",
             "endpoints that need no key if the others do: health,metrics (default), one of them, or none",
         ),
@@ -314,7 +212,7 @@ class Settings:
     log_format: str = field(
         default="text",
         metadata=_flag(
-            _one_of(*LOG_FORMATS),
+            one_of(*LOG_FORMATS),
             "FORMAT",
             "one line for each finished request: text, json (vLLM's and uvicorn's lines as well), or off"
             " (default: text)",
@@ -322,7 +220,7 @@ class Settings:
     )
     log_prompts: bool = field(
         default=False,
-        metadata=_flag(_switch, "true|false", "include the prompt's text in that line (default: false)"),
+        metadata=_flag(switch_of, "true|false", "include the prompt's text in that line (default: false)"),
     )
 
     @property
@@ -371,7 +269,7 @@ class Settings:
         for each in fields(cls):
             parse, metavar = each.metadata["parse"], each.metadata["metavar"]
             value: dict[str, Any] = {"type": parse, "metavar": metavar}
-            if parse is _switch:  # --name and --no-name
+            if parse is switch_of:  # --name and --no-name
                 value = {"action": argparse.BooleanOptionalAction}
             group.add_argument(
                 _flag_name(each.name),

@@ -43,7 +43,8 @@ from server.engine.launch.api_processes import ApiProcess
 from server.engine.launch.lifetime import run_engine
 from server.engine.seams import SeamError, require
 from server.keys.key import Key
-from server.keys.store.store import QuotaStore, open_store
+from server.keys.store.open_store import open_store
+from server.keys.store.store import QuotaStore
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry

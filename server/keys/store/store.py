@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Protocol, Self
 
 from server.keys.meter import MemoryMeter, Meter, Quota
-from server.keys.store.address import StoreAddress
 
 
 class QuotaStoreError(ValueError):
@@ -48,12 +47,3 @@ class MemoryStore:
         """The meter of a key."""
         del key_name
         return MemoryMeter(quota)
-
-
-def open_store(address: StoreAddress | None, *, lease_tokens: int, counts_alone: bool) -> QuotaStore:
-    """The store of that address, to be entered; None: in memory."""
-    if address is None:
-        return MemoryStore()
-    from server.keys.store.redis_store import RedisStore  # an extra
-
-    return RedisStore(address, lease_tokens=lease_tokens, counts_alone=counts_alone)

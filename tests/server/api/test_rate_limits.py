@@ -16,7 +16,8 @@ from server.budget.parsing.defaults import BudgetDefaults
 from server.keys.key import Key, digest_of
 from server.keys.meter import Quota
 from server.keys.store.address import read_address
-from server.keys.store.store import MemoryStore, open_store
+from server.keys.store.open_store import open_store
+from server.keys.store.store import MemoryStore
 from tests.server.keys.store.real_store import valkey
 
 CHAT = "/v1/chat/completions"
