@@ -4,7 +4,7 @@
 #   docker/gpu-kit/build.sh      writes .gpukit/ in this repository's root (and ignores it in .git/info/exclude)
 #
 # vLLM's wheel without what a dense bf16 model on Hopper does not use, its compiled parts cut to sm_90, and the
-# packages that it and s1-server need and that machine lacks, in the versions of constraints.txt. About 4 minutes,
+# packages that it and s1-server need and that machine lacks, in the versions of constraints.txt. About 10 minutes,
 # one core; downloads (330 MB and 40 MB) are kept in $CACHE. Ends with 1 where kit and tracked files are too large.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -68,7 +68,7 @@ done
 echo "== pack"
 rm -rf "$out"; mkdir -p "$out"
 grep -qx '/.gpukit/' "$repo/.git/info/exclude" 2>/dev/null || echo '/.gpukit/' >>"$(git -C "$repo" rev-parse --path-format=absolute --git-path info/exclude)"
-pack() { tar -C "$1" --owner=0 --group=0 --sort=name -c . | xz -3 -T1 >"$2"; }
+pack() { tar -C "$1" --owner=0 --group=0 --sort=name -c . | xz -9 -T1 >"$2"; }
 pack "$work/native" "$out/native.tar.xz"
 pack "$work/python" "$out/python.tar.xz"
 [ ! -d "$work/moe" ] || { mkdir -p "$repo/.gpukit-moe"; pack "$work/moe" "$repo/.gpukit-moe/moe.tar.xz"; }
