@@ -113,7 +113,7 @@ def presets_of(text: str) -> Mapping[str, Preset]:
     """
     try:
         given = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     if not isinstance(given, dict):
         raise argparse.ArgumentTypeError('not an object such as {"pro": {"thinking_budget": 4096}}')
@@ -133,7 +133,9 @@ def _preset(name: str, given: object) -> Preset:
         )
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{name}: {error}") from error
-    return Preset(budget, given.get("scaling"))
+    if (preset := Preset(budget, given.get("scaling"))) == Preset():
+        raise argparse.ArgumentTypeError(f"{name}: it asks for nothing")
+    return preset
 
 
 def one_of(*values: str) -> Any:

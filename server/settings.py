@@ -13,7 +13,7 @@ from typing import Any, Self
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import EFFORTS
 from server.budget.parsing.presets import Preset
-from server.budget.parsing.read import BudgetDefaults
+from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.flag_values import (
     ENDPOINTS,
     budget_of,
@@ -31,7 +31,7 @@ from server.keys.key import Key
 from server.keys.store.address import MEMORY, StoreAddress, read_address
 from server.limits import RequestLimits
 from server.reasoning.families import FAMILIES
-from server.scaling.request import DEFAULT_MAX_SAMPLES, FIELD, ScalingDefaults, read_scaling
+from server.scaling.request import DEFAULT_MAX_SAMPLES, FIELD, ScalingDefaults, read_scaling, refuse_budget
 from server.scaling.scorers.endpoint import ScorerSettings
 
 EMBEDDED_MODEL = "s1-nano"
@@ -245,8 +245,9 @@ class Settings:
             if name in (*self.effort_tokens, *TAKEN):
                 raise ValueError(f"--presets: {name} is a word of its own already (see --effort-tokens)")
             try:
-                self.budget_defaults.under(preset)
-                read_scaling({FIELD: preset.scaling}, scaling)
+                under = self.budget_defaults.under(preset)
+                if asked := read_scaling({FIELD: preset.scaling}, scaling):
+                    refuse_budget(asked, read_budget({}, under))
             except ValueError as error:
                 raise ValueError(f"--presets: {name}: {error}") from error
 

@@ -89,12 +89,12 @@ def read_request(
     asked = read_scaling(body, scaling)
     if named is not None:
         defaults = defaults.under(named.preset)
-        if asked is None and named.preset.scaling is not None:
-            body[FIELD] = named.preset.scaling
-            asked = read_scaling(body, scaling)
+    read = read_budget(budget_body(body), defaults)
+    if named is not None and asked is None and read.budget.max_tokens != 0:
+        asked = read_scaling({**body, FIELD: named.preset.scaling}, scaling)
+        asked = asked and replace(asked, asked_in=named.where)
     if asked is not None and path != CHAT_PATH:
         raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
-    read = read_budget(budget_body(body), defaults)
     if asked is not None:
         refuse_budget(asked, read)
     if body.get("use_beam_search") and read.asked:

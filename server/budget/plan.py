@@ -137,11 +137,6 @@ class Plan:
         return (self.end_is_distinct or self.steering.max_steps > 0) and self.forks_at is None
 
     @property
-    def end_before(self) -> End:
-        """Why there is none where the prompt has closed it: switched off by any word, the maximum is 0."""
-        return End.MAX_TOKENS if self.max_tokens == 0 else End.NATURAL
-
-    @property
     def max_thinking_tokens(self) -> int:
         """The upper bound of thinking tokens, by the maximum or by the room."""
         return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)

@@ -6,12 +6,16 @@ one token has nearly all of the probability. A group's confidence is the mean ov
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from statistics import fmean
 
 
 def token_confidence(alternatives: Mapping[int, float], k: int) -> float:
-    """The confidence at one position, whose `alternatives` are log probabilities, highest first."""
-    return -fmean(list(alternatives.values())[:k])
+    """The confidence at one position, whose `alternatives` are log probabilities, highest first.
+
+    Masked tokens, whose log probability is -inf, do not count.
+    """
+    return -fmean([value for value in alternatives.values() if value > -inf][:k] or [0.0])
 
 
 class GroupConfidence:

@@ -87,6 +87,11 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_PRESETS", '["pro"]'),
         ("S1_PRESETS", '{"pro": 9}'),
         ("S1_PRESETS", '{"pro": {}}'),
+        ("S1_PRESETS", '{"pro": {"thinking_budget": null, "scaling": null}}'),
+        ("S1_PRESETS", '{"a":' * 100_000),
+        ("S1_QUOTA_STORE", "redis://host/0?timeout=abc"),
+        ("S1_QUOTA_STORE", "redis://host/other"),
+        ("S1_QUOTA_STORE", "unix://tmp/socket"),
         ("S1_PRESETS", '{"pro": {"temperature": 0}}'),
         ("S1_PRESETS", '{"p:o": {"thinking_budget": 9}}'),
         ("S1_PRESETS", '{"pro": {"thinking_budget": {"detail": true}}}'),
@@ -146,6 +151,10 @@ def test_settings_that_contradict_each_other_are_refused() -> None:
         ('{"pro": {"scaling": {"method": "most"}}}', r"pro: scaling\.method must be one of"),
         ('{"pro": {"scaling": {"method": "majority", "n": 99}}}', r"pro: scaling\.n \(99\) is above"),
         ('{"pro": {"scaling": {"method": "best_of_n", "n": 4}}}', r"pro: scaling\.scorer"),
+        (
+            '{"pro": {"thinking_budget": {"num_waits": 2}, "scaling": {"method": "deepconf", "n": 4}}}',
+            r"pro: thinking_budget\.num_waits cannot be combined with scaling \(deepconf\)",
+        ),
     ],
 )
 def test_preset_that_could_never_be_asked_for_is_refused_at_start(presets: str, said: str) -> None:
@@ -219,6 +228,9 @@ def test_preset_that_the_model_cannot_keep_is_refused_at_start() -> None:
     with pytest.raises(ValueError, match="no known family"):
         check_defaults(BudgetDefaults(presets=presets), None, arguments)
     check_defaults(BudgetDefaults(presets={"many": Preset(scaling={"method": "majority"})}), None, arguments)
+    arguments.served_model_name = ["qwen3:8b"]
+    with pytest.raises(ValueError, match="--presets: 8b: the model 'qwen3:8b'"):
+        check_defaults(BudgetDefaults(presets={"8b": Preset(scaling={})}), None, arguments)
 
 
 def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:

@@ -81,9 +81,9 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
     model, suffix = split_model(body.get("model"))
     asked = _Asked.read({**body, "model": suffix})
     asked.refuse_contradiction()
-    must_think = asked.wants_thinking or (settings.must_think and asked.off is None)
     wanted = _maximum(asked, settings)
     maximum, clamped_from = _clamp(wanted.value, settings.ceiling)
+    must_think = asked.wants_thinking or (settings.must_think and asked.off is None and maximum != 0)
     default = settings.default
     budget = ThinkingBudget(
         max_tokens=maximum,
@@ -96,7 +96,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         grace_tokens=_grace(asked, wanted, settings, maximum),
         breaks_loops=_value(asked.on_loop, default.breaks_loops),
         suppress=_value(asked.suppress, default.suppress),
-        truncates=_truncates(asked, maximum),
+        truncates=_truncates(asked, settings, maximum),
         alpha_tokens=_value(asked.alpha, default.alpha_tokens),
     )
     return ReadBudget(
@@ -220,9 +220,10 @@ def _maximum(asked: _Asked, settings: BudgetDefaults) -> Said[int | None]:
         BudgetError: The effort is not in the server's table.
     """
     if asked.effort is not None and asked.effort.value not in settings.efforts:
+        presets = () if asked.effort.name == "model:effort" else settings.presets
         raise BudgetError(
             asked.effort.name,
-            f"{asked.effort.name} must be one of {', '.join((*settings.efforts, *settings.presets))}, "
+            f"{asked.effort.name} must be one of {', '.join((*settings.efforts, *presets))}, "
             f"not {quoted(asked.effort.value)}.",
         )
     if asked.maximum is not None:
@@ -250,7 +251,7 @@ def _grace(
         BudgetError: The client's have no maximum, or are more than it.
     """
     if asked.grace is None:
-        truncates = asked.on_max is not None and asked.on_max.value
+        truncates = _truncates(asked, settings, maximum)
         return None if asked.off or truncates else settings.default.grace_tokens
     name, tokens = asked.grace.name, asked.grace.value
     if tokens == 0:
@@ -262,14 +263,20 @@ def _grace(
     return tokens
 
 
-def _truncates(asked: _Asked, maximum: int | None) -> bool | None:
+def _truncates(asked: _Asked, settings: BudgetDefaults, maximum: int | None) -> bool | None:
     """Whether the request ends at the maximum; None: not said.
+
+    The server's own word gives way to the client's soft landing.
 
     Raises:
         BudgetError: There is no maximum to end at, or a soft landing before it.
     """
-    if asked.on_max is None or not asked.on_max.value:
-        return _value(asked.on_max, None)
+    if asked.on_max is None:
+        lands = asked.grace is not None and asked.grace.value
+        has_maximum = maximum is not None and maximum > 0 and asked.off is None
+        return settings.default.truncates if has_maximum and not lands else None
+    if not asked.on_max.value:
+        return False
     name = asked.on_max.name
     if maximum is None or maximum <= 0:
         raise BudgetError(name, f"{name} (truncate) needs a maximum number of thinking tokens above 0.")

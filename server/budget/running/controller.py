@@ -76,7 +76,7 @@ class Controller:
         if plan.opening is Opening.OPEN:
             self.phase = Phase.THINKING
         elif plan.opening is Opening.CLOSED:
-            self.end = plan.end_before
+            self.end = End.NATURAL
             self._begin_answer()
         elif plan.opening is Opening.FORCE:
             self._force([(token, ForcedKind.START) for token in plan.start], Phase.THINKING)

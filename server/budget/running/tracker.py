@@ -68,7 +68,7 @@ class ThinkingTracker:
             self.phase = Phase.THINKING
             self.thinking_at = 0
         elif plan.opening is Opening.CLOSED:
-            self._answer(plan.end_before)
+            self._answer(End.NATURAL)
 
     @property
     def tokens(self) -> int:
@@ -80,7 +80,7 @@ class ThinkingTracker:
         """Whether the next token is the model's own choice inside the answer."""
         if self.answer_at is None:
             return False
-        has_cue = self.end is not None and self.end.has_cue and self.answer_at > 0
+        has_cue = self.end is not None and self.end.has_cue
         forced = len(self.plan.transition) + len(self.plan.cue) if has_cue else 0
         return self.position >= self.answer_at + forced
 

@@ -48,6 +48,9 @@ def check_defaults(defaults: BudgetDefaults, family: Family | None, arguments: N
     Raises:
         ValueError: It names the flag.
     """
+    for served in arguments.served_model_name or [arguments.model]:
+        if (own := served.rpartition(":")[2]) in defaults.presets and own != served:
+            raise ValueError(f"--presets: {own}: the model {served!r} could not be asked for by its own name")
     budgets = {"--default-thinking-budget": defaults.default}
     budgets |= {f"--presets: {name}": each.over(defaults.default) for name, each in defaults.presets.items()}
     budgets = {where: budget for where, budget in budgets.items() if budget != ThinkingBudget()}

@@ -1,6 +1,7 @@
 """The value of --quota-store: memory, or the URL of a Redis or Valkey."""
 
 import argparse
+import re
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from urllib.parse import urlsplit
@@ -38,6 +39,13 @@ def read_address(text: str) -> StoreAddress | None:
     host = parts.hostname or ""
     if not (parts.path if parts.scheme == "unix" else host):
         raise argparse.ArgumentTypeError(f"the URL names no {'path' if parts.scheme == 'unix' else 'host'}")
+    is_socket = parts.scheme == "unix"
+    if parts.fragment or (parts.query and not (is_socket and re.fullmatch("db=[0-9]+", parts.query))):
+        raise argparse.ArgumentTypeError("the URL takes no '?' or '#', but '?db=NUMBER' for a socket")
+    if is_socket and host:
+        raise argparse.ArgumentTypeError("a socket's URL has three slashes: unix:///PATH")
+    if not is_socket and not re.fullmatch(r"/?|/[0-9]+", parts.path):
+        raise argparse.ArgumentTypeError("a database is a number: redis://HOST:PORT/DATABASE")
     if find_spec("redis") is None:
         raise argparse.ArgumentTypeError("needs the package redis: pip install 's1-server[redis]'")
     where = host if port is None else f"{host}:{port}"

@@ -31,10 +31,10 @@ class AutoFields(Fields):
     """
 
     probe: Literal["trial", "entropy", "margin"] = "trial"
-    every: int | None = Field(default=None, ge=1)
+    every: int | None = Field(default=None, ge=1, le=1 << 20)
     patience: int = Field(default=3, ge=1)
     variance: float = Field(default=1e-4, gt=0)
-    margin: float = Field(default=1.0, ge=0)
+    margin: float = Field(default=1.0, ge=0, allow_inf_nan=False)
 
     @property
     def spacing(self) -> int:

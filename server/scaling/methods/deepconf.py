@@ -31,9 +31,9 @@ class DeepConfFields(Fields):
 
     n: int = Field(ge=1)
     keep: float = Field(default=90.0, gt=0, le=100)
-    window: int = Field(default=2048, ge=1)
+    window: int = Field(default=2048, ge=1, le=1 << 20)
     warmup: int | None = Field(default=None, ge=1)
-    every: int = Field(default=32, ge=1)
+    every: int = Field(default=32, ge=1, le=1 << 20)
 
     @model_validator(mode="after")
     def _warmup_is_within_n(self) -> Self:

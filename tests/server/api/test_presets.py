@@ -50,6 +50,13 @@ def test_preset_with_a_method_is_answered_from_many_samples(client: httpx.Client
     assert all(sample["thinking_tokens"] <= 16 for sample in answer["scaling"]["samples"])
 
 
+@pytest.mark.parametrize("off", [{"enable_thinking": False}, {"thinking_budget": 0}], ids=["off", "none"])
+def test_preset_draws_no_samples_where_nothing_is_thought(client: httpx.Client, off: dict[str, Any]) -> None:
+    answer = post(client, "chat/completions", {**CHAT, **off, "temperature": 1, "model": "s1-nano:vote"})
+    assert "scaling" not in answer
+    assert answer["choices"][0]["thinking"]["tokens"] == 0
+
+
 def test_preset_with_a_method_is_refused_where_there_is_none(client: httpx.Client) -> None:
     asked = {**RESPONSE, "model": "s1-nano:vote", "temperature": 1}
     reply = client.post("/v1/responses", json=asked)

@@ -89,6 +89,20 @@ def test_preset_that_asks_for_thinking_switches_it_on_where_the_template_has_it_
     assert read({}, FAST).switched is None
 
 
+@pytest.mark.parametrize("body", [{"thinking_budget": 0}, {"max_thinking_tokens": 0}])
+def test_budget_of_none_beats_a_preset_that_asks_for_thinking(body: dict[str, Any]) -> None:
+    assert read(body).switched is not True
+
+
+def test_preset_may_end_the_request_at_its_maximum() -> None:
+    cuts = Preset(ThinkingBudget(max_tokens=9, truncates=True))
+    assert read({}, cuts).budget.truncates is True
+    assert read({"thinking_budget": {"on_max": "answer"}}, cuts).budget.truncates is False
+    assert read({"thinking_budget": {"max_tokens": 8, "grace_tokens": 2}}, cuts).budget.truncates is None
+    assert read({"thinking_budget": 0}, cuts).budget.truncates is None
+    assert read({"thinking_budget": -1}, cuts).budget.truncates is None
+
+
 def test_ceiling_is_above_a_preset() -> None:
     defaults = BudgetDefaults(ceiling=256, presets=PRESETS)
     found = read({}, defaults=defaults)

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from server.budget.plan import Opening
 from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
-from tests.server.budget.driving import drive, says
 from tests.server.budget.plans import CUE, END, NUDGE, plan
 
 
@@ -49,16 +46,6 @@ def test_end_of_turn_that_became_the_delimiter_has_an_end_of_its_own() -> None:
         "end_of_sequence"
     )
     assert ThinkingReport.of(tracker, ForcedRecord(end=End.NATURAL)).end == "natural"
-
-
-@pytest.mark.parametrize("opening", [Opening.CLOSED, Opening.OPEN, Opening.FORCE])
-def test_switched_off_has_one_end_whoever_closes_the_thinking(opening: Opening) -> None:
-    out, controller = drive(plan(opening=opening, max_tokens=0), says([1, 2]))
-    tracker = ThinkingTracker(controller.plan)
-    tracker.feed_all(out)
-    assert controller.end is tracker.end is End.MAX_TOKENS
-    record = ForcedRecord(controller.forced, tuple(controller.waits_at), controller.end)
-    assert ThinkingReport.of(tracker, record).end == "max_tokens"
 
 
 def test_thinking_that_the_prompt_leaves_out_is_told_where_a_maximum_allowed_some() -> None:

