@@ -73,13 +73,14 @@ async def main() -> None:
     options.add_argument("--family", default="think", choices=FAMILIES, help="whose marks: %(choices)s")
     given = options.parse_args()
     flags = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", str(given.batch)]
-    flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype, "--family", given.family]
+    flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype]
     if given.speculation:
         flags += ["--speculative-config", given.speculation]
-    prompt = f"{QUESTION}{FAMILIES[given.family].start}\n" + QUOTED * (3 if given.speculation else 0)
+    family = FAMILIES[given.family]
+    prompt = f"{QUESTION}{family.start}\n" + QUOTED * (3 if given.speculation else 0)
     load = Load(given.batch, given.tokens, prompt, bool(given.speculation))
     rounds = []
-    async with running(flags, is_bare=True) as bare, running(flags) as ours:
+    async with running(flags, is_bare=True) as bare, running(flags, family=family) as ours:
         await ours.collective_rpc("s1_time_steps")
         for engine in (bare, ours):
             await engine.collective_rpc("s1_count_steps")

@@ -12,7 +12,7 @@ from server.engine.bench.gpu.timing import TimedExtension
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.arguments import budget_flags, make_parser, parse
 from server.engine.launch.lifetime import run_engine
-from server.reasoning.families import FAMILIES
+from server.reasoning.families import FAMILIES, Family
 
 EXTENSION = f"{TimedExtension.__module__}.{TimedExtension.__qualname__}"
 FAMILY = FAMILIES["think"]
@@ -30,7 +30,9 @@ def not_here(flags: Sequence[str]) -> str | None:
 
 
 @asynccontextmanager
-async def running(flags: Sequence[str], is_bare: bool = False) -> AsyncIterator[ThinkingLLM]:
+async def running(
+    flags: Sequence[str], is_bare: bool = False, family: Family = FAMILY
+) -> AsyncIterator[ThinkingLLM]:
     """An engine with budgets, as `s1-serve` starts it with these flags; bare: without any."""
     parser = make_parser("bench", default_model="")
     bare = parse(parser, flags)
@@ -39,9 +41,9 @@ async def running(flags: Sequence[str], is_bare: bool = False) -> AsyncIterator[
         async with run_engine(bare, None) as engine:
             yield engine
         return
-    arguments = parse(parser, [*flags, *budget_flags(FAMILY, bare)])
+    arguments = parse(parser, [*flags, *budget_flags(family, bare)])
     arguments.worker_extension_cls = EXTENSION
-    async with run_engine(arguments, FAMILY) as engine:
+    async with run_engine(arguments, family) as engine:
         yield engine
 
 
