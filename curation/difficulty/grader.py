@@ -71,8 +71,8 @@ def answer_in(attempt: str) -> str | None:
 
 def _settled(problem: Problem, predicted: str) -> Grade | None:
     gold = problem.answer
-    if same_bare_integer(gold, predicted) is False:
-        return Grade(False, "integer")
+    if (same := same_bare_integer(gold, predicted)) is not None:
+        return Grade(same, "integer")
     if same_string(gold, predicted):
         return Grade(True, "string")
     if integer(gold) is not None and integer(predicted) is not None:

@@ -16,7 +16,7 @@ _TYPES = {
     422: ("UnprocessableEntityError", "invalid_request_error"),
     429: ("RateLimitError", "rate_limit_error"),
     500: ("InternalServerError", "api_error"),
-    501: ("NotImplementedError", "api_error"),
+    501: ("NotImplementedError", "api_error"),  # vLLM says it of what this model or build cannot do
     502: ("BadGatewayError", "api_error"),
     503: ("ServiceUnavailableError", "overloaded_error"),
 }

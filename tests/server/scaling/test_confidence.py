@@ -1,5 +1,6 @@
 """Group confidence and percentiles are what slow, obvious versions say."""
 
+from math import inf
 from statistics import fmean
 
 import numpy as np
@@ -41,3 +42,8 @@ def test_a_token_that_takes_all_is_confident_and_one_among_equals_is_not() -> No
 @given(values=st.lists(st.floats(-50, 50), min_size=1, max_size=20), percent=st.floats(0, 100))
 def test_a_percentile_is_numpys(values: list[float], percent: float) -> None:
     assert percentile(values, percent) == pytest.approx(float(np.percentile(values, percent)), abs=1e-9)
+
+
+def test_masked_token_says_nothing_of_confidence() -> None:
+    assert token_confidence({7: -0.5, 8: -1.5, 9: -inf}, 3) == 1.0
+    assert token_confidence({9: -inf}, 3) == 0.0

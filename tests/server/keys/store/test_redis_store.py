@@ -16,6 +16,7 @@ from server.keys.meter import Quota
 from server.keys.store.address import read_address
 from server.keys.store.leased_meter import LeasedMeter
 from server.keys.store.redis_store import ANSWER_WITHIN_S, LEAST_LEASE_TOKENS, RedisStore
+from server.keys.store.script import Account, Standing
 from server.keys.store.store import QuotaStoreError
 from tests.server.keys.store.real_store import RealStore
 
@@ -268,6 +269,27 @@ async def test_store_that_hangs_is_down_after_a_second_and_what_was_owed_is_char
             assert time.monotonic() - began >= ANSWER_WITHIN_S
             assert thought > LEASE
         await until(lambda: store.used(KEY) == thought)
+
+
+async def test_lease_is_topped_up_once_half_of_it_is_gone(store: RealStore) -> None:
+    async with process(store) as ours:
+        asked, settle = list[tuple[int, int]](), ours.settle
+
+        async def told(key_name: str, quota: Quota, account: Account) -> Standing:
+            asked.append((account.spent, account.wanted))
+            return await settle(key_name, quota, account)
+
+        ours.settle = told  # type: ignore[method-assign]
+        meter = LeasedMeter(KEY, Quota(10_000, 3600), ours)
+        await meter.refresh(wants_more=True)
+        for _ in range(60):  # without a pause, in which an idle lease might be given back
+            meter.spend(1)
+        await until(lambda: len(asked) > 1)
+        assert asked[:2] == [
+            (0, LEASE),
+            (60, LEASE),
+        ]  # at 50; the call tells what is spent by then
+        await meter.close()
 
 
 async def test_token_costs_no_round_trip(store: RealStore) -> None:
