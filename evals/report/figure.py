@@ -30,6 +30,7 @@ TITLES = {
 }
 MARKERS = "DvP<>Xph8dH^s"
 COLOURS = ("#444444", "#8e44ad", "#117a65", "#c0392b", "#2471a3", "#7d6608")
+SWITCHED = ("=true", "=false")
 MAX_INNER_LEGEND = 6
 """Maximum number of lines for a legend inside the axes; with more it is placed next to them."""
 DPI = 150
@@ -104,7 +105,7 @@ def _points(arms: Sequence[Measured], unit: str = "") -> list[Point]:
             accuracy=one.accuracy,
             low=one.low,
             high=one.high,
-            label=_label(one, unit) if len(arms) > 1 or one.arm.scaling is None else "",
+            label=_scaling_label(one, arms) if one.arm.scaling is not None else _label(one, unit),
         )
         for one in arms
         if one.tokens is not None
@@ -116,12 +117,22 @@ def _vote_points(votes: Sequence[Vote]) -> list[Point]:
 
 
 def _label(one: Measured, unit: str) -> str:
-    """The value of the setting; of several settings the last, since the others are mostly equal."""
-    if one.arm is NATURAL:
-        return ""
-    if one.arm.scaling is not None:
-        return one.arm.name.rpartition(":")[2]
-    return one.arm.name.partition("=")[2] + unit
+    """The value of the setting."""
+    return "" if one.arm is NATURAL else one.arm.name.partition("=")[2] + unit
+
+
+def _scaling_label(one: Measured, arms: Sequence[Measured]) -> str:
+    """The last setting that the method's other arms have not, else that some of them have not; words bare.
+
+    A switch says nothing by itself.
+    """
+    settings = [each.arm.name.split(":")[1:] for each in arms]
+    own = [part for part in one.arm.name.split(":")[1:] if not part.endswith(SWITCHED)]
+    shares = {part: sum(part in each for each in settings) for part in own}
+    told = [part for part in own if shares[part] < len(arms)]
+    only = [part for part in told if shares[part] == 1]
+    name, _, value = (only or told or [""])[-1].partition("=")
+    return value if value.isalpha() else f"{name}={value}" if value else name
 
 
 def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:

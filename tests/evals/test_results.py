@@ -2,10 +2,12 @@
 what is claimed.
 """
 
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from evals.report.figure import _points
 from evals.report.measured import Group, groups_of
 from evals.report.read import read_runs
 from evals.report.table import csv_of, tables_of
@@ -16,6 +18,7 @@ RESULTS = ROOT / "evals" / "results"
 SWEEPS = pytest.mark.parametrize("name", ["nano", "methods"])
 
 
+@cache
 def stored(name: str) -> Group:
     [found] = groups_of(read_runs(RESULTS / name))
     return found
@@ -84,3 +87,19 @@ def test_waits_raise_accuracy_by_ten_points_and_the_intervals_part(group: Group)
     assert best.accuracy >= 85
     assert best.accuracy - natural.accuracy >= 10
     assert best.low > natural.high
+
+
+@pytest.mark.parametrize(
+    ("method", "labels"),
+    [
+        ("majority", {"4", "8", "total_tokens=256"}),
+        ("best_of_n", {"likelihood", "trained", "8"}),
+        ("beam", {"likelihood", "trained"}),
+        ("rebase", {"likelihood", "trained"}),
+        ("deepconf", {"", "every=16"}),
+        ("auto", {"patience=2", "patience=3", "entropy", "num_waits=4", "margin"}),
+        ("mcts", {""}),
+    ],
+)
+def test_point_is_labelled_with_what_tells_it_from_the_methods_others(method: str, labels: set[str]) -> None:
+    assert {point.label for point in _points(stored("methods").line(method))} == labels
