@@ -29,14 +29,14 @@ export function parseBudgets(text, shared) {
   return parts.map((part) => ({ ...parseBudget(part), ...shared }));
 }
 
-/** A budget in words, for a heading. */
+/** A budget in words, for a heading; what is not asked the server decides, or the model's preset. */
 export function describe(budget) {
   const words = [];
   const maximum = budget.max_tokens ?? UNLIMITED;
   if (maximum !== UNLIMITED) words.push(maximum === 0 ? "No thinking" : `At most ${maximum}`);
   if (budget.num_waits) words.push(`${budget.num_waits} ${budget.num_waits === 1 ? "Wait" : "Waits"}`);
   if (budget.min_tokens) words.push(`at least ${budget.min_tokens}`);
-  return words.join(", ") || "Unlimited";
+  return words.join(", ") || ("max_tokens" in budget ? "Unlimited" : "No budget asked");
 }
 
 /** The JSON of a chat completion, as a user would write it. */

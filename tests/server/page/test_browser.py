@@ -165,6 +165,13 @@ def test_budgets_stand_side_by_side_each_with_its_own_end(page: Page, server_url
     assert set(rights) == {True, False}
 
 
+def test_preset_chosen_as_a_model_decides_what_is_not_asked(page: Page) -> None:
+    page.get_by_label("Model").select_option("s1-nano:deep")
+    ask(page)
+    assert texts(page, ".lane h2") == ["No budget asked"]
+    assert "2 Waits" in texts(page, ".count")[0] or texts(page, ".reason") == ["Closed at the maximum."]
+
+
 def test_whatever_is_said_is_shown_as_text(page: Page) -> None:
     ask(page, nudge=HOSTILE, waits=1)
     assert HOSTILE in texts(page, ".thinking")[0]
