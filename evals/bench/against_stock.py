@@ -62,6 +62,7 @@ def flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--stock", default=shlex.join(stock), help="command of the other server")
     parser.add_argument("--stock-folder", type=Path, default=ROOT, help="where it is started")
     parser.add_argument("--ours", default=shlex.join(ours), help="our command")
+    parser.add_argument("--key", default="", help="API key of the requests to both, if one wants it")
     parser.add_argument("--out", type=Path, default=Path("build/bench-http.json"))
     return parser.parse_args(arguments)
 
@@ -102,9 +103,9 @@ def measure(command: Command, side: str, given: argparse.Namespace) -> Row:
         row["ready_s"] = served.ready_s
         for arm in given.arms.split(","):
             asked = {**ARMS[arm][0], **(ARMS[arm][1] if side == OURS else {})}
-            _batch(served, asked, given.streams, WARM_UP_TOKENS).ask()
+            _batch(served, asked, given, WARM_UP_TOKENS).ask()
             before, driver = served.cpu_s, time.process_time()
-            loads = [_batch(served, asked, given.streams, given.tokens).ask() for _ in range(given.rounds)]
+            loads = [_batch(served, asked, given, given.tokens).ask() for _ in range(given.rounds)]
             tokens = sum(each.tokens for each in loads)
             row[f"{arm}.cpu_ms_a_token"] = 1000 * (served.cpu_s - before) / tokens
             row[f"{arm}.tokens_per_s"] = tokens / sum(each.seconds for each in loads)
@@ -117,7 +118,7 @@ def measure(command: Command, side: str, given: argparse.Namespace) -> Row:
     return row
 
 
-def _batch(served: Served, asked: Mapping[str, Any], streams: int, tokens: int) -> Batch:
+def _batch(served: Served, asked: Mapping[str, Any], given: argparse.Namespace, tokens: int) -> Batch:
     numbers = random.Random(0)
     return Batch(
         served.url,
@@ -130,8 +131,9 @@ def _batch(served: Served, asked: Mapping[str, Any], streams: int, tokens: int) 
                 "ignore_eos": True,
                 **asked,
             }
-            for n in (numbers.randrange(101, 9999, 2) for _ in range(streams))
+            for n in (numbers.randrange(101, 9999, 2) for _ in range(given.streams))
         ],
+        given.key,
     )
 
 

@@ -72,6 +72,8 @@ class Batch:
 
     url: str
     bodies: Sequence[Mapping[str, Any]]
+    key: str = ""
+    """The API key, if the server wants one."""
     _open: dict[int, _Response] = field(default_factory=dict)
 
     def ask(self) -> Load:
@@ -99,8 +101,9 @@ class Batch:
         sent = json.dumps(body).encode()
         head = (
             f"POST /v1/chat/completions HTTP/1.1\r\nHost: {where.netloc}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(sent)}\r\n"
         )
+        head += f"Authorization: Bearer {self.key}\r\n\r\n" if self.key else "\r\n"
         connection = socket.create_connection((where.hostname, where.port))
         connection.sendall(head.encode() + sent)
         connection.setblocking(False)

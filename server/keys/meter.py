@@ -82,9 +82,10 @@ class MemoryMeter:
 
     def spend(self, tokens: int) -> None:
         """Count `tokens` thinking tokens, or take back as many where it is negative."""
-        left_before = self.left
+        self._roll_window()
+        was_spent = self._used >= self.quota.tokens
         self._used = max(0, self._used + tokens)
-        if left_before and self.is_spent:
+        if self._used >= self.quota.tokens and not was_spent:
             self.on_spent()
 
     async def refresh(self, *, wants_more: bool) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from server.budget.running.action import Phase
 from server.budget.running.forced_spans import forceable, forced_spans
 from server.budget.running.report import ForcedRecord, ThinkingReport, TokenReport
 from server.budget.running.tracker import ThinkingTracker
@@ -66,7 +67,6 @@ class Choice:
 
     __slots__ = (
         "_asked",
-        "_batch",
         "_meter",
         "_records",
         "_skimmed",
@@ -103,7 +103,6 @@ class Choice:
         self._records = records
         self._meter = meter
         self._asked: asyncio.Future[ForcedRecord | None] | None = None
-        self._batch = 1 if meter is not None else PLAIN_BATCH  # a key is charged as its tokens come
         self._skimmed: list[int] = []
         self._tells_tokens = tells_tokens
 
@@ -129,22 +128,21 @@ class Choice:
     def skim(self, tokens: Sequence[int]) -> None:
         """Take in the next output tokens, where `is_plain` and none of them is a mark.
 
-        They are counted once there are PLAIN_BATCH of them, or when somebody wants to know.
+        They are counted once there are PLAIN_BATCH of them, or when somebody wants to know; a key is charged
+        as they come.
         """
         self._skimmed += tokens
-        if len(self._skimmed) >= self._batch:
+        if self._meter is not None and self.tracker.phase is Phase.THINKING:
+            self._meter.spend(len(tokens))
+        if len(self._skimmed) >= PLAIN_BATCH:
             self.catch_up()
 
     def catch_up(self) -> None:
         """Count what was skimmed: the tracker is up to date then."""
         if not (skimmed := self._skimmed):
             return
-        tracker = self.tracker
-        thought = tracker.tokens
-        tracker.feed_plain(skimmed)
+        self.tracker.feed_plain(skimmed)
         skimmed.clear()
-        if self._meter is not None and tracker.tokens != thought:
-            self._meter.spend(tracker.tokens - thought)
         self.clock.came_plain()
 
     async def report_so_far(self, tokens: Sequence[int]) -> ThinkingReport | None:
