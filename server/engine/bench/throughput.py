@@ -93,6 +93,7 @@ async def main() -> None:
             rounds.append(speeds)
             print(json.dumps({arm: round(speeds[arm].tokens_per_s) for arm in ARMS}), flush=True)
         (times,) = await ours.collective_rpc("s1_step_times")
+        operations = await operations_of(ours, load)
     print(
         json.dumps(
             {
@@ -101,6 +102,7 @@ async def main() -> None:
                 "family": given.family,
                 "batch": load.batch,
                 "adapter": times,
+                "tensor operations a step": operations,
             }
         )
     )
@@ -115,6 +117,18 @@ def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float
 
     steps = {arm: round(median(each[arm].tokens_per_step for each in rounds), 2) for arm in ARMS}
     return {"free / bare": ratio(FREE), "forced / bare": ratio(FORCED), "tokens a step": steps}
+
+
+async def operations_of(ours: ThinkingLLM, load: Load) -> dict[str, float]:
+    """By arm: of the adapter, in the mean."""
+    await ours.collective_rpc("s1_count_operations")
+    told = {}
+    for arm in (FREE, FORCED):
+        (before,), steps = await ours.collective_rpc("s1_operations"), await _steps(ours)
+        await run(ours, arm, replace(load, tokens=64))
+        (after,) = await ours.collective_rpc("s1_operations")
+        told[arm] = round((after - before) / (await _steps(ours) - steps), 2)
+    return told
 
 
 async def run(engine: ThinkingLLM, arm: str, load: Load) -> Speed:

@@ -2,31 +2,52 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean, median
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from server.engine.worker.extension import BudgetWorkerExtension
 
-TIMED = ("seat", "prepare", "commit", "scripts", "begin_drafted", "commit_drafted")
+TIMED = ("seat", "prepare", "commit", "scripts", "scripts_behind", "begin_drafted", "commit_drafted")
 """Of the enforcer: as the batch changes, before sampling, after it; then those of a step with drafts."""
 
 
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts PyTorch's operations on tensors."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """As the base class asks."""
+        self.count += 1
+        return func(*args, **(kwargs or {}))
+
+
 class TimedExtension(BudgetWorkerExtension):
-    """The worker extension, with two questions more."""
+    """The worker extension, with questions for benchmarks."""
 
     _s1_times: defaultdict[str, list[float]]
+    _s1_operations: Operations
     _s1_steps: int
 
     def s1_time_steps(self) -> None:
         """From now on each step's work is timed: on the host, what is launched on the device not included."""
         self._s1_times = defaultdict(list)
-        sampler = self.model_runner.sampler
-        enforcer = sampler.budgets.enforcer if self.use_v2_model_runner else sampler.enforcer
+        enforcer = self._s1_enforcer
         for name in TIMED:
             setattr(enforcer, name, _timed(getattr(enforcer, name), self._s1_times[name]))
+
+    @property
+    def _s1_enforcer(self) -> Any:
+        sampler = self.model_runner.sampler
+        return sampler.budgets.enforcer if self.use_v2_model_runner else sampler.enforcer
 
     def s1_step_times(self) -> dict[str, dict[str, float]]:
         """Microseconds a step since the last time this was asked, by what was done."""
@@ -34,6 +55,16 @@ class TimedExtension(BudgetWorkerExtension):
         for seconds in self._s1_times.values():
             seconds.clear()
         return told
+
+    def s1_count_operations(self) -> None:
+        """From now on the operations on tensors of the same work are counted, which takes time."""
+        self._s1_operations, enforcer = Operations(), self._s1_enforcer
+        for name in TIMED:
+            setattr(enforcer, name, _counted(getattr(enforcer, name), self._s1_operations))
+
+    def s1_operations(self) -> int:
+        """So far."""
+        return self._s1_operations.count
 
     def s1_count_steps(self) -> None:
         """From now on the steps of this worker are counted, with budgets or without."""
@@ -87,6 +118,14 @@ def _timed(call: Callable[..., Any], seconds: list[float]) -> Callable[..., Any]
             seconds.append(time.perf_counter() - began)
 
     return timed
+
+
+def _counted(call: Callable[..., Any], operations: Operations) -> Callable[..., Any]:
+    def counted(*args: Any) -> Any:
+        with operations:
+            return call(*args)
+
+    return counted
 
 
 def _summary(seconds: list[float]) -> dict[str, float]:
