@@ -7,7 +7,7 @@ the sampled token, not on the logits, makes "sample; if it is the end, drop it a
 by construction, whatever temperature, top_p, top_k, min_p, penalties or seed the request has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
@@ -132,8 +132,19 @@ class Enforcer:
         Drafted, they come in one step.
         """
         self._catch_up()
-        forcing = ((index, row) for index, row in self._rows.items() if row.action.force != NONE)
-        return {index: script for index, row in forcing if (script := row.script(most))}
+        return {index: script for index, row in self._forcing() if (script := row.script(most))}
+
+    def scripts_behind(self, drafts: Sequence[Sequence[int]], most: int) -> dict[int, list[int]]:
+        """The same behind a step whose tokens stay on the device: of the rows that it found forcing.
+
+        `drafts`: [rows], the token ids that the step verified.
+        """
+        forcing = self._forcing()
+        return {index: script for index, row in forcing if (script := row.script_behind(drafts[index], most))}
+
+    def _forcing(self) -> Iterator[tuple[int, BatchRow]]:
+        """Batch index and row, of those whose next token is forced."""
+        return ((index, row) for index, row in self._rows.items() if row.action.force != NONE)
 
     def begin_drafted(self, drafts: Sequence[Sequence[int]], width: int) -> None:
         """Before the logits of a step that verifies drafts.

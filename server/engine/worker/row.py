@@ -113,6 +113,16 @@ class BatchRow:
             action = twin.next_action()
         return script
 
+    def script_behind(self, draft: Sequence[int], most: int) -> list[int]:
+        """The same behind a step that forces from its first position on, and whose tokens have not come yet.
+
+        `draft`: what the step verifies. It brings the script as far as the draft agrees with it, and a token.
+        """
+        script = self.script(len(draft) + 1 + most)
+        pairs = enumerate(zip(script, draft, strict=False))
+        agreed = next((at for at, (ours, theirs) in pairs if ours != theirs), len(draft))
+        return script[agreed + 1 :][:most]
+
     def leave(self) -> None:
         """The request is out of the batch, for good or until it rejoins: let go of its list."""
         self.catch_up()

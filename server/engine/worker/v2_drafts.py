@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import repeat
 
 import torch
-from vllm.v1.worker.gpu.input_batch import InputBatch
-from vllm.v1.worker.gpu.spec_decode.utils import DraftTokensHandler
 
 from server.engine.worker.readback import Readback
 
@@ -40,14 +38,3 @@ class Drafts:
         if self._readback is not None:
             columns, self._readback = self._readback.columns(), None
             self._by_slot.update(zip(self._slots, zip(*columns, strict=True), strict=True))
-
-
-class BudgetDraftTokensHandler(DraftTokensHandler):
-    """vLLM's, which is handed each step's drafts as they are made."""
-
-    drafts: Drafts
-
-    def set_draft_tokens(self, input_batch: InputBatch, draft_tokens: torch.Tensor) -> None:
-        """As the base class. `draft_tokens`: [rows, drafted tokens]."""
-        super().set_draft_tokens(input_batch, draft_tokens)
-        self.drafts.made(input_batch.idx_mapping_np.tolist(), draft_tokens)

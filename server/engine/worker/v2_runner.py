@@ -21,7 +21,8 @@ from server.engine.worker.drafted_step import REJECTED
 from server.engine.worker.enforcer import Enforcer
 from server.engine.worker.row import BatchRow
 from server.engine.worker.row_registry import RowRegistry
-from server.engine.worker.v2_drafts import BudgetDraftTokensHandler, Drafts
+from server.engine.worker.tables import move
+from server.engine.worker.v2_drafts import Drafts
 
 
 class BudgetSlots(LogitsProcessor):
@@ -35,6 +36,8 @@ class BudgetSlots(LogitsProcessor):
         self._slots: dict[int, BatchRow] = {}
         self._seated: dict[int, BatchRow] = {}
         self._sampled: list[tuple[int, BatchRow]] = []
+        self._verifies: Sequence[Sequence[int]] = ()
+        """The drafts that the last step verified, by batch index."""
         self._verified = 0
         """Logits of the step whose tokens are committed; vLLM verifies large batches a part at a time."""
 
@@ -69,7 +72,9 @@ class BudgetSlots(LogitsProcessor):
         if (step := self.enforcer.drafted) is not None:
             step.prepare(logits, step.in_order[self._verified : self._verified + logits.shape[0]])
             return logits
-        self._seat(ctx.idx_mapping_np.tolist())
+        slots = ctx.idx_mapping_np.tolist()
+        self._seat(slots)
+        self._verifies = [()] * len(slots)
         return self.enforcer.prepare(logits)
 
     def _seat(self, slots: Sequence[int]) -> None:
@@ -85,8 +90,8 @@ class BudgetSlots(LogitsProcessor):
         `width`: see `Enforcer.begin_drafted`.
         """
         self._seat(slots)
-        drafts = [self.drafts.of(*each) for each in zip(slots, counts, strict=True)]
-        self.enforcer.begin_drafted(drafts, width)
+        self._verifies = [self.drafts.of(*each) for each in zip(slots, counts, strict=True)]
+        self.enforcer.begin_drafted(self._verifies, width)
         self._verified = 0
 
     def commit_drafted(self, sampled: torch.Tensor, counts: torch.Tensor, verified: int) -> torch.Tensor:
@@ -118,6 +123,27 @@ class BudgetSlots(LogitsProcessor):
             # num_sampled is 0 where a prefill has only got a chunk further.
             self.enforcer.send(output.num_sampled, *output.sampled_token_ids.unbind(dim=1))
             self._sampled = list(rows.items())
+
+    def drafted(self, slots: Sequence[int], drafts: torch.Tensor) -> None:
+        """Behind a step: what is known to be forced next is drafted in the place of what the drafter says.
+
+        `drafts`: [rows, drafted tokens], of the requests in these slots; changed in place, as the runner's.
+        """
+        if self.rows_of(slots):
+            self._draft_scripts(slots, drafts)
+        self.drafts.made(slots, drafts)
+
+    def _draft_scripts(self, slots: Sequence[int], drafts: torch.Tensor) -> None:
+        scripts = self.enforcer.scripts_behind(self._verifies, drafts.shape[1])
+        of_tokens = [
+            (index, slots[index], at, token)
+            for index, script in scripts.items()
+            for at, token in enumerate(script)
+        ]
+        if of_tokens:
+            rows, here, at, tokens = move(list(zip(*of_tokens, strict=True)), drafts.device)
+            for each, of in ((drafts, rows), (self._req_states.draft_tokens, here)):
+                each[of, at] = tokens.to(each.dtype)
 
     def settle(self) -> None:
         """Tell the rows what came in the last step."""
@@ -178,6 +204,17 @@ class V2BudgetRejectionSampler(RejectionSampler):
         return processed_logits, sampled, counts
 
 
+class BudgetDraftTokensHandler(DraftTokensHandler):
+    """vLLM's, which is handed each step's drafts as they are made."""
+
+    budgets: BudgetSlots
+
+    def set_draft_tokens(self, input_batch: InputBatch, draft_tokens: torch.Tensor) -> None:
+        """As the base class. `draft_tokens`: [rows, drafted tokens]."""
+        self.budgets.drafted(input_batch.idx_mapping_np.tolist(), draft_tokens)
+        super().set_draft_tokens(input_batch, draft_tokens)
+
+
 def install(runner: Any) -> RowRegistry | None:
     """Put budgets into a V2 model runner that is up; None on a stage of a pipeline that samples nothing.
 
@@ -185,7 +222,7 @@ def install(runner: Any) -> RowRegistry | None:
         RuntimeError: They cannot be enforced in it; the message names what stands in the way.
     """
     require(runner, "sampler", "req_states", "batch_sharder", "rejection_sampler", "draft_tokens_handler")
-    require(runner.req_states, "device", "prefill_len", "prompt_len")
+    require(runner.req_states, "device", "prefill_len", "prompt_len", "draft_tokens")
     sampler = runner.sampler
     if sampler is None:
         return None
@@ -228,4 +265,4 @@ def _install_drafted(runner: Any, budgets: BudgetSlots) -> None:
     rejection.__class__ = V2BudgetRejectionSampler
     rejection.budgets = budgets
     handler.__class__ = BudgetDraftTokensHandler
-    handler.drafts = budgets.drafts
+    handler.budgets = budgets

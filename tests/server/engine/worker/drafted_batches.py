@@ -12,6 +12,7 @@ from tests.server.budget.obvious import IsLikely
 from tests.server.budget.obvious_text import Sample
 from tests.server.budget.plans import VOCABULARY
 from tests.server.engine.worker.batches import (
+    SLOTS,
     Context,
     Engine,
     Request,
@@ -120,6 +121,7 @@ class V2DraftedEngine(Drafting, V2Engine):
 
     def __init__(self, requests: Sequence[Request], chance: Random, asynchronous: bool) -> None:
         super().__init__(requests, chance, asynchronous)
+        self.states.draft_tokens = torch.zeros(SLOTS, self.WIDTH - 1, dtype=torch.int64)
         self.made: dict[int, list[int]] = {}
 
     def _preempt(self, request: Request) -> None:
@@ -144,8 +146,12 @@ class V2DraftedEngine(Drafting, V2Engine):
     def _make(self) -> None:
         self.made = {request.number: self._draft(request) for request in self.batch}
         padded = [(draft + [REJECTED] * self.WIDTH)[: self.WIDTH - 1] for draft in self.made.values()]
-        slots = [self.slot_of[request.number] for request in self.batch]
-        self.slots.drafts.made(slots, torch.tensor(padded))
+        slots, drafts = [self.slot_of[request.number] for request in self.batch], torch.tensor(padded)
+        self.states.draft_tokens[slots] = drafts
+        self.slots.drafted(slots, drafts)
+        for number, slot, draft in zip(self.made, slots, drafts.tolist(), strict=True):
+            self.made[number] = self.states.draft_tokens[slot].tolist()
+            assert self.made[number] == draft
 
     def _verify(self, drafts: Sequence[Sequence[int]]) -> None:
         slots = [self.slot_of[request.number] for request in self.batch]

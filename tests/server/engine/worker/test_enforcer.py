@@ -5,6 +5,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,8 +21,10 @@ from server.budget.running.tracker import ThinkingTracker
 from server.budget.steering import Steering
 from server.engine.seams import SeamError
 from server.engine.worker.drafted_step import DraftedStep
+from server.engine.worker.row import BatchRow
 from server.engine.worker.tables import Tables
 from server.engine.worker.v1_runner import BudgetProcessor, draft_scripts
+from server.engine.worker.v2_runner import BudgetSlots
 from server.reasoning.ends import End
 from tests.examples import examples
 from tests.server.budget.driving import drive
@@ -29,8 +32,10 @@ from tests.server.budget.obvious import obvious
 from tests.server.budget.plans import ANY_PLAN, CUE, END, VOCABULARY, plan
 from tests.server.engine.worker.batches import (
     ON_ITS_WAY,
+    Context,
     Engine,
     Request,
+    Sampled,
     V1Engine,
     V2Engine,
     model,
@@ -171,6 +176,62 @@ def test_script_is_no_longer_than_what_a_model_has_drafted() -> None:
         )
         draft_scripts(runner, adapter.enforcer)
         assert runner.take_draft_token_ids().draft_token_ids == [[END, *CUE][:most]]
+
+
+class Slots(BudgetSlots):
+    """V2's, in a runner that has nothing else: request n has slot n."""
+
+    WIDTH = 5
+
+    def __init__(self, *plans: Plan) -> None:
+        size = len(plans)
+        lengths = {name: SimpleNamespace(np=np.zeros(size, int)) for name in ("prefill_len", "prompt_len")}
+        self.states = SimpleNamespace(
+            device=CPU, draft_tokens=torch.zeros(size, self.WIDTH - 1, dtype=torch.int64), **lengths
+        )
+        super().__init__(self.states)
+        self.size = size
+        for number, the_plan in enumerate(plans):
+            self.add_request(number, Request(number, the_plan, 0).params)
+
+    def step(self, *drafts: list[int], counts: list[int] | None = None) -> list[list[int]]:
+        """What comes of a step that samples 6 everywhere, behind which the drafter says these."""
+        order = list(range(self.size))
+        if counts is None:
+            self.apply(torch.zeros(self.size, VOCABULARY), Context(np.array(order)))
+            tokens = self.enforcer.commit(torch.full((self.size,), 6)).unsqueeze(1)
+            given = torch.ones(self.size, dtype=torch.int32)
+        else:
+            self.begin_drafted(order, counts, self.WIDTH)
+            positions = sum(counts) + self.size
+            self.apply(torch.zeros(positions, VOCABULARY), Context(np.array(order)))
+            tokens = torch.full((self.size, self.WIDTH), 6)
+            given = self.commit_drafted(tokens, torch.ones(self.size, dtype=torch.int32), positions)
+        self.sampled(Sampled(tokens, given), order)
+        made = torch.tensor([*drafts])
+        self.states.draft_tokens[:] = made
+        self.drafted(order, made)
+        assert torch.equal(self.states.draft_tokens, made)
+        return [row[:count] for row, count in zip(tokens.tolist(), given.tolist(), strict=True)]
+
+
+def test_what_is_forced_is_drafted_on_the_device_once_a_step_has_begun_it() -> None:
+    slots = Slots(plan(max_tokens=0), plan(max_tokens=1), plan())
+    others = [[1, 2, 3, 4]] * 3
+    assert slots.step(*others) == [[END], [6], [6]]
+    assert slots.states.draft_tokens.tolist() == [[*CUE, 3, 4], *others[1:]]
+    assert slots.step(*others, counts=[1, 4, 0]) == [[*CUE], [END], [6]]
+    assert slots.states.draft_tokens.tolist() == [others[0], [*CUE, 3, 4], others[2]]
+    assert slots.step(*others, counts=[0, 4, 0]) == [[6], [*CUE], [6]]
+
+
+def test_script_goes_on_behind_as_much_of_a_draft_as_agrees_with_it() -> None:
+    row = BatchRow(plan(max_tokens=0), [])
+    script = [END, *CUE]
+    assert row.script(9) == script
+    for draft, left in (([], CUE), ([6, *CUE], CUE), ([END], CUE[1:]), ([END, 6], CUE[1:]), (script, ())):
+        assert row.script_behind(draft, 9) == [*left]
+    assert row.script_behind([], 1) == [*CUE[:1]]
 
 
 def test_step_that_the_model_may_refuse_is_no_forced_token() -> None:
