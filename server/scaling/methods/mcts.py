@@ -57,7 +57,7 @@ class _Search:
         """Run one round, within the tokens left; each step counts as at least one token."""
         fields, scorer = self.fields, self.context.scorer
         assert scorer is not None
-        count = min(fields.width, max(1, self.left // fields.step_tokens))
+        count = min(fields.width, max(1, self.left // self._usual_step))
         limit = min(fields.step_tokens, self.left // count)
         step = Step((fields.step,), max_tokens=limit)
         chosen = self.tree.select(-(-count // fields.children), fields.children)
@@ -77,6 +77,11 @@ class _Search:
         self.is_ended_from_outside = any(chain.end in FROM_OUTSIDE for chain in grown)
         ended = sum(node.is_leaf for node in self.tree.nodes)
         self.context.report_progress({"round": self.rounds, "lines": len(grown), "ended": ended})
+
+    @property
+    def _usual_step(self) -> int:
+        """Tokens of a step, in the mean of those so far: with less for each of a round's, it has fewer steps."""
+        return -(-(self.fields.total_tokens - self.left) // self.steps) if self.steps else self.fields.step_tokens
 
     def _closed(self, chain: Chain) -> Chain:
         is_deep = chain.end is None and len(chain.steps) >= self.fields.depth

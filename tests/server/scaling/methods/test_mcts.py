@@ -87,6 +87,12 @@ async def test_all_steps_together_think_for_no_more_than_the_total(total: int, w
     assert limits[0] <= total
 
 
+async def test_rounds_stay_wide_while_the_usual_step_fits_however_long_one_may_be() -> None:
+    outcome = await searched(MctsFields(width=4, total_tokens=96, step_tokens=32), model(depth=40))
+    # 3 of up to 32 tokens, which think for 4 each; five rounds of 4 steps; with the last 4 tokens one step.
+    assert (outcome.report["rounds"], outcome.report["steps"]) == (7, 24)
+
+
 async def test_steps_that_think_nothing_come_to_an_end() -> None:
     def tell(ask: Ask, _: int) -> Told:
         return Told(thinking="", is_ended=True) if ask.kind is AskKind.STEP else Told("Final Answer: 0")
