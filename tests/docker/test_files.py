@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from server.engine.launch.arguments import SHUTDOWN_TIMEOUT_S
+from server.observability.metrics import METRICS
 from tests.docker.dockerfile import Stage, read_dockerfile
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +27,23 @@ def images() -> dict[str, list[Stage]]:
     return {path.name: read_dockerfile(path) for path in DOCKERFILES}
 
 
-def compose() -> dict[str, Any]:
-    """The services of the compose file."""
-    services: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text())["services"]
+class _Loader(yaml.SafeLoader):
+    """Reads compose's own tags as the values that they stand before."""
+
+
+_Loader.add_constructor("!reset", lambda loader, node: loader.construct_sequence(node))
+
+
+def compose(name: str = "compose.yaml") -> dict[str, Any]:
+    """The services of a compose file."""
+    services: dict[str, Any] = yaml.load((DOCKER / name).read_text(), _Loader)["services"]
     return services
+
+
+def replicas() -> dict[str, dict[str, Any]]:
+    """The manifests that stand beside the deployment, by their kind."""
+    text = (DOCKER / "kubernetes.replicas.yaml").read_text()
+    return {each["kind"]: each for each in yaml.safe_load_all(text)}
 
 
 def pod() -> dict[str, Any]:
@@ -42,8 +56,11 @@ def pod() -> dict[str, Any]:
 def test_every_image_is_pinned_to_a_release() -> None:
     named = {stage.name for stages in images().values() for stage in stages}
     bases = {stage.base for stages in images().values() for stage in stages} - named
-    bases |= {service["image"] for service in compose().values() if "build" not in service}
-    assert len(bases) >= 5
+    services = [*compose().values(), *compose("compose.servers.yaml").values()]
+    bases |= {service["image"] for service in services if "image" in service and "build" not in service}
+    (store,) = replicas()["StatefulSet"]["spec"]["template"]["spec"]["containers"]
+    assert store["image"] in bases
+    assert len(bases) >= 7
     assert [base for base in bases if not PINNED.fullmatch(base)] == []
 
 
@@ -129,8 +146,33 @@ def test_service_monitor_finds_the_service() -> None:
     }
 
 
+def test_servers_share_the_store_that_stands_beside_them() -> None:
+    services, nginx = compose("compose.servers.yaml"), (DOCKER / "nginx" / "s1-server.conf").read_text()
+    assert services["server"]["environment"]["S1_QUOTA_STORE"] == "redis://store:6379/0"
+    (port,) = services["balancer"]["ports"]
+    assert f"listen {port.rsplit(':')[-1]};" in nginx
+    assert "server server:8000 resolve" in nginx
+    kinds = replicas()
+    service, store = kinds["Service"], kinds["StatefulSet"]
+    assert service["spec"]["selector"] == store["spec"]["template"]["metadata"]["labels"]
+    url = f"redis://{service['metadata']['name']}:{service['spec']['ports'][0]['port']}/0"
+    text = (DOCKER / "kubernetes.replicas.yaml").read_text()
+    assert f"S1_QUOTA_STORE={url}" in text
+
+
+def test_autoscaler_and_disruption_budget_are_the_deployments() -> None:
+    deployment, kinds = next(yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())), replicas()
+    scaler, budget = kinds["HorizontalPodAutoscaler"]["spec"], kinds["PodDisruptionBudget"]["spec"]
+    assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert budget["selector"] == deployment["spec"]["selector"]
+    (metric,) = scaler["metrics"]
+    assert metric["pods"]["metric"]["name"] in {each.name for each in METRICS}
+    assert scaler["minReplicas"] > budget["maxUnavailable"]
+
+
 def test_every_file_that_compose_mounts_is_there() -> None:
-    mounted = [mount.split(":")[0] for service in compose().values() for mount in service.get("volumes", ())]
+    services = [*compose().values(), *compose("compose.servers.yaml").values()]
+    mounted = [mount.split(":")[0] for service in services for mount in service.get("volumes", ())]
     files = [DOCKER / source for source in mounted if source.startswith("./")]
-    assert len(files) == 4
+    assert len(files) == 5
     assert [path for path in files if not path.exists()] == []

@@ -24,13 +24,14 @@ def test_hadolint_has_nothing_to_say(name: str) -> None:
     lint("hadolint", DOCKER / name)
 
 
-@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml"])
+@pytest.mark.parametrize("name", ["compose.yaml", "compose.gpu.yaml", "compose.servers.yaml"])
 def test_compose_file_is_of_its_schema(name: str) -> None:
     lint("python", "-c", COMPOSE, DOCKER / name)
 
 
-def test_deployment_and_service_are_of_kubernetes_schemas_without_one_field_more() -> None:
-    lint("kubernetes-validate", "--strict", "--no-warn", DOCKER / "kubernetes.yaml")
+@pytest.mark.parametrize("name", ["kubernetes.yaml", "kubernetes.replicas.yaml"])
+def test_manifest_is_of_kubernetes_schemas_without_one_field_more(name: str) -> None:
+    lint("kubernetes-validate", "--strict", "--no-warn", DOCKER / name)
 
 
 def test_service_monitor_is_of_the_operators_schema_without_one_field_more() -> None:

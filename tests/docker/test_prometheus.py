@@ -1,23 +1,17 @@
 """A real Prometheus scrapes the real server under load: every query of dashboard and rules returns data."""
 
 import asyncio
-import math
-import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
-import yaml
 
 from evals.bench.mix import CEILING, Mix
 from tests.conftest import ServerProcess
-from tests.docker.board import CONFIG, DOCKER, RULES, Json, Query, panel_queries, rule_queries
+from tests.docker.board import CONFIG, DOCKER, RULES, Query, panel_queries, rule_queries
+from tests.docker.watching import SCRAPE_S, Prometheus, installed_prometheus, until, watching
 
 pytestmark = pytest.mark.slow
 
@@ -26,19 +20,12 @@ QUIET = {rule.where: HEALTHY for rule in rule_queries("alert")} | {
     "Drafts accepted / A": "it verifies no drafts; test_speculation.py has the names"
 }
 """Queries that return nothing on a healthy server under load, and why."""
-SCRAPE_S = 1
 
 
 @pytest.fixture(scope="module")
 def prometheus_command() -> str:
-    """Debian's; promtool comes with it."""
-    if shutil.which("prometheus") is None:
-        subprocess.run(["apt-get", "update", "-qq"], check=True, timeout=300)
-        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "prometheus"]
-        subprocess.run(install, check=True, timeout=600)
-    command = shutil.which("prometheus")
-    assert command is not None
-    return command
+    """Debian's."""
+    return installed_prometheus()
 
 
 def promtool(*arguments: str, text: str | None = None) -> str:
@@ -74,22 +61,10 @@ def test_rules_do_what_their_unit_tests_say() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
-    """A server that has been under load, and the Prometheus that watched."""
+class Pair(Prometheus):
+    """A Prometheus that has watched a server under load."""
 
     server: ServerProcess
-    url: str
-
-    def get(self, path: str, **parameters: str) -> Any:
-        """Of Prometheus's API; an expression that does not parse fails here."""
-        answer: Json = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=30).json()
-        assert answer["status"] == "success", answer
-        return answer["data"]
-
-    def values(self, expr: str) -> list[float]:
-        """What the expression gives now, NaN left out."""
-        found = self.get("query", query=expr)["result"]
-        return [value for each in found if not math.isnan(value := float(each["value"][1]))]
 
 
 @pytest.fixture(scope="module")
@@ -98,37 +73,14 @@ def pair(tmp_path_factory: pytest.TempPathFactory, prometheus_command: str) -> I
     server = ServerProcess(folder / "server.log", ["--max-thinking-budget", str(CEILING)])
     try:
         server.wait_until_ready()
-        process, url = _watch(prometheus_command, folder, server.url)
-        try:
-            pair = Pair(server, url)
-            _until(lambda: pair.values('up{job="s1-server"} == 1'))
+        with watching(prometheus_command, folder, [server.url]) as prometheus:
+            pair = Pair(prometheus.url, server)
+            until(lambda: pair.values('up{job="s1-server"} == 1'))
             asyncio.run(_load(server.url))
-            _until(lambda: pair.values("model:s1_requests:increase5m"))
+            until(lambda: pair.values("model:s1_requests:increase5m"))
             yield pair
-        finally:
-            process.terminate()
-            process.wait(timeout=300)
     finally:
         server.stop()
-
-
-def _watch(command: str, folder: Path, server_url: str) -> tuple[subprocess.Popen[bytes], str]:
-    """The shipped configuration, with the server's real address, and faster."""
-    config = yaml.safe_load(CONFIG.read_text())
-    (job,) = config["scrape_configs"]
-    job["static_configs"][0]["targets"] = [server_url.removeprefix("http://")]
-    config["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": f"{SCRAPE_S}s"}
-    (folder / CONFIG.name).write_text(yaml.safe_dump(config))
-    shutil.copy(RULES, folder / RULES.name)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    flags = [f"--config.file={folder / CONFIG.name}", f"--storage.tsdb.path={folder / 'data'}"]
-    with (folder / "prometheus.log").open("w") as out:
-        process = subprocess.Popen(
-            [command, *flags, f"--web.listen-address={address}"], stdout=out, stderr=subprocess.STDOUT
-        )
-    return process, f"http://{address}"
 
 
 async def _load(server_url: str) -> None:
@@ -138,18 +90,6 @@ async def _load(server_url: str) -> None:
         for _ in range(2):
             await mix.run(share=0.2)
             await asyncio.sleep(3 * SCRAPE_S)
-
-
-def _until(condition: Callable[[], Any], seconds: float = 300) -> None:
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except httpx.TransportError:
-            pass
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +142,7 @@ def test_server_that_is_stopped_raises_the_alert(pair: Pair) -> None:
     """Last: it stops the server."""
     pair.server.stop()
     (down,) = (rule for rule in rule_queries("alert") if rule.where == "S1EngineDown")
-    _until(lambda: pair.values(down.expr))
-    _until(
+    until(lambda: pair.values(down.expr))
+    until(
         lambda: [alert["labels"]["alertname"] for alert in pair.get("alerts")["alerts"]] == ["S1EngineDown"]
     )
