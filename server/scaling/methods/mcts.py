@@ -80,8 +80,9 @@ class _Search:
 
     @property
     def _usual_step(self) -> int:
-        """Tokens of a step, in the mean of those so far: with less for each of a round's, it has fewer steps."""
-        return -(-(self.fields.total_tokens - self.left) // self.steps) if self.steps else self.fields.step_tokens
+        """Tokens of a step, in the mean of those so far: a round has as many steps as fit of such."""
+        spent = self.fields.total_tokens - self.left
+        return -(-spent // self.steps) if self.steps else self.fields.step_tokens
 
     def _closed(self, chain: Chain) -> Chain:
         is_deep = chain.end is None and len(chain.steps) >= self.fields.depth
