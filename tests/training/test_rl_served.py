@@ -96,6 +96,7 @@ def test_killed_run_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path: Pa
             assert process.poll() is None, out.with_suffix(".log").read_text()[-2000:]
             time.sleep(0.2)
         process.send_signal(signal.SIGKILL)
+    killed = [one for one in lines(out, "metrics.jsonl") if one["step"] <= 2]  # its checkpoint is of step 2
     until = time.monotonic() + 60
     while server_of(out):
         assert time.monotonic() < until, "the server outlives the run"
@@ -105,5 +106,8 @@ def test_killed_run_goes_on_as_if_nothing_had_happened(whole: Path, tmp_path: Pa
     assert finished(out)["rollouts"] == finished(whole)["rollouts"] == STEPS * 16
     once, again = lines(whole, "rewards.jsonl"), lines(out, "rewards.jsonl")
     assert [(one["step"], one["told"]) for one in again] == [(one["step"], one["told"]) for one in once]
-    assert [one["step"] for one in lines(out, "metrics.jsonl")] == list(range(1, STEPS + 1))
+    told = lines(out, "metrics.jsonl")
+    assert told[:2] == killed and [one["step"] for one in told] == list(range(1, STEPS + 1))
+    # One schedule and one count of tokens: what was done before the kill counts.
+    assert told[-1]["tokens"] > killed[-1]["tokens"] and told[-1]["seconds"] > killed[-1]["seconds"]
     shutil.rmtree(out)

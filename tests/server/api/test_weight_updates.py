@@ -184,7 +184,7 @@ def test_waiting_pause_lets_all_finish_with_the_old_weights_those_in_the_queue_t
         exchange(client, "blank.safetensors", "wait")
     for each in under_way:
         tokens = tokens_of(each.result())
-        assert len(tokens) > 700 and BLANK not in tokens
+        assert len(tokens) > 600 and BLANK not in tokens
     assert BLANK in client.post(CHAT, json=body(QUESTIONS[0])).json()["choices"][0]["token_ids"]
 
 
