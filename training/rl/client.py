@@ -30,6 +30,7 @@ class RolloutServer:
     def exchange(self, weights: Mapping[str, Tensor]) -> float:
         """Let the server go on with these weights, and return the seconds that took.
 
+        By their names in the checkpoint, with the shapes that they have there: [rows, columns] or [width].
         Requests that run are finished with the old ones first, and the server's prefix cache is emptied.
 
         Raises:

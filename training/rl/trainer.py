@@ -21,7 +21,7 @@ class Server(Protocol):
     """What a trainer wants of the server: see `RolloutServer`."""
 
     def exchange(self, weights: Mapping[str, Tensor]) -> float:
-        """Serve these weights from now on."""
+        """Serve these weights, of shape [rows, columns] or [width], from now on."""
         ...
 
     def rollouts(self, questions: Sequence[str], step: int) -> list[list[Rollout]]:
@@ -106,7 +106,10 @@ def questions_of(prompts: Sequence[Messages], samples: int) -> list[str]:
 
 
 def served_weights(model: Any) -> dict[str, Tensor]:
-    """The weights as the server's checkpoint has them: in bf16, tied ones once."""
+    """The weights as the server's checkpoint has them, of shape [rows, columns] or [width].
+
+    They are in bf16, and tied ones are there once.
+    """
     tied = getattr(model, "all_tied_weights_keys", {})
     return {
         name: weight.detach().to(torch.bfloat16).contiguous()
