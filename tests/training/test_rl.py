@@ -1,5 +1,6 @@
 """`s1-train rl` without a server: prompts, rewards, masks, the plan, and habits of TRL that it leans on."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from training.errors import TrainingError
 from training.machine import this_machine
 from training.metrics import lines_until
 from training.recipes import NANO
+from training.rl.compare import gains
+from training.rl.compare import main as compare_main
 from training.rl.plan import RlPlan
 from training.rl.prompts import prompts_of
 from training.rl.recipes import BUDGETS, RL_RECIPES, RlRecipe
@@ -310,3 +313,41 @@ def test_plan_is_printed_and_nothing_is_done(
         assert part in told
     assert ("told budgets of 32 to 256" in told) == (name == "nano-grpo-budget")
     assert not out.exists()
+
+
+# -- what a run gained -----------------------------------------------------------------------------------
+
+
+def rewards(folder: Path, rights: Sequence[Sequence[int]], told: int = 64) -> Path:
+    """A run's rewards: of each problem those of its rollouts, a step for every two problems."""
+    folder.mkdir()
+    rows = [
+        {"step": 1 + at // 2, "told": told, "right": each, "distance": [0.0], "thinking_tokens": [50]}
+        for at, each in enumerate(rights)
+    ]
+    (folder / "rewards.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def test_gain_is_over_the_same_problems_of_the_control(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = rewards(tmp_path / "run", [[0, 0], [0, 0], *[[1, 1], [1, 0]] * 10])
+    control = rewards(tmp_path / "control", [[1, 1], [1, 1], *[[1, 0], [0, 0]] * 10])
+    right_gain = gains(run, control, 1)[0]
+    assert (right_gain.run, right_gain.control, right_gain.problems) == (0.75, 0.25, 20)
+    assert right_gain.low == right_gain.high == 0.5  # each problem gained as much
+    assert gains(run, control, 0)[0].low < 0.5
+    assert compare_main([str(run), str(control), "--after", "1"]) == 0
+    assert "right: 0.750, control 0.250: +0.500" in capsys.readouterr().out
+
+
+def test_runs_on_other_problems_are_not_compared(tmp_path: Path) -> None:
+    run = rewards(tmp_path / "run", [[1], [1]])
+    for other in (rewards(tmp_path / "told", [[1], [1]], 32), rewards(tmp_path / "shorter", [[1]])):
+        with pytest.raises(TrainingError, match="other problems"):
+            gains(run, other, 0)
+    with pytest.raises(TrainingError, match="no step after 9"):
+        gains(run, run, 9)
+    with pytest.raises(TrainingError, match="no rewards"):
+        gains(run, tmp_path / "nothing", 0)
