@@ -2,10 +2,8 @@
 
 import json
 import os
+import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +29,6 @@ from training.served import serving
 from training.weights import set_bf16
 
 NAME = "policy"
-SHARED_MEMORY = Path("/dev/shm")
 
 
 def rl(settings: RlSettings) -> None:
@@ -52,20 +49,14 @@ def rl(settings: RlSettings) -> None:
         run.claim(identity_of(plan))
         run.sweep()
         torch.set_num_threads(settings.threads)
-        with handed_over() as folder:
-            # Compiling a model as small as s1-nano takes longer than it saves.
-            flags = ["--weight-updates", str(folder), "--enforce-eager"]
-            with serving(Path(recipe.model), NAME, run.folder / "server.log", *flags) as url:
-                _train(plan, run, tokenizer, RolloutServer(url, NAME, folder, recipe))
+        folder = run.folder / "weights"  # on their way to the server
+        folder.mkdir(exist_ok=True)
+        # Compiling a model as small as s1-nano takes longer than it saves.
+        flags = ["--weight-updates", str(folder), "--enforce-eager"]
+        with serving(Path(recipe.model), NAME, run.folder / "server.log", *flags) as url:
+            _train(plan, run, tokenizer, RolloutServer(url, NAME, folder, recipe))
+        shutil.rmtree(folder)
     print(f"s1-serve --model {settings.out} --kv-cache-memory-bytes 1G")
-
-
-@contextmanager
-def handed_over() -> Iterator[Path]:
-    """A folder for the weights on their way to the server, in shared memory where there is some."""
-    shared = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryDirectory(prefix="s1-rl-", dir=shared) as made:
-        yield Path(made)
 
 
 def _train(plan: RlPlan, run: TrainingRun, tokenizer: PreTrainedTokenizerBase, server: RolloutServer) -> None:
