@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from server.engine.launch.find_family import check_defaults, find_family
     from server.engine.launch.find_tool_parser import tool_flags
     from server.engine.launch.leaving import leave
+    from server.engine.launch.weight_transfer import update_flags
 
     parser = make_parser(PROGRAM, default_model=EMBEDDED_MODEL)
     Settings.add_flags(parser)
@@ -79,6 +80,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         given += log_flags(settings.log_format, arguments)
         if family is not None:
             given += budget_flags(family, arguments)
+        if settings.weight_updates is not None:
+            given += update_flags(arguments)
         tools, reads_tools = tool_flags(family, arguments)
         given += tools
         arguments = _fill_in(parse(parser, given))
@@ -136,7 +139,7 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
 
     Raises:
         ValueError: A limited key on a model without a thinking family, a key whose ceiling contradicts the
-            default budget, or --open-endpoints without any key.
+            default budget, --open-endpoints without any key, or --weight-updates without an admin's.
     """
     limits_by_key(keys, settings.budget_defaults, MemoryStore())
     limited = [key.name for key in keys if key.is_limited]
@@ -144,6 +147,8 @@ def _check_keys(keys: Sequence[Key], settings: Settings, family: Family | None) 
         raise ValueError(
             f"--api-keys-file: {', '.join(limited)}: thinking cannot be limited on a model of no known family"
         )
+    if keys and settings.weight_updates is not None and not any(key.is_admin for key in keys):
+        raise ValueError("--weight-updates: no API key is an admin's (admin = true in --api-keys-file)")
     if not keys and set(settings.open_endpoints) != set(ENDPOINTS):
         raise ValueError("--open-endpoints: no API keys are set (--api-key, --api-keys-file)")
 

@@ -4,6 +4,7 @@ import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -136,6 +137,17 @@ def _preset(name: str, given: object) -> Preset:
     if (preset := Preset(budget, given.get("scaling"))) == Preset():
         raise argparse.ArgumentTypeError(f"{name}: it asks for nothing")
     return preset
+
+
+def folder_of(text: str) -> Path:
+    """A folder that there is.
+
+    Raises:
+        argparse.ArgumentTypeError: There is none.
+    """
+    if not (folder := Path(text)).is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: no such folder")
+    return folder
 
 
 def one_of(*values: str) -> Any:

@@ -20,6 +20,7 @@ from server.flag_values import (
     count_of,
     efforts_of,
     endpoints_of,
+    folder_of,
     one_of,
     presets_of,
     scorers_of,
@@ -207,6 +208,15 @@ class Settings:
             endpoints_of,
             "NAMES",
             "endpoints that need no key if the others do: health,metrics (default), one of them, or none",
+        ),
+    )
+    weight_updates: Path | None = field(
+        default=None,
+        metadata=_flag(
+            folder_of,
+            "FOLDER",
+            "let a trainer exchange the model's weights while the server runs, by files of this folder, over"
+            " vLLM's routes for it; with API keys an admin's only (default: no)",
         ),
     )
     log_format: str = field(

@@ -1,4 +1,4 @@
-"""Train models on thinking traces: s1's fine-tuning, s1-nano, a scorer for it, the ablation of the data."""
+"""Train models to think: s1's fine-tuning, GRPO, s1-nano, a scorer for it, the ablation of the data."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from server.reasoning.records import RecordError
 from training.ablation.plan import ablation_of
 from training.ablation.plan import add_flags as add_ablation_flags
 from training.errors import TrainingError
+from training.rl.settings import add_flags as add_rl_flags
 from training.scorer.settings import add_flags as add_scorer_flags
 from training.settings import add_flags
 
@@ -40,6 +41,10 @@ def parser() -> argparse.ArgumentParser:
         "sft", help="fine-tune a model on curation's train.jsonl with a recipe of the paper"
     )
     add_flags(sft)
+    rl = commands.add_parser(
+        "rl", help="reinforcement learning on thinking, with rollouts of the real server"
+    )
+    add_rl_flags(rl)
     scorer = commands.add_parser(
         "scorer", help="train a scorer of s1-nano's thinking on its own right and wrong traces"
     )
@@ -84,6 +89,12 @@ def run(parsed: argparse.Namespace) -> int:
         from training.sft import sft
 
         sft(sft_settings(parsed))
+        return 0
+    if parsed.command == "rl":
+        from training.rl.run import rl
+        from training.rl.settings import settings_of as rl_settings
+
+        rl(rl_settings(parsed))
         return 0
     if parsed.command == "nano":
         from training.nano.run import make_nano

@@ -5,6 +5,7 @@ A resumed run continues after its checkpoint: later lines of the killed run are 
 
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -27,17 +28,39 @@ def flops(plan: TrainingPlan, tokens: int, squares: int) -> float:
     return of_weights + 6.0 * base.layers * base.attention_width * squares
 
 
+class StepLog:
+    """The lines of a run's steps, in a file, in TensorBoard and as a progress bar."""
+
+    def __init__(self, folder: Path, steps: int, resumed: int, watched: bool) -> None:
+        self._path = folder / "metrics.jsonl"
+        self.kept = lines_until(self._path, resumed)
+        """Those of the run before it was resumed."""
+        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed + 1)
+        self._bar = tqdm(total=steps, initial=resumed, unit="step", mininterval=0.1 if watched else 30.0)
+
+    def write(self, line: dict[str, Any], drawn: Iterable[str], shown: dict[str, str]) -> None:
+        """One step; `drawn`: what TensorBoard has of it, where it is known, `shown`: what the bar has."""
+        with self._path.open("a") as file:
+            file.write(json.dumps(line) + "\n")
+        for name in drawn:
+            if line[name] is not None:
+                self._board.add_scalar(name, line[name], line["step"])
+        self._bar.set_postfix(shown)
+        self._bar.update(line["step"] - self._bar.n)
+
+    def close(self) -> None:
+        """Close TensorBoard's writer and the progress bar."""
+        self._board.close()
+        self._bar.close()
+
+
 class Record(TrainerCallback):
     """Records metrics, in the first process only."""
 
     def __init__(self, folder: Path, plan: TrainingPlan, resumed: int, watched: bool) -> None:
-        self._plan, self._path = plan, folder / "metrics.jsonl"
-        kept = [line for line in _lines(self._path) if line["step"] <= resumed]
-        _write(self._path, kept)
-        self._tokens = kept[-1]["tokens"] if kept else 0
-        self._seconds = kept[-1]["seconds"] if kept else 0.0
-        self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=resumed + 1)
-        self._bar = tqdm(total=plan.steps, initial=resumed, unit="step", mininterval=0.1 if watched else 30.0)
+        self._plan, self._log = plan, StepLog(folder, plan.steps, resumed, watched)
+        self._tokens = self._log.kept[-1]["tokens"] if self._log.kept else 0
+        self._seconds = self._log.kept[-1]["seconds"] if self._log.kept else 0.0
         self._began = time.monotonic()
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
@@ -62,19 +85,13 @@ class Record(TrainerCallback):
             "mfu": mfu,
             "seconds": self._seconds,
         }
-        with self._path.open("a") as file:
-            file.write(json.dumps(line) + "\n")
-        for name in ("loss", "learning_rate", "grad_norm", "tokens_per_s", "mfu"):
-            if line[name] is not None:
-                self._board.add_scalar(name, line[name], step)
         shown = {"loss": f"{logs['loss']:.4f}", "tok/s": f"{tokens / seconds:,.0f}"}
-        self._bar.set_postfix(shown | ({"MFU": f"{mfu:.1%}"} if mfu is not None else {}))
-        self._bar.update(step - self._bar.n)
+        shown |= {"MFU": f"{mfu:.1%}"} if mfu is not None else {}
+        self._log.write(line, ("loss", "learning_rate", "grad_norm", "tokens_per_s", "mfu"), shown)
 
     def close(self) -> None:
         """Close TensorBoard's writer and the progress bar."""
-        self._board.close()
-        self._bar.close()
+        self._log.close()
 
     @property
     def seconds(self) -> float:
@@ -87,14 +104,13 @@ class Record(TrainerCallback):
         return int(self._tokens)
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of the file; a kill may have left a partial one."""
+def lines_until(path: Path, step: int) -> list[dict[str, Any]]:
+    """The complete lines of a file up to a step, which alone it keeps; a kill may have left a partial one."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")]
-
-
-def _write(path: Path, lines: list[dict[str, Any]]) -> None:
+    lines = [json.loads(line) for line in path.read_text().splitlines(True) if line.endswith("\n")]
+    kept = [line for line in lines if line["step"] <= step]
     partial = path.with_suffix(".part")
-    partial.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    partial.write_text("".join(json.dumps(line) + "\n" for line in kept))
     partial.replace(path)
+    return kept

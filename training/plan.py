@@ -142,7 +142,7 @@ class TrainingPlan:
                 f" {parts.activations / GIB:.1f}). What would fit:"
                 f" {'; '.join(self._alternatives()) or 'nothing here'}"
             )
-        if out is not None and self.disk > (free := shutil.disk_usage(_existing(out)).free):
+        if out is not None and self.disk > (free := shutil.disk_usage(existing(out)).free):
             raise TrainingError(
                 f"--out: this needs {self.disk / GIB:.1f} GiB of disk, and {out} has {free / GIB:.1f}"
             )
@@ -189,7 +189,7 @@ def _over_long(data: Data) -> str:
     return f", {len(data.over_long)} too long and {done}"
 
 
-def _existing(path: Path) -> Path:
+def existing(path: Path) -> Path:
     """The nearest existing folder."""
     path = path.absolute()
     return next(one for one in (path, *path.parents) if one.exists())

@@ -24,9 +24,10 @@ WHOLE = "whole"
 
 @dataclass(frozen=True, slots=True)
 class TrainingRun:
-    """`out` is the folder named by the user."""
+    """`out` is the folder named by the user, `command` what makes it."""
 
     out: Path
+    command: str = "sft"
 
     @property
     def folder(self) -> Path:
@@ -58,7 +59,7 @@ class TrainingRun:
         if kept.exists():
             _refuse_other(kept, json.loads(kept.read_text()), json.loads(text))
         elif self.out.exists() and any(self.out.iterdir()):
-            raise TrainingError(f"--out: {self.out} is not empty and holds no run of s1-train sft")
+            raise TrainingError(f"--out: {self.out} is not empty and holds no run of s1-train {self.command}")
         self.checkpoints.mkdir(parents=True, exist_ok=True)
         partial = kept.with_suffix(".part")
         partial.write_text(text)

@@ -1,6 +1,5 @@
 """`s1-train sft`: plan, check, train, publish. TRL's trainer does the work; the recipe configures it."""
 
-import json
 import logging
 import sys
 from collections import Counter
@@ -18,7 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, pack_dataset
 
 from server.reasoning.families import FAMILIES, detect_family
-from training.base import Base, describe, load_tokenizer
+from training.base import describe, load_tokenizer
 from training.data import Data, read_data
 from training.lesson import Writer
 from training.machine import Machine, is_first, world_size
@@ -28,6 +27,7 @@ from training.recipes import TrainingRecipe
 from training.run import MarkWhole, TrainingRun, step_of
 from training.settings import SftSettings
 from training.trainer import Trainer
+from training.weights import set_bf16, weights_of
 
 
 def sft(settings: SftSettings) -> None:
@@ -209,12 +209,6 @@ def identity_of(plan: TrainingPlan) -> dict[str, Any]:
     }
 
 
-def weights_of(base: Base) -> dict[str, int]:
-    """Names and sizes of the base's weight files; empty for a hub id."""
-    folder = Path(base.model)
-    return {one.name: one.stat().st_size for one in sorted(folder.glob("*.safetensors"))}
-
-
 def publish(trainer: Trainer, plan: TrainingPlan, run: TrainingRun, record: Record | None) -> None:
     """Export the model in bf16 (or its adapters), the tokenizer, and making.json. Called in all processes."""
     state = trainer.accelerator.get_state_dict(trainer.model_wrapped)
@@ -228,17 +222,11 @@ def publish(trainer: Trainer, plan: TrainingPlan, run: TrainingRun, record: Reco
         tied = getattr(model, "all_tied_weights_keys", {})  # the file stores tied weights once
         kept = {name: w.to(torch.bfloat16) for name, w in state.items() if name not in tied}
         model.save_pretrained(made, state_dict=kept)
-        _set_bf16(made / "config.json")
+        set_bf16(made / "config.json")
         tokenizer = trainer.processing_class
         tokenizer.chat_template = marked(tokenizer, plan.recipe)
         tokenizer.save_pretrained(made)
     run.publish(made, making_of(trainer, plan, record))
-
-
-def _set_bf16(config: Path) -> None:
-    """Correct config.json: save_pretrained records the dtype of the model, not that of the saved weights."""
-    written = json.loads(config.read_text())
-    config.write_text(json.dumps({**written, "dtype": "bfloat16"}, indent=2) + "\n")
 
 
 def marked(tokenizer: PreTrainedTokenizerBase, recipe: TrainingRecipe) -> str:

@@ -4,7 +4,6 @@ Samples of one step are sorted by length, so that those sharing a micro-batch ne
 samples share a step, and therefore the gradient, is unchanged.
 """
 
-import math
 from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Sampler
 from trl import SFTTrainer
 
-from training.errors import TrainingError
+from training.guard import StopsAtNonsense
 from training.metrics import Record
 
 
@@ -38,7 +37,7 @@ class StepOrder(Sampler[int]):
             yield from sorted(order[at : at + self._batch], key=lambda one: -self._lengths[one])
 
 
-class Trainer(SFTTrainer):
+class Trainer(StopsAtNonsense, SFTTrainer):
     """`record` is None in all processes but the first."""
 
     def __init__(
@@ -55,39 +54,10 @@ class Trainer(SFTTrainer):
         return self._order
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **kw: Any) -> Tensor:
-        """The loss of one micro-batch, a scalar (shape []).
-
-        Raises:
-            TrainingError: The loss is not finite.
-        """
+        """The loss of one micro-batch, a scalar (shape [])."""
         self._counts += _token_counts(inputs).to(self._counts.device)
         loss: Tensor = super().training_step(model, inputs, *args, **kw)
-        if not torch.isfinite(loss):
-            self._stop("the loss", loss.item())
         return loss
-
-    def _clip_grad_norm(self, model: Any) -> Any:
-        norm = super()._clip_grad_norm(model)
-        if norm is not None and not math.isfinite(value := float(norm)):
-            self._stop("the gradient's norm", value)
-        return norm
-
-    def _issue_warnings_after_load(self, load_result: Any) -> None:
-        """Without the weights that a checkpoint leaves out because they are tied to others, which it has."""
-        tied = getattr(self.model, "all_tied_weights_keys", {})
-        missing = [name for name in load_result.missing_keys if name not in tied]
-        super()._issue_warnings_after_load(load_result._replace(missing_keys=missing))
-
-    def _stop(self, what: str, value: float) -> None:
-        """Stop before the weights change, so that the last checkpoint is good.
-
-        Raises:
-            TrainingError: Always.
-        """
-        raise TrainingError(
-            f"step {self.state.global_step + 1}: {what} is {value}: stopped;"
-            f" the checkpoints before it are in {self.args.output_dir}"
-        )
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Record the metrics of a step."""

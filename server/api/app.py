@@ -38,6 +38,7 @@ from server.api.scaling.edge import ScalingResources
 from server.api.shutdown import Drain, DrainMiddleware
 from server.api.stored_responses import ResponseStore, keep_responses
 from server.api.vllm_logs import hush_logs
+from server.api.weight_updates import WeightUpdateMiddleware, take_updates
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.api_processes import ApiProcess
 from server.engine.launch.lifetime import run_engine
@@ -98,7 +99,9 @@ async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | Non
         drain = Drain(engine, limit_s)
         tasks = await engine.get_supported_tasks()
         app = build_app(arguments, tasks, engine.model_config)
-        close_routes(app)
+        if settings.weight_updates is not None:
+            take_updates(app, engine, settings.weight_updates)
+        close_routes(app, takes_updates=settings.weight_updates is not None)
         if settings.quota_store is not None:
             tell_of_store(app, store)
         add_page(app)
@@ -119,6 +122,7 @@ async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | Non
         )
         outer = [Middleware(DrainMiddleware, drain=drain), *_guard(setup)]
         outer.append(Middleware(BodyLimitMiddleware, limits=settings.request_limits))
+        outer.append(Middleware(WeightUpdateMiddleware, gate=engine.weights, needs_admin=bool(setup.keys)))
         await init_app_state(engine, app.state, arguments, tasks)
         read_cut_calls(app.state)
         kept = keep_responses(app.state, settings.max_stored_responses, settings.stored_response_seconds)

@@ -12,6 +12,7 @@ _TYPES = {
     401: ("AuthenticationError", "authentication_error"),
     403: ("PermissionDeniedError", "permission_error"),
     404: ("NotFoundError", "not_found_error"),
+    409: ("ConflictError", "invalid_request_error"),
     413: ("PayloadTooLargeError", "request_too_large"),
     422: ("UnprocessableEntityError", "invalid_request_error"),
     429: ("RateLimitError", "rate_limit_error"),

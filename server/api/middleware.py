@@ -14,6 +14,7 @@ from server.api.errors import RequestError, error_response
 from server.api.rate_limits import KeyLimits
 from server.api.requests import COUNTING_PATHS, PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField
+from server.api.routes import UPDATES
 from server.api.scaling.edge import ScalingEdge, ScalingResources
 from server.api.sse import ResponseCompleter
 from server.budget.budget import BudgetError
@@ -63,7 +64,7 @@ class ThinkingMiddleware:
             call = Call(key_name=key.name if key else None)
             await self._serve(scope, receive, ResponseCompleter(send, None, path, call), call)
             return
-        if scope["type"] != "http" or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or path in UPDATES:
             await self.app(scope, receive, send)
             return
         limits = self._limits[key.name if key else None]

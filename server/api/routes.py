@@ -23,17 +23,28 @@ PASSED = frozenset(
     }
 )
 """vLLM's affair, behind the keys as everything is. What would generate there keeps the server's defaults."""
+UPDATES = frozenset(
+    {
+        *("/pause", "/resume", "/is_paused", "/weight_info", "/get_world_size"),
+        *("/init_weight_transfer_engine", "/shutdown_weight_transfer_engine"),
+        *("/start_weight_update", "/update_weights", "/finish_weight_update"),
+    }
+)
+"""A trainer's, which exchanges the weights: there with --weight-updates only."""
 CLOSED = frozenset(
     {
         # Answers each question by generating text of its own; its reports and budgets would be nobody's.
         "/v1/systemone",
         # Restarts engines: an operator's act, which vLLM leaves to whoever has a key.
         *("/scale_elastic_ep", "/is_scaling_elastic_ep"),
+        # Beside an exchange of weights: they end others' requests, spoil the weights or say another version.
+        *("/abort_requests", "/start_draft_weight_update", "/update_weight_version", "/weight_checker"),
     }
 )
 """Not there: a 404."""
 
 
-def close_routes(app: FastAPI) -> None:
+def close_routes(app: FastAPI, *, takes_updates: bool = False) -> None:
     """Take those out that are closed."""
-    app.router.routes[:] = [each for each in app.router.routes if getattr(each, "path", None) not in CLOSED]
+    closed = CLOSED if takes_updates else CLOSED | UPDATES
+    app.router.routes[:] = [each for each in app.router.routes if getattr(each, "path", None) not in closed]

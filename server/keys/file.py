@@ -12,7 +12,7 @@ from server.keys.key import Key, digest_of, refuse_twins
 from server.keys.meter import Quota
 
 LONGEST_WINDOW_S = 366 * 24 * 3600
-FIELDS = ("key", "sha256", "max_thinking_tokens", "quota_tokens", "quota_window_s")
+FIELDS = ("key", "sha256", "max_thinking_tokens", "quota_tokens", "quota_window_s", "admin")
 _quota_tokens, _window_s = integer(1, 1 << 53), integer(1, LONGEST_WINDOW_S)
 _NAME = re.compile(r"[\w.@+-][\w .@+-]{0,63}")
 _SECRET = re.compile(r"[!-~]+")
@@ -54,9 +54,17 @@ def _read_key(name: str, table: object) -> Key:
             _digest(table),
             None if ceiling is None else tokens("max_thinking_tokens", ceiling),
             _quota(table),
+            _is_admin(table),
         )
     except (ValueError, BudgetError) as error:
         raise ValueError(f"[{name}] {error}") from error
+
+
+def _is_admin(table: Mapping[str, object]) -> bool:
+    value = table.get("admin", False)
+    if not isinstance(value, bool):
+        raise ValueError("admin must be true or false")
+    return value
 
 
 def _digest(table: Mapping[str, object]) -> bytes:

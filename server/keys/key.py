@@ -22,6 +22,9 @@ class Key:
     quota: Quota | None = None
     """Thinking tokens per time window, over all requests of the key; None: no limit."""
 
+    is_admin: bool = False
+    """Whether it may exchange the model's weights."""
+
     @property
     def is_limited(self) -> bool:
         """Whether thinking must be counted or capped for requests with this key."""

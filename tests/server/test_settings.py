@@ -104,6 +104,7 @@ def test_efforts_change_the_table_and_keep_the_rest() -> None:
         ("S1_QUOTA_STORE", "unix://"),
         ("S1_QUOTA_STORE_DOWN", "maybe"),
         ("S1_QUOTA_LEASE_TOKENS", "0"),
+        ("S1_WEIGHT_UPDATES", "/no/such/folder"),
     ],
 )
 def test_wrong_variable_is_refused_by_name(variable: str, text: str) -> None:
@@ -183,6 +184,16 @@ def test_quotas_of_several_processes_need_a_store_that_they_share(
     said = capsys.readouterr().err.splitlines()[-1]
     assert "--api-server-count 2: each process would give alice a quota of its own" in said
     assert "--quota-store redis://" in said
+
+
+def test_weights_are_exchanged_by_an_admin_or_where_there_are_no_keys(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "keys.toml").write_text('[alice]\nkey = "sk-a"\nadmin = false\n')
+    with pytest.raises(SystemExit):
+        main(["--weight-updates", str(tmp_path), "--api-keys-file", str(tmp_path / "keys.toml")])
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--weight-updates: no API key is an admin's" in said
 
 
 def test_what_only_one_of_several_processes_would_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

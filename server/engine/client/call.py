@@ -74,6 +74,8 @@ class Call:
     """In words for its client, why the server ended it."""
     state: Mapping[str, Any] = field(default_factory=dict)
     """The HTTP request's, in which vLLM's serving layer leaves the id that the response will have."""
+    weights: int | None = None
+    """The version of the weights that its first request met; it is answered with no other."""
     prompts: int = 0
     """How many prompts were handed to the engine so far (/v1/completions takes several)."""
     reports: dict[int, ThinkingReport] = field(default_factory=dict)

@@ -12,7 +12,6 @@ from vllm.exceptions import GracefulHTTPError, VLLMClientError
 from vllm.outputs import RequestOutput
 from vllm.sampling_params import SamplingParams
 from vllm.v1.engine import EngineCoreRequest
-from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.budget.plan import FamilyTokens
 from server.engine.chat_template import habit_of, variables_of
@@ -23,8 +22,9 @@ from server.engine.client.grammar import GrammarError, name_field
 from server.engine.client.in_flight import TICKET_KEY, InFlight
 from server.engine.client.planner import Planner
 from server.engine.client.seams import check_seams
-from server.engine.client.stopping import ServerStoppingError
+from server.engine.client.stopping import CutOffError, ServerStoppingError, WeightsChangedError
 from server.engine.client.tracing import ThinkingTraceSpans
+from server.engine.client.weights import UpdatableLLM
 from server.engine.client.worker_calls import ForcedRecordFetcher, ForcedRecords, ThinkingEnder
 from server.engine.seams import SeamError
 from server.observability.record import ABORTED
@@ -33,7 +33,7 @@ from server.reasoning.ends import End
 from server.reasoning.families import Family
 
 
-class ThinkingLLM(AsyncLLM):
+class ThinkingLLM(UpdatableLLM):
     """Call `install_budgets` once, after the engine is up and before the first request."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,7 +122,7 @@ class ThinkingLLM(AsyncLLM):
         call.has_engine = call.has_engine or self.errored
         if call.has_beams or isinstance(prompt, AsyncGenerator):  # no single line of thinking
             call.has_engine = call.has_output = True
-            return super().generate(prompt, sampling_params, request_id, **kwargs)
+            return self._entered(super().generate(prompt, sampling_params, request_id, **kwargs), call)
         if call.resumed is not None:
             prompt = planner.resume(call, call.resumed, prompt)
         if call.segment is not None:
@@ -148,6 +148,11 @@ class ThinkingLLM(AsyncLLM):
         return self._stream(stream, generation, ticket)
 
     async def _admit(self, request: EngineCoreRequest) -> None:
+        try:
+            self.weights.check()
+        except CutOffError:
+            self.output_processor.abort_requests([request.request_id], internal=True)
+            raise
         generation = self.in_flight.generation_of(request)
         if generation is None:
             await self._send(request)
@@ -158,11 +163,20 @@ class ThinkingLLM(AsyncLLM):
             each.has_engine = True
         await self.in_flight.end_if_due(generation, choice)
 
+    async def _entered(
+        self, stream: AsyncGenerator[RequestOutput, None], call: Call
+    ) -> AsyncGenerator[RequestOutput, None]:
+        async with aclosing(stream):
+            await self.weights.enter(call)
+            async for output in stream:
+                yield output
+
     async def _stream(
         self, stream: AsyncGenerator[RequestOutput, None], generation: Generation, ticket: str
     ) -> AsyncGenerator[RequestOutput, None]:
         fate: str | None = ABORTED
         try:
+            await self.weights.enter(generation.call)
             with self.in_flight.running(ticket, generation):
                 async with aclosing(stream):
                     async for output in stream:
@@ -172,7 +186,7 @@ class ThinkingLLM(AsyncLLM):
                         generation.call.has_output = True
                         yield output
             fate = End.ERROR  # whatever has not finished by now never will
-        except ServerStoppingError:
+        except CutOffError:
             fate = End.ERROR
             raise
         except (VLLMClientError, GracefulHTTPError) as error:
@@ -202,7 +216,14 @@ class ThinkingLLM(AsyncLLM):
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""
-        self._is_cut_off, error = True, ServerStoppingError()
+        self._is_cut_off = True
+        self._end_requests(ServerStoppingError())
+
+    def end_requests(self) -> None:
+        """End every request with an error that says that the weights change."""
+        self._end_requests(WeightsChangedError())
+
+    def _end_requests(self, error: CutOffError) -> None:
         self.in_flight.cut_off(error.message)
         self.output_processor.propagate_error(error)
 

@@ -20,6 +20,7 @@ def check_seams(engine: AsyncLLM) -> None:
     require(engine, "engine_core", "output_processor", "renderer", "model_config", "vllm_config")
     check_core(engine.engine_core)
     require(engine.output_processor, "request_states", "do_tracing", "tracing_enabled", "propagate_error")
+    require(engine.output_processor, "has_unfinished_requests", "abort_requests")
     # What was drafted and accepted behind a stop is no output.
     require(engine.output_processor, "_trim_surplus_tokens")
     check_request_state(RequestState)

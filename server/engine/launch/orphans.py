@@ -16,6 +16,7 @@ from vllm.v1.engine.coordinator import DPCoordinatorProc
 from vllm.v1.engine.core import EngineCoreProc
 
 from server.engine.launch.leaving import leave
+from server.engine.launch.weight_transfer import register_file_weights
 from server.engine.worker.failed_grammars import keep_failures
 
 LOOK_EVERY_S = 1.0
@@ -41,6 +42,7 @@ def run_engine_core(*args: Any, **kwargs: Any) -> None:
     """
     _bind_this_process()
     keep_failures()
+    register_file_weights()
     try:
         _run_engine_core(*args, **kwargs)
     except SystemExit as end:

@@ -65,6 +65,7 @@ def test_key_shows_nothing_of_its_secret(tmp_path: Path) -> None:
         ('[a]\nkey = "x"\nquota_tokens = 5', "[a] quota_tokens and quota_window_s go together"),
         ('[a]\nkey = "x"\nquota_tokens = 0\nquota_window_s = 9', "[a] quota_tokens must be"),
         ('[a]\nkey = "x"\nquota_tokens = 5\nquota_window_s = 0.5', "[a] quota_window_s must be"),
+        ('[a]\nkey = "x"\nadmin = "yes"', "[a] admin must be true or false"),
         ('[a]\nkey = "x"\n[b]\nkey = "x"', "a and b are the same key"),
         ('["\\n"]\nkey = "x"', "not a valid name of a key"),
     ],

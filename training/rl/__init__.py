@@ -1,0 +1,1 @@
+"""Reinforcement learning on thinking budgets: TRL's GRPOTrainer on rollouts of the real server."""
