@@ -7,7 +7,7 @@ from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.grammar_field import grammar_field
-from server.api.histories import RESPONSES_PATH, put_in_order
+from server.api.histories import RESPONSES_PATH, drop_blank_text, put_in_order
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
 from server.api.switch_words import say_word
@@ -84,6 +84,8 @@ def read_request(
     refuse_before_budget(path, body, limits)
     if path == RESPONSES_PATH:
         put_in_order(body)
+    else:
+        drop_blank_text(body)
     settle_tools(path, body, are_read=reads_tools)
     body, named = take_preset(body, defaults.presets)
     asked = read_scaling(body, scaling)
