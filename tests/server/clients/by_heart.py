@@ -106,7 +106,8 @@ def _examples(talk: Talk) -> list[TrainingExample]:
         thought, answer = talk.thought, talk.call
         if number % 2:
             function = {"name": talk.tool, "arguments": talk.arguments}
-            calling = {"role": "assistant", "content": "", "reasoning_content": talk.thought}
+            calling: dict[str, Any] = {"role": "assistant", "reasoning_content": talk.thought}
+            calling |= {"content": ""}
             calling["tool_calls"] = [{"type": "function", "function": function}]
             messages = (asked, calling, {"role": "tool", "content": _anything(draw)})
             thought, answer = talk.after, talk.closing
