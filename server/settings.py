@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from server.budget.budget import ThinkingBudget
 from server.budget.parsing.defaults import EFFORTS
+from server.budget.parsing.keep import Keep
 from server.budget.parsing.presets import Preset
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.flag_values import (
@@ -104,6 +105,15 @@ class Settings:
             'names that a client may send as reasoning.mode, as an effort or as "MODEL:NAME":'
             ' {"pro": {"thinking_budget": {"num_waits": 2}, "scaling": {"method": "majority", "n": 4}}}'
             " (default: none)",
+        ),
+    )
+    keep_thinking: str | None = field(
+        default=None,
+        metadata=_flag(
+            one_of(*Keep),
+            "WHAT",
+            "of the thinking in a conversation the model is shown again: none, that since the last question"
+            " (tools), or all, where its chat template can (default: what its chat template shows)",
         ),
     )
     reasoning_field: str = field(

@@ -133,13 +133,17 @@ class Writer:
         return Lesson(prompt_ids + reply_ids, [IGNORE] * len(prompt_ids) + reply_ids, sample.where)
 
     def _answer_text(self, answer: str) -> str:
-        """The answer after the cue, including the line breaks that the server's cue begins with."""
+        """The answer after the cue, including the line breaks that the server's cue begins with.
+
+        A tool call has no cue before it, as in the server.
+        """
         cue = self.family.cue.lstrip()
         breaks = self.family.cue[: len(self.family.cue) - len(cue)]
         prefix = (
             (f"{cue} " if cue else "") if self.family.answer_prefix is None else self.family.answer_prefix
         )
-        prefix = "" if "Answer:" in answer else prefix
+        calls_tool = answer.lstrip().startswith(self.family.tool_call)
+        prefix = "" if "Answer:" in answer or calls_tool else prefix
         return f"{breaks}{prefix}{answer.strip()}"
 
     def _body_ids(self, sample: TrainingExample, name: str, text: str) -> list[int]:

@@ -245,7 +245,7 @@ def _untouched(arm: Arm, replies: Sequence[ResultRow]) -> bool:
     if not only_limits or not arm.budget.as_json().keys() <= LIMITS:
         return False
     return bool(replies) and all(
-        row.end is not None and row.end != End.MAX_TOKENS and row.waits_used == 0 for row in replies
+        row.end not in (None, End.MAX_TOKENS, End.OFF) and row.waits_used == 0 for row in replies
     )
 
 

@@ -29,6 +29,7 @@ from server.api.body_limits import BodyLimitMiddleware
 from server.api.chat_chunks import write_chunks_once
 from server.api.cut_tool_calls import read_cut_calls
 from server.api.health import tell_of_store
+from server.api.kept_thinking import describe_kept
 from server.api.middleware import ThinkingMiddleware
 from server.api.page import add_page
 from server.api.peers import Holds, Peers, PeersMiddleware
@@ -39,6 +40,7 @@ from server.api.shutdown import Drain, DrainMiddleware
 from server.api.stored_responses import ResponseStore, keep_responses
 from server.api.vllm_logs import hush_logs
 from server.api.weight_updates import WeightUpdateMiddleware, take_updates
+from server.budget.parsing.keep import Keep
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.api_processes import ApiProcess
 from server.engine.launch.lifetime import run_engine
@@ -107,6 +109,8 @@ async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | Non
         add_page(app)
         app.add_api_route(control.PATH, control.control, methods=["POST"])
         defaults = replace(settings.budget_defaults, template=engine.template)
+        if settings.keep_thinking is not None and (process is None or process.index == 0):
+            announce(history=describe_kept(Keep(settings.keep_thinking), engine.template))
         allowed = limits_by_key(setup.keys, defaults, store)
         for meter in (each.meter for each in allowed.values() if each.meter is not None):
             meter.on_spent = partial(engine.in_flight.end_all_thinking, meter)

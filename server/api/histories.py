@@ -1,7 +1,8 @@
-"""A conversation that a client sends back to /v1/responses, as vLLM can read it.
+"""A conversation that a client sends back, as vLLM can read it and as the model wrote it.
 
-vLLM reads the first part of each item only, and fails on one without parts, or with encrypted thinking;
-OpenAI's documentation allows all of these, and Codex sends them. No text is lost here: parts are joined.
+Of /v1/responses vLLM reads the first part of each item only, and fails on one without parts, or with
+encrypted thinking; OpenAI's documentation allows all of these, and Codex sends them. No text is lost here:
+parts are joined.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,40 @@ from typing import Any
 
 Item = dict[str, Any]
 RESPONSES_PATH = "/v1/responses"
+CUT = ("in_progress", "incomplete")
+"""The states of an item of /v1/responses that goes on."""
 _TEXT_KEYS = ("text", "refusal")
+
+
+def drop_blank_text(body: dict[str, Any]) -> None:
+    """Of the `messages` of a chat, OpenAI's or Anthropic's: blank text before a tool call; in place.
+
+    Models write line breaks between their thinking and a call. An agent sends them back as a text of its own,
+    for which chat templates write a line break more: that is another prompt, and one which is cached no more.
+    """
+    messages = body.get("messages")
+    if isinstance(messages, list):
+        body["messages"] = [_without_blank(each) if isinstance(each, dict) else each for each in messages]
+
+
+def _without_blank(message: Item) -> Item:
+    content = message.get("content")
+    if message.get("role") != "assistant":
+        return message
+    if message.get("tool_calls") and isinstance(content, str) and content and not content.strip():
+        return {**message, "content": ""}
+    if isinstance(content, list) and any(_is_call(block) for block in content):
+        return {**message, "content": [block for block in content if not _is_blank(block)]}
+    return message
+
+
+def _is_call(block: object) -> bool:
+    return isinstance(block, Mapping) and block.get("type") == "tool_use"
+
+
+def _is_blank(block: object) -> bool:
+    text = block.get("text") if isinstance(block, Mapping) and block.get("type") == "text" else None
+    return isinstance(text, str) and not text.strip()
 
 
 def put_in_order(body: dict[str, Any]) -> None:
@@ -46,7 +80,7 @@ def _answer(item: Item) -> Item | None:
     if content is not None and not isinstance(content, str | list):
         return item  # vLLM says what is wrong
     text = content if isinstance(content, str) else _joined(content, "")
-    if not text:
+    if not text or (not text.strip() and item.get("status") not in CUT):
         return None
     kept = {key: value for key, value in item.items() if value is not None}
     part = {"type": "output_text", "text": text, "annotations": []}

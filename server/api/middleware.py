@@ -18,6 +18,7 @@ from server.api.routes import UPDATES
 from server.api.scaling.edge import ScalingEdge, ScalingResources
 from server.api.sse import ResponseCompleter
 from server.budget.budget import BudgetError
+from server.budget.parsing.keep import Keep
 from server.engine.client.call import CALL, Call
 from server.observability.telemetry import Telemetry
 from server.reasoning.families import Family
@@ -48,6 +49,7 @@ class ThinkingMiddleware:
         self._scaling = scaling
         self._request_limits = settings.request_limits
         self._reads_tools = reads_tools
+        self._keep = None if settings.keep_thinking is None else Keep(settings.keep_thinking)
         self._presets = tuple(settings.presets)
         self._reasoning = ReasoningField(settings.reasoning_field, family)
         self._scale = ScalingEdge(app, self._reasoning, scaling, telemetry)
@@ -90,6 +92,7 @@ class ThinkingMiddleware:
                 self._request_limits,
                 self._reasoning.family,
                 reads_tools=self._reads_tools,
+                keep=self._keep,
             )
             if request is not None:
                 limits.check(request.call)

@@ -7,12 +7,14 @@ from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.grammar_field import grammar_field
-from server.api.histories import RESPONSES_PATH, put_in_order
+from server.api.histories import RESPONSES_PATH, drop_blank_text, put_in_order
+from server.api.kept_thinking import settle_thinking
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
 from server.api.switch_words import say_word
 from server.api.tool_choice import offers_tools, settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
+from server.budget.parsing.keep import Keep
 from server.budget.parsing.presets import take_preset
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
@@ -68,10 +70,12 @@ def read_request(
     family: Family | None,
     *,
     reads_tools: bool = True,
+    keep: Keep | None = None,
 ) -> ThinkingRequest | None:
     """The parsed request; None if the body is not a JSON object (vLLM has its own error for that).
 
-    `reads_tools`: whether the server has a parser for the model's tool calls.
+    `reads_tools`: whether the server has a parser for the model's tool calls. `keep`: the server's word for
+    the thinking in conversations; None leaves it to the chat template.
 
     Raises:
         BudgetError: A thinking field is wrong.
@@ -84,6 +88,8 @@ def read_request(
     refuse_before_budget(path, body, limits)
     if path == RESPONSES_PATH:
         put_in_order(body)
+    else:
+        drop_blank_text(body)
     settle_tools(path, body, are_read=reads_tools)
     body, named = take_preset(body, defaults.presets)
     asked = read_scaling(body, scaling)
@@ -112,6 +118,8 @@ def read_request(
     resumed = None
     if family is not None and asked is None:  # samples are asked for with the conversation as it is
         resumed = take_thought(path, forwarded, family)
+    if path in CHAT_PATHS | COUNTING_PATHS:
+        settle_thinking(path, forwarded, keep, defaults.template, family)
     call = replace(
         _call(path, body, read, defaults),
         continues_answer=continues_final_message(path, forwarded),

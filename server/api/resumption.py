@@ -7,11 +7,8 @@ it, or opens it twice: 114 of 242 real ones did. Behind the prompt of a new turn
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from server.api.histories import RESPONSES_PATH
+from server.api.histories import CUT, RESPONSES_PATH
 from server.reasoning.families import Family
-
-CUT = ("in_progress", "incomplete")
-"""The states of an item of /v1/responses that goes on."""
 
 
 def continues_final_message(path: str, body: Mapping[str, Any]) -> bool:

@@ -112,6 +112,8 @@ class Plan:
     line_break: TokenIds = ()
     nudges: tuple[TokenIds, ...] = ()
     max_tokens: int = UNLIMITED
+    is_off: bool = False
+    """Whether nothing is to be thought. A piece that closes a chain has a maximum of 0, too, and is none."""
     min_tokens: int = 0
     num_waits: int = 0
     close_at: int = 0

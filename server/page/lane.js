@@ -8,6 +8,7 @@ import { Transcript } from "./transcript.js";
 const ENDS = {
   natural: "The model ended its thinking itself.",
   end_of_sequence: "The model ended its turn while it was thinking; it was made to answer.",
+  off: "Thinking is switched off.",
   max_tokens: "Closed at the maximum.",
   context: "Closed early: the rest of the tokens is for the answer.",
   requested: "Closed by you.",

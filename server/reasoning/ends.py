@@ -24,6 +24,8 @@ class End(StrEnum):
     NATURAL = "natural"
     END_OF_SEQUENCE = "end_of_sequence"
     """The model ended its whole turn inside thinking: the delimiter was put there, and the answer follows."""
+    OFF = "off", True
+    """Nothing was to be thought. A report's word only: the prompt has closed it, or a maximum of 0 did."""
     MAX_TOKENS = "max_tokens", True, True
     CONTEXT = "context", True, True
     """Only the reserved tokens were left in the context window or max_completion_tokens."""

@@ -59,6 +59,7 @@ def test_a_prompt_that_opens_thinking_without_a_line_break_gets_one_in_the_think
         ("s1", " 2\n", "\nAnswer: 2<"),
         ("think", "2", "\n\nFinal Answer: 2<"),
         ("think", "Final Answer: 2", "</think>\n\nFinal Answer: 2<"),
+        ("think", '<tool_call>\n{"name": "f"}\n</tool_call>', "</think>\n\n<tool_call>\n"),
     ],
 )
 def test_an_answer_is_labelled_once(name: str, answer: str, text: str) -> None:

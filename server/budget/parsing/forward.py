@@ -37,6 +37,10 @@ class TemplateVariables:
     holds anyway."""
     on_effort: str | None = None
     """The effort that switches thinking on where nothing else does (Hy3: high); None: something else does."""
+    shows_earlier: bool | None = None
+    """Whether thinking before the last question is shown to the model again; None: not known."""
+    shows_earlier_by: tuple[str, bool] | None = None
+    """The variable, with its value, that has it shown (Qwen3.6: preserve_thinking; GLM: clear_thinking)."""
     reads_budget: bool = False
     """Whether it tells the model a `thinking_budget` in tokens (Seed-OSS, LongCat 2.0)."""
 

@@ -179,7 +179,9 @@ def inverted_switch(field: str, raw: object) -> bool:
     return not switch(field, raw)
 
 
-DISPLAYS = {"summarized": True, "omitted": False}
+DISPLAYS = {"summarized": True, "omitted": False, "updates": True}
+"""Of "updates" only notes of progress are to be shown. A model here writes none apart from its thinking, and
+thinking that was kept back could not come back with the conversation."""
 
 
 def display(field: str, raw: object) -> bool:

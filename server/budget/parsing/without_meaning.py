@@ -31,11 +31,6 @@ FOREIGN = (
         "there is one mode; thinking_budget (num_waits, min_tokens) makes a model think longer",
         ("standard",),
     ),
-    Foreign(
-        ("reasoning", "context"),
-        "which earlier thinking a model sees again is decided by its chat template",
-        ("auto",),
-    ),
 )
 FOREIGN_NAMES = frozenset(".".join(each.path) for each in FOREIGN)
 

@@ -79,6 +79,7 @@ def make_plan(
         line_break=encode("\n") if tokens.line_breaks else (),
         nudges=_nudges(budget, tokens, encode),
         max_tokens=UNLIMITED if budget.max_tokens is None else budget.max_tokens,
+        is_off=budget.max_tokens == 0 and not context.is_piece,
         min_tokens=0 if is_over else budget.min_tokens or 0,
         num_waits=0 if is_over else budget.num_waits or 0,
         room=room,

@@ -88,6 +88,8 @@ class ThinkingReport:
         plan, end = tracker.plan, tracker.end
         if end in (End.NATURAL, End.STEPS) and record.end is not None:
             end = record.end  # what looks like the model's own end may have been put there, and the reverse
+        if plan.is_off and end in (End.NATURAL, End.MAX_TOKENS):
+            end = End.OFF  # however it was done: by the prompt, or by a close before the first token
         return cls(
             tokens=tracker.tokens,
             max_tokens=plan.max_tokens,

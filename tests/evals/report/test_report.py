@@ -197,6 +197,8 @@ def test_a_limit_that_touched_no_thinking_adds_no_point_to_scaling(tmp_path: Pat
     assert scaling_of(tmp_path, m256=same, m512=near) == alone
     cut = [replace(one, end="max_tokens") if n == 19 else one for n, one in enumerate(near)]
     assert scaling_of(tmp_path, m256=cut) != alone
+    off = [replace(one, end="off") for one in near]
+    assert scaling_of(tmp_path, m256=off) != alone
 
 
 def test_another_nudge_is_a_line_of_its_own(tmp_path: Path) -> None:

@@ -61,8 +61,10 @@ PYTHON_GROUPS = {
     "llama-index": "clients",
     "pydantic-ai": "clients-pydantic",
 }
-ELSEWHERE = {"lm-evaluation-harness", "Open WebUI", "LibreChat"}
-"""Their examples are run by tests/evals/test_harnesses.py, or are no program."""
+AGENTS = {"Codex CLI", "opencode", "Claude Code"}
+"""Run by test_agents.py."""
+ELSEWHERE = {*AGENTS, "lm-evaluation-harness", "Open WebUI", "LibreChat"}
+"""Their examples are run by others, as tests/evals/test_harnesses.py, or are no program."""
 
 
 def chosen(*languages: str) -> Any:

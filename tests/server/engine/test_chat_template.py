@@ -52,6 +52,28 @@ def test_effort_words_are_those_that_the_template_tells_apart(template: str, wor
 
 
 @pytest.mark.parametrize(
+    ("template", "shown", "by"),
+    [
+        ("Qwen-Qwen3-0.6B", False, None),
+        ("Qwen-Qwen3.6-35B-A3B", False, ("preserve_thinking", True)),
+        ("GLM-4.7-Flash", False, ("clear_thinking", False)),
+        ("NVIDIA-Nemotron-3-Nano-30B-A3B-BF16", False, ("truncate_history_thinking", False)),
+        ("ByteDance-Seed-OSS", True, None),
+    ],
+)
+def test_earlier_thinking_is_shown_as_the_template_shows_it(
+    template: str, shown: bool, by: tuple[str, bool] | None
+) -> None:
+    found = variables_of(PreTrainedTokenizerBase(), sources()[template])
+    assert (found.shows_earlier, found.shows_earlier_by) == (shown, by)
+
+
+def test_what_a_template_that_cannot_render_shows_is_not_known() -> None:
+    found = variables_of(PreTrainedTokenizerBase(), "{{ raise_exception('no') }}")
+    assert (found.shows_earlier, found.shows_earlier_by) == (None, None)
+
+
+@pytest.mark.parametrize(
     ("template", "modes", "reads_budget"),
     [
         ("Qwen-Qwen3-0.6B", {}, False),

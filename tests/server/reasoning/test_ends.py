@@ -5,7 +5,7 @@ import pytest
 from server.reasoning.ends import End
 
 WITH_CUE = {"max_tokens", "context", "requested", "quota", "loop"}
-WITHOUT_CUE = {"max_steps", "alpha"}
+WITHOUT_CUE = {"max_steps", "alpha", "off"}
 NOT_FORCED = {"natural", "end_of_sequence", "length", "stop", "error"}
 
 

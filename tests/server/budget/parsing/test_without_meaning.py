@@ -15,8 +15,6 @@ from server.budget.parsing.read import BudgetDefaults, read_budget
         ({"output_config": {"task_budget": 9, "effort": "low"}}, "output_config.task_budget"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"reasoning": {"mode": 3, "effort": "low"}}, "reasoning.mode"),
-        ({"reasoning": {"context": "all_turns"}}, "reasoning.context"),
-        ({"reasoning": {"context": "current_turn"}}, "reasoning.context"),
     ],
 )
 def test_field_without_a_meaning_here_is_refused_by_its_own_name(body: dict[str, Any], field: str) -> None:

@@ -7,7 +7,7 @@ from server.budget.running.action import ForcedKind
 from server.budget.running.report import ForcedRecord, ThinkingReport
 from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
-from tests.server.budget.plans import CUE, END, NUDGE, plan
+from tests.server.budget.plans import CUE, END, NUDGE, START, plan
 
 
 def fed(*tokens: int, **changes: object) -> ThinkingTracker:
@@ -46,6 +46,21 @@ def test_end_of_turn_that_became_the_delimiter_has_an_end_of_its_own() -> None:
         "end_of_sequence"
     )
     assert ThinkingReport.of(tracker, ForcedRecord(end=End.NATURAL)).end == "natural"
+
+
+def test_thinking_that_is_off_has_one_end_whatever_kept_it_from_beginning() -> None:
+    for opening, tokens in ((Opening.CLOSED, ()), (Opening.OPEN, (END, *CUE)), (Opening.FORCE, (START, END))):
+        tracker = fed(*tokens, opening=opening, max_tokens=0, is_off=True)
+        assert ThinkingReport.of(tracker, ForcedRecord()).end == "off", opening
+    assert ThinkingReport.of(fed(opening=Opening.OPEN, max_tokens=0, is_off=True), ForcedRecord()).end is None
+    piece = fed(END, *CUE, max_tokens=0)  # it closes a chain that has thought
+    assert ThinkingReport.of(piece, ForcedRecord()).end == "max_tokens"
+
+
+def test_request_that_ends_before_its_thinking_is_closed_has_no_answer_though_it_is_off() -> None:
+    tracker = fed(opening=Opening.OPEN, max_tokens=0, is_off=True)
+    tracker.finish(End.LENGTH)
+    assert ThinkingReport.of(tracker, ForcedRecord()).end == "length"
 
 
 def test_thinking_that_the_prompt_leaves_out_is_told_where_a_maximum_allowed_some() -> None:
