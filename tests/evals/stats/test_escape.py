@@ -36,6 +36,6 @@ def test_forced_answers_do_not_set_the_measure_of_length() -> None:
 
 @pytest.mark.parametrize("end", End)
 def test_an_end_counts_as_forced_where_the_server_ended_thinking(end: End) -> None:
-    forced = {"max_tokens", "context", "requested", "quota", "loop", "max_steps", "alpha"}
+    forced = {"off", "max_tokens", "context", "requested", "quota", "loop", "max_steps", "alpha"}
     assert escape_rate([Ending(end.value, True, 5)], None) == (1.0 if end.value in forced else None)
     assert (longest_answer([Ending(end.value, False, 5)]) is None) == (end.value in forced)

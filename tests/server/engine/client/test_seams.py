@@ -34,6 +34,8 @@ OF_OUTPUTS = (
     "do_tracing",
     "tracing_enabled",
     "propagate_error",
+    "has_unfinished_requests",
+    "abort_requests",
     "_trim_surplus_tokens",
 )
 HOOKS = ("is_reasoning_end_streaming", "extract_content_ids", "adjust_initial_state_from_prompt")
