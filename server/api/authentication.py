@@ -6,6 +6,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from server.api.errors import error_response
+from server.api.paths import route_path
 from server.keys.key import Key, find_key
 
 OPEN_ENDPOINTS = {"health": ("/health", "/ping"), "metrics": ("/metrics",)}
@@ -32,7 +33,7 @@ class KeyMiddleware:
         if scope["type"] not in ("http", "websocket") or scope.get("method") == "OPTIONS":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         presented = _presented(Headers(scope=scope))
         key = next((found for each in presented if (found := find_key(self._keys, each))), None)
         if key is None and path not in self._open and not path.startswith(PAGE_FILES):

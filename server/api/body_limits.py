@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.api.body import Replay
 from server.api.errors import error_response
+from server.api.paths import route_path
 from server.limits import RequestLimits
 
 DISCARD_FACTOR = 4
@@ -75,7 +76,7 @@ class BodyLimitMiddleware:
             return
         body, excess = await self._read(Headers(scope=scope), receive)
         if excess is not None:
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            path = route_path(scope)
             refusal = error_response(path, excess.status, excess.message, headers={"Connection": "close"})
             await refusal(scope, receive, send)
         elif body is not None:

@@ -17,6 +17,7 @@ from server.reasoning.families import Family
 Item = dict[str, Any]
 _FIELDS = ("reasoning", "reasoning_content")
 _BLOCKS = ("thinking", "redacted_thinking")
+_PARTS = ("thinking", "reasoning")
 
 
 def settle_thinking(
@@ -48,6 +49,17 @@ def settle_thinking(
         _strip(path, body, family, since_too=keep is Keep.NONE)
 
 
+def refuse_kept(body: Mapping[str, Any]) -> None:
+    """Of a request without a conversation.
+
+    Raises:
+        BudgetError: It asks for thinking of earlier turns to be shown.
+    """
+    asked = keep_of(body)
+    if asked is not None and asked.keep is Keep.ALL:
+        raise BudgetError(asked.where, f"{asked.where}: a prompt has no turns, and no thinking of them.")
+
+
 def describe_kept(keep: Keep, template: TemplateVariables) -> str:
     """What the server's word comes to with this chat template."""
     if keep is Keep.ALL and not template.shows_earlier and template.shows_earlier_by is None:
@@ -71,7 +83,8 @@ def _tell(body: Item, template: TemplateVariables, where: str | None) -> None:
         )
     name, value = template.shows_earlier_by
     given = body.get(KWARGS)
-    body[KWARGS] = {**(given if isinstance(given, Mapping) else {}), name: value}
+    own = given if isinstance(given, Mapping) else {}
+    body[KWARGS] = {name: value, **own}  # the request's own word wins
 
 
 def _strip(path: str, body: Item, family: Family | None, *, since_too: bool) -> None:
@@ -135,9 +148,24 @@ def _of_message(message: Item, family: Family | None) -> Item | None:
         return message
     left = {name: value for name, value in message.items() if name not in _FIELDS}
     content = left.get("content")
-    if family is not None and isinstance(content, str):
-        before, mark, rest = content.partition(family.start)
-        _, end, answer = rest.partition(family.end)
-        if mark and end and not before.strip():
-            left["content"] = answer
+    if isinstance(content, str):
+        left["content"] = _answer_of(content, family)
+    elif isinstance(content, list):
+        parts = [part for part in content if _kind(part) not in _PARTS]
+        left["content"] = [
+            {**part, "text": _answer_of(part["text"], family)} if _is_text(part) else part for part in parts
+        ]
     return left
+
+
+def _is_text(part: object) -> bool:
+    return isinstance(part, Mapping) and isinstance(part.get("text"), str)
+
+
+def _answer_of(text: str, family: Family | None) -> str:
+    """What stands behind a thought that the text begins with, whose start mark the prompt may have had."""
+    if family is None or family.end not in text:
+        return text
+    thought, _, answer = text.partition(family.end)
+    before, mark, _ = thought.partition(family.start)
+    return text if mark and before.strip() else answer

@@ -11,6 +11,7 @@ from server.api.authentication import key_of
 from server.api.body import Replay, read_body
 from server.api.chat_chunks import COMPLETION
 from server.api.errors import RequestError, error_response
+from server.api.paths import route_path
 from server.api.rate_limits import KeyLimits
 from server.api.requests import COUNTING_PATHS, PATHS, default_call, read_request
 from server.api.responses import Completion, ReasoningField
@@ -56,7 +57,7 @@ class ThinkingMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Apply budgets to POST requests; everything else passes unchanged."""
-        path = scope.get("path", "").removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         if scope["type"] == "http" and scope["method"] == "GET" and path == MODELS_PATH:
             completion = Completion(Call(), self._reasoning, presets=self._presets)
             await self.app(scope, receive, ResponseCompleter(send, completion, path, Call()))

@@ -25,6 +25,7 @@ from server.api import control
 from server.api.authentication import key_of
 from server.api.body import Replay, read_body
 from server.api.failures import RESPONSES_PATH
+from server.api.paths import route_path
 
 HOLDS_PATH = "/holds"
 ASK_WITHIN_S = 10.0
@@ -121,7 +122,7 @@ class PeersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         raw = b""
         if path.startswith(STORED_PATH):
             named: object = path.removeprefix(STORED_PATH).partition("/")[0]

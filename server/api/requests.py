@@ -8,7 +8,7 @@ from typing import Any
 from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.grammar_field import grammar_field
 from server.api.histories import RESPONSES_PATH, drop_blank_text, put_in_order
-from server.api.kept_thinking import settle_thinking
+from server.api.kept_thinking import refuse_kept, settle_thinking
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
 from server.api.switch_words import say_word
@@ -118,8 +118,10 @@ def read_request(
     resumed = None
     if family is not None and asked is None:  # samples are asked for with the conversation as it is
         resumed = take_thought(path, forwarded, family)
-    if path in CHAT_PATHS | COUNTING_PATHS:
+    if path in CHAT_PATHS | COUNTING_PATHS or "messages" in forwarded:
         settle_thinking(path, forwarded, keep, defaults.template, family)
+    else:
+        refuse_kept(forwarded)
     call = replace(
         _call(path, body, read, defaults),
         continues_answer=continues_final_message(path, forwarded),

@@ -16,6 +16,7 @@ from vllm.logger import init_logger
 
 from server.api import control
 from server.api.errors import error_response
+from server.api.paths import route_path
 from server.engine.client.engine import ThinkingLLM
 
 LOGGER = init_logger("vllm.s1_serve")
@@ -89,7 +90,7 @@ class DrainMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = route_path(scope)
         left_s = self._drain.left_s
         if left_s is not None and path in PROBES:
             await JSONResponse({"status": "stopping"}, 503)(scope, receive, send)

@@ -10,6 +10,7 @@ from vllm.entrypoints.rl.factories import register_rl_api_routers
 
 from server.api.authentication import key_of
 from server.api.errors import error_response
+from server.api.paths import route_path
 from server.api.routes import UPDATES
 from server.engine.client.engine import ThinkingLLM
 from server.engine.client.weight_files import WeightFiles
@@ -44,7 +45,7 @@ class WeightUpdateMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse what is not the caller's to do, or not its turn; everything else passes unchanged."""
         if scope["type"] == "http":
-            path = scope["path"].removeprefix(scope.get("root_path", ""))
+            path = route_path(scope)
             if path in UPDATES and (refused := self._refusal(path, scope)) is not None:
                 await error_response(path, *refused)(scope, receive, send)
                 return

@@ -318,11 +318,18 @@ def test_plan_is_printed_and_nothing_is_done(
 # -- what a run gained -----------------------------------------------------------------------------------
 
 
-def rewards(folder: Path, rights: Sequence[Sequence[int]], told: int = 64) -> Path:
+def rewards(folder: Path, rights: Sequence[Sequence[int]], told: int = 64, seed: int = 0) -> Path:
     """A run's rewards: of each problem those of its rollouts, a step for every two problems."""
     folder.mkdir()
     rows = [
-        {"step": 1 + at // 2, "told": told, "right": each, "distance": [0.0], "thinking_tokens": [50]}
+        {
+            "step": 1 + at // 2,
+            "problem": f"{seed}-{at}",
+            "told": told,
+            "right": each,
+            "distance": [0.0],
+            "thinking_tokens": [50],
+        }
         for at, each in enumerate(rights)
     ]
     (folder / "rewards.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -344,7 +351,12 @@ def test_gain_is_over_the_same_problems_of_the_control(
 
 def test_runs_on_other_problems_are_not_compared(tmp_path: Path) -> None:
     run = rewards(tmp_path / "run", [[1], [1]])
-    for other in (rewards(tmp_path / "told", [[1], [1]], 32), rewards(tmp_path / "shorter", [[1]])):
+    others = (
+        rewards(tmp_path / "told", [[1], [1]], 32),
+        rewards(tmp_path / "shorter", [[1]]),
+        rewards(tmp_path / "seed", [[1], [1]], seed=1),
+    )
+    for other in others:
         with pytest.raises(TrainingError, match="other problems"):
             gains(run, other, 0)
     with pytest.raises(TrainingError, match="no step after 9"):

@@ -44,7 +44,7 @@ def gains(run: Path, control: Path, after: int) -> list[Gain]:
         TrainingError: The two had other problems, or there is none.
     """
     one, other = rows_of(run, after), rows_of(control, after)
-    keys = [[(row["step"], row["told"]) for row in rows] for rows in (one, other)]
+    keys = [[(row["step"], row.get("problem"), row["told"]) for row in rows] for rows in (one, other)]
     if keys[0] != keys[1]:
         raise TrainingError(f"{run} and {control} had other problems, or have not done the same steps")
     if not one:

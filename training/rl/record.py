@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -102,6 +103,7 @@ class RlRecord(TrainerCallback):
             for prompt, drawn in zip(prompts, found.drawn, strict=False):
                 told = {
                     "step": step,
+                    "problem": sha256(prompt.question.encode()).hexdigest()[:16],
                     "told": prompt.told or None,
                     "right": [right(one.answer, prompt.answer) for one in drawn],
                     "distance": [round(distance(one.thinking_tokens, prompt.told), 4) for one in drawn],

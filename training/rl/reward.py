@@ -4,7 +4,7 @@ from server.reasoning.answers import final_answer, settle_same
 
 
 def right(answer: str, reference: str) -> float:
-    """1 where the text of an answer names the reference, else 0; an answer that was cut names none."""
+    """1 where the text of an answer names the reference, else 0."""
     found = final_answer(answer)
     return 1.0 if found is not None and settle_same(reference, found.value) else 0.0
 

@@ -217,6 +217,7 @@ class ThinkingLLM(UpdatableLLM):
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""
         self._is_cut_off = True
+        self.weights.cut_off()
         self._end_requests(ServerStoppingError())
 
     def end_requests(self) -> None:

@@ -33,7 +33,7 @@ class WeightFiles:
         """
         if not folder.is_dir():
             raise WeightFileError(f"{folder}: no such folder")
-        files = sorted(checkpoint.glob("*.safetensors"))
+        files = _files_of(checkpoint)
         if not files:
             raise WeightFileError(f"{checkpoint} holds no .safetensors file to compare new weights with")
         return cls(folder.resolve(), _merged(shapes_in(each) for each in files))
@@ -46,7 +46,10 @@ class WeightFiles:
         """
         if not isinstance(named, str) or not named:
             raise WeightFileError("update_info.file: the path of a .safetensors file is required")
-        path = (self.folder / named).resolve()
+        try:
+            path = (self.folder / named).resolve()
+        except (ValueError, OSError) as error:
+            raise WeightFileError(f"update_info.file: {named!r} is no path: {error}") from error
         if not path.is_relative_to(self.folder):
             raise WeightFileError(f"update_info.file: {named} is outside of {self.folder}")
         found = shapes_in(path)
@@ -84,6 +87,16 @@ def shapes_in(path: Path) -> Shapes:
     if size != end:
         raise WeightFileError(f"update_info.file: {path.name} has {size} bytes, not {end}")
     return found
+
+
+def _files_of(checkpoint: Path) -> list[Path]:
+    """Those that are loaded: the index names them, where there is one; others may hold the same weights."""
+    index = checkpoint / "model.safetensors.index.json"
+    if index.exists():
+        named = json.loads(index.read_text())["weight_map"].values()
+        return [checkpoint / name for name in sorted(set(named))]
+    whole = checkpoint / "model.safetensors"
+    return [whole] if whole.exists() else sorted(checkpoint.glob("*.safetensors"))
 
 
 def _merged(parts: Iterable[Shapes]) -> Shapes:

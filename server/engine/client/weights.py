@@ -17,7 +17,7 @@ from vllm.exceptions import GracefulHTTPError
 from vllm.v1.engine.async_llm import AsyncLLM
 
 from server.engine.client.call import Call
-from server.engine.client.stopping import CutOffError, WeightsChangedError
+from server.engine.client.stopping import CutOffError, ServerStoppingError, WeightsChangedError
 from server.engine.client.weight_files import WeightFileError, WeightFiles
 
 POLL_INTERVAL_S = 0.01
@@ -51,6 +51,7 @@ class WeightGate:
         self.stage = Stage.SERVING
         self._open = asyncio.Event()
         self._open.set()
+        self._is_cut_off = False
 
     async def enter(self, call: Call | None) -> None:
         """Wait while the weights are exchanged, before a request of this call begins.
@@ -58,8 +59,11 @@ class WeightGate:
         Raises:
             WeightsChangedError: An earlier one of the same response was answered with other weights.
             CutOffError: There are no weights to answer with.
+            ServerStoppingError: The server stops.
         """
         await self._open.wait()
+        if self._is_cut_off:
+            raise ServerStoppingError
         if self.stage is Stage.BROKEN:
             raise CutOffError(self.stage.value)
         while call is not None:
@@ -88,6 +92,11 @@ class WeightGate:
         self.stage = Stage.SERVING
         self._open.set()
 
+    def cut_off(self) -> None:
+        """The server stops: requests that wait are refused."""
+        self._is_cut_off = True
+        self._open.set()
+
     def give_up(self) -> None:
         """The weights are lost: requests are refused, those that wait included."""
         self.stage = Stage.BROKEN
@@ -112,6 +121,8 @@ class UpdatableLLM(AsyncLLM):
         """As AsyncLLM."""
         super().__init__(*args, **kwargs)
         self.weights = WeightGate()
+        self._exchanging = asyncio.Lock()
+        """One step of an exchange after the other, however they are asked for."""
 
     def end_requests(self) -> None:
         """End all that run with an error that says why. The subclass knows how."""
@@ -150,9 +161,10 @@ class UpdatableLLM(AsyncLLM):
         Raises:
             WeightUpdateError: An update is not finished.
         """
-        self.weights.want(Stage.SERVING, Stage.PAUSED)
-        await super().resume_generation()
-        self.weights.open()
+        async with self._exchanging:
+            self.weights.want(Stage.SERVING, Stage.PAUSED)
+            await super().resume_generation()
+            self.weights.open()
 
     async def start_weight_update(self) -> None:
         """As AsyncLLM, while paused.
@@ -160,9 +172,10 @@ class UpdatableLLM(AsyncLLM):
         Raises:
             WeightUpdateError: It is not the turn of this.
         """
-        self.weights.want(Stage.PAUSED)
-        await self._call(super().start_weight_update)
-        self.weights.stage = Stage.STARTED
+        async with self._exchanging:
+            self.weights.want(Stage.PAUSED)
+            await self._call(super().start_weight_update)
+            self.weights.stage = Stage.STARTED
 
     async def update_weights(self, request: WeightTransferUpdateRequest) -> None:
         """As AsyncLLM, once in an update, from a file that was checked.
@@ -171,20 +184,21 @@ class UpdatableLLM(AsyncLLM):
             WeightUpdateError: It is not the turn of this, or the file is refused: the update is over then,
                 with the old weights. Or it failed, and there are none.
         """
-        self.weights.want(Stage.STARTED)
-        try:
-            path = self._file_of(request.update_info)
-        except WeightFileError as error:
-            await self._call(super().finish_weight_update)  # nothing was loaded
-            self.weights.stage = Stage.PAUSED
-            raise WeightUpdateError(str(error), HTTPStatus.BAD_REQUEST) from error
-        checked = WeightTransferUpdateRequest(update_info={"file": str(path)})
-        try:
-            await self._call(lambda: super(UpdatableLLM, self).update_weights(checked))
-        except BaseException:
-            self.weights.give_up()
-            raise
-        self.weights.stage = Stage.LOADED
+        async with self._exchanging:
+            self.weights.want(Stage.STARTED)
+            try:
+                path = self._file_of(request.update_info)
+            except WeightFileError as error:
+                await self._call(super().finish_weight_update)  # nothing was loaded
+                self.weights.stage = Stage.PAUSED
+                raise WeightUpdateError(str(error), HTTPStatus.BAD_REQUEST) from error
+            checked = WeightTransferUpdateRequest(update_info={"file": str(path)})
+            try:
+                await self._call(lambda: super(UpdatableLLM, self).update_weights(checked))
+            except BaseException:
+                self.weights.give_up()
+                raise
+            self.weights.stage = Stage.LOADED
 
     def _file_of(self, info: object) -> Path:
         """The file of weights that a client names.
@@ -202,10 +216,11 @@ class UpdatableLLM(AsyncLLM):
         Raises:
             WeightUpdateError: It is not the turn of this.
         """
-        self.weights.want(Stage.LOADED)
-        await self._call(lambda: super(UpdatableLLM, self).finish_weight_update(weight_version))
-        self.weights.version += 1
-        self.weights.stage = Stage.PAUSED
+        async with self._exchanging:
+            self.weights.want(Stage.LOADED)
+            await self._call(lambda: super(UpdatableLLM, self).finish_weight_update(weight_version))
+            self.weights.version += 1
+            self.weights.stage = Stage.PAUSED
 
     async def _call(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Ask the workers.

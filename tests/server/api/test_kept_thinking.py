@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.api.kept_thinking import describe_kept, settle_thinking
+from server.api.kept_thinking import describe_kept, refuse_kept, settle_thinking
 from server.budget.budget import BudgetError
 from server.budget.parsing.forward import TemplateVariables
 from server.budget.parsing.keep import Keep
@@ -180,3 +180,31 @@ def test_each_conversation_of_a_batch_is_one() -> None:
     body: dict[str, Any] = {"messages": [TALKS[CHAT]["messages"], TALKS[CHAT]["messages"][:3]]}
     settle_thinking("/v1/chat/completions/batch", body, Keep.TOOLS, SHOWING, THINK)
     assert [thoughts({"m": each}) for each in body["messages"]] == [["late"], []]
+
+
+@pytest.mark.parametrize(
+    ("part", "left"),
+    [
+        ({"type": "text", "text": "<think>early</think>1"}, "1"),
+        ({"type": "text", "text": "early</think>1"}, "1"),  # the prompt had the start mark
+        ({"type": "text", "text": "So <think>early</think>1"}, "So <think>early</think>1"),
+    ],
+)
+def test_thinking_in_a_part_of_the_content_is_thinking(part: dict[str, str], left: str) -> None:
+    thought = {"type": "thinking", "thinking": "early"}
+    body: dict[str, Any] = {"messages": [{"role": "assistant", "content": [thought, part]}]}
+    settle_thinking(CHAT, body, Keep.NONE, SHOWING, THINK)
+    assert body["messages"][0]["content"] == [{"type": "text", "text": left}]
+
+
+def test_requests_own_variable_of_the_template_wins() -> None:
+    own = {"chat_template_kwargs": {"truncate_history_thinking": True}}
+    nemotron = TemplateVariables(shows_earlier=False, shows_earlier_by=("truncate_history_thinking", False))
+    assert settled(CHAT, Keep.ALL, nemotron, **own)["chat_template_kwargs"] == own["chat_template_kwargs"]
+
+
+def test_prompt_without_turns_has_none_to_show() -> None:
+    refuse_kept({"prompt": "a", "reasoning": {"context": "current_turn"}})
+    for asked in ("all_turns", "bogus"):
+        with pytest.raises(BudgetError, match=r"reasoning\.context"):
+            refuse_kept({"prompt": "a", "reasoning": {"context": asked}})
