@@ -15,6 +15,7 @@ from typing import Any
 from vllm.distributed.weight_transfer.base import WeightTransferUpdateRequest
 from vllm.exceptions import GracefulHTTPError
 from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from server.engine.client.call import Call
 from server.engine.client.stopping import CutOffError, ServerStoppingError, WeightsChangedError
@@ -123,6 +124,16 @@ class UpdatableLLM(AsyncLLM):
         self.weights = WeightGate()
         self._exchanging = asyncio.Lock()
         """One step of an exchange after the other, however they are asked for."""
+
+    async def check_health(self) -> None:
+        """As AsyncLLM: what asks is told to start the server anew.
+
+        Raises:
+            EngineDeadError: The engine is dead, or an update failed half way.
+        """
+        if self.weights.stage is Stage.BROKEN:
+            raise EngineDeadError
+        await super().check_health()
 
     def end_requests(self) -> None:
         """End all that run with an error that says why. The subclass knows how."""

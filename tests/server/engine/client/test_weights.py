@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from vllm.v1.engine.exceptions import EngineDeadError
 
 from server.engine.client.call import Call
-from server.engine.client.stopping import ServerStoppingError
+from server.engine.client.stopping import CutOffError, ServerStoppingError
 from server.engine.client.weight_files import WeightFileError, WeightFiles
-from server.engine.client.weights import WeightGate
+from server.engine.client.weights import UpdatableLLM, WeightGate
 
 
 async def test_server_that_stops_refuses_who_waits_for_new_weights() -> None:
@@ -26,6 +27,16 @@ async def test_server_that_stops_refuses_who_waits_for_new_weights() -> None:
             await task
     with pytest.raises(ServerStoppingError):
         await gate.enter(Call())
+
+
+async def test_engine_that_lost_its_weights_is_not_healthy() -> None:
+    engine = UpdatableLLM.__new__(UpdatableLLM)
+    engine.weights = WeightGate()
+    engine.weights.give_up()
+    with pytest.raises(EngineDeadError):
+        await engine.check_health()
+    with pytest.raises(CutOffError, match="start the server anew"):
+        await engine.weights.enter(Call())
 
 
 def checkpoint(folder: Path, *names: str) -> Path:
