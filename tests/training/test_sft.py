@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -229,12 +230,16 @@ def test_a_checkpoint_that_was_not_written_to_its_end_is_passed_over(
 ) -> None:
     out = tmp_path / "ckpt"
     told = flags(base, data, out, *TWELVE)
-    process = start(told)
     half = out / "run" / "checkpoints" / "checkpoint-10"
-    while not (half / "model.safetensors").exists() and process.poll() is None:
-        time.sleep(0.001)
-    process.kill()
-    process.wait()
+    for _ in range(5):
+        process = start(told)
+        while not (half / "model.safetensors").exists() and process.poll() is None:
+            time.sleep(0.001)
+        process.kill()
+        process.wait()
+        if not (out / "config.json").exists():
+            break
+        shutil.rmtree(out)  # on a busy machine it was done before it was killed
     (half / "whole").unlink(missing_ok=True)
     (half / "trainer_state.json").unlink(missing_ok=True)
     assert not (out / "config.json").exists()

@@ -134,7 +134,7 @@ def test_request_that_answers_already_is_left_alone(server_url: str) -> None:
         said = end(server_url, come[0]["id"])
         (*_, last) = (choice for event in stream for choice in event["choices"])
     assert said == {"success": False, "message": "thinking is over in this completion"}
-    assert last["thinking"]["end"] == "max_tokens"
+    assert last["thinking"]["end"] == "off"
 
 
 def test_request_that_is_over_or_never_was_is_said_so(server_url: str) -> None:

@@ -56,7 +56,7 @@ def test_spans_are_the_nudges_and_the_cue_and_detail_changes_nothing_else(
     assert {key: value for key, value in report.items() if key != "forced_spans"} == plain["thinking"]
     nudges = budget.get("nudge", ["Wait"])
     said = [("nudge", nudges[n % len(nudges)]) for n in range(report["waits_used"])]
-    if report["end"] == "max_tokens":
+    if report["end"] in ("max_tokens", "off"):
         said.append(("cue", budget.get("end_message", "\n\nFinal Answer:")))
     parts = {"thinking": message["reasoning"] or "", "answer": message["content"]}
     assert forced_texts(report, parts) == said
