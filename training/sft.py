@@ -22,11 +22,12 @@ from training.data import Data, read_data
 from training.lesson import Writer
 from training.machine import Machine, is_first, world_size
 from training.metrics import Record
-from training.plan import KEPT, TrainingPlan, make_plan
+from training.plan import TrainingPlan, make_plan
 from training.recipes import TrainingRecipe
 from training.run import MarkWhole, TrainingRun, step_of
 from training.settings import SftSettings
 from training.trainer import Trainer
+from training.trainer_arguments import shared_arguments
 from training.weights import set_bf16, weights_of
 
 
@@ -137,37 +138,19 @@ def config_of(plan: TrainingPlan, run: TrainingRun) -> SFTConfig:
     recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
     sharded = plan.machine.shares
     return SFTConfig(
-        output_dir=str(run.checkpoints),
-        per_device_train_batch_size=recipe.micro_batch,
+        **shared_arguments(recipe, run),
         gradient_accumulation_steps=plan.accumulate,
         num_train_epochs=recipe.epochs,
         max_steps=recipe.steps or -1,
-        learning_rate=recipe.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=recipe.warm_up,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.betas[0],
-        adam_beta2=recipe.betas[1],
-        max_grad_norm=recipe.clip,
-        bf16=True,
-        seed=recipe.seed,
         gradient_checkpointing=recipe.recompute and not sharded,  # FSDP has its own
         fsdp=True if sharded else None,
         fsdp_config=sharding(plan) if sharded else None,
         packing=recipe.packing,
         max_length=recipe.max_tokens if recipe.packing else None,
         dataset_kwargs={"skip_prepare_dataset": True},
-        save_strategy="steps",
-        save_steps=recipe.save_every,
-        save_total_limit=KEPT,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=[],
-        disable_tqdm=True,
-        use_cpu=on_cpu,
         ddp_backend="gloo" if on_cpu and world_size() > 1 else None,
         ddp_find_unused_parameters=False if world_size() > 1 else None,
-        dataloader_pin_memory=not on_cpu,
     )
 
 

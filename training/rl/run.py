@@ -16,7 +16,6 @@ from transformers.utils.logging import disable_progress_bar
 
 from training.base import describe, load_tokenizer
 from training.nano.claim import digest
-from training.plan import KEPT
 from training.rl.client import RolloutServer
 from training.rl.grpo import GRPOConfig
 from training.rl.plan import RlPlan
@@ -26,6 +25,7 @@ from training.rl.settings import RlSettings
 from training.rl.trainer import RlTrainer, reward_distance, reward_right, rollout_func, served_weights
 from training.run import MarkWhole, TrainingRun, step_of
 from training.served import serving
+from training.trainer_arguments import shared_arguments
 from training.weights import set_bf16
 
 NAME = "policy"
@@ -96,36 +96,18 @@ def rows_of(prompts: list[Prompt]) -> Dataset:
 
 def config_of(plan: RlPlan, run: TrainingRun) -> GRPOConfig:
     """The recipe as the trainer's configuration."""
-    recipe, on_cpu = plan.recipe, not torch.cuda.is_available()
+    recipe = plan.recipe
     return GRPOConfig(
-        output_dir=str(run.checkpoints),
-        per_device_train_batch_size=recipe.micro_batch,
+        **shared_arguments(recipe, run),
         gradient_accumulation_steps=recipe.batch // recipe.micro_batch,
         num_generations=recipe.samples,
         max_completion_length=recipe.max_thinking + recipe.answer_tokens,
         max_steps=recipe.steps,
-        learning_rate=recipe.learning_rate,
         lr_scheduler_type="constant_with_warmup",
-        warmup_steps=recipe.warm_up,
-        weight_decay=recipe.weight_decay,
-        adam_beta1=recipe.betas[0],
-        adam_beta2=recipe.betas[1],
-        max_grad_norm=recipe.clip,
         reward_weights=[1.0, -recipe.distance] if recipe.told else None,
         temperature=1.0,
-        bf16=True,
-        seed=recipe.seed,
         shuffle_dataset=False,
         gradient_checkpointing=False,
-        save_strategy="steps",
-        save_steps=recipe.save_every,
-        save_total_limit=KEPT,
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=[],
-        disable_tqdm=True,
-        use_cpu=on_cpu,
-        dataloader_pin_memory=not on_cpu,
     )
 
 

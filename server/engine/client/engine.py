@@ -45,7 +45,6 @@ class ThinkingLLM(UpdatableLLM):
             ended=ForcedRecordFetcher(partial(self._ask_workers, "s1_records")),
             so_far=ForcedRecordFetcher(partial(self._ask_workers, "s1_peek_records")),
         )
-        self._is_cut_off = False
 
     async def install_budgets(
         self, family: Family | None, telemetry: Telemetry, chat_template: str | None = None
@@ -115,7 +114,7 @@ class ThinkingLLM(UpdatableLLM):
             VLLMValidationError: The budget cannot be kept (a 400).
             ServerStoppingError: The server stops (a 503).
         """
-        if self._is_cut_off:
+        if self.weights.is_cut_off:
             raise ServerStoppingError
         call, planner = CALL.get() or Call(), self.planner
         planner.check_names(sampling_params, call)
@@ -216,7 +215,6 @@ class ThinkingLLM(UpdatableLLM):
 
     def cut_off(self) -> None:
         """End every request, and those still to come, with an error that says the server is stopping."""
-        self._is_cut_off = True
         self.weights.cut_off()
         self._end_requests(ServerStoppingError())
 

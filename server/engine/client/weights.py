@@ -6,6 +6,7 @@ the update; and a response of several requests (`scaling`) is none of its busine
 """
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from http import HTTPStatus
@@ -52,7 +53,8 @@ class WeightGate:
         self.stage = Stage.SERVING
         self._open = asyncio.Event()
         self._open.set()
-        self._is_cut_off = False
+        self.is_cut_off = False
+        """Whether the server stops: requests are refused."""
 
     async def enter(self, call: Call | None) -> None:
         """Wait while the weights are exchanged, before a request of this call begins.
@@ -63,7 +65,7 @@ class WeightGate:
             ServerStoppingError: The server stops.
         """
         await self._open.wait()
-        if self._is_cut_off:
+        if self.is_cut_off:
             raise ServerStoppingError
         if self.stage is Stage.BROKEN:
             raise CutOffError(self.stage.value)
@@ -95,7 +97,7 @@ class WeightGate:
 
     def cut_off(self) -> None:
         """The server stops: requests that wait are refused."""
-        self._is_cut_off = True
+        self.is_cut_off = True
         self._open.set()
 
     def give_up(self) -> None:
@@ -135,9 +137,9 @@ class UpdatableLLM(AsyncLLM):
             raise EngineDeadError
         await super().check_health()
 
+    @abstractmethod
     def end_requests(self) -> None:
         """End all that run with an error that says why. The subclass knows how."""
-        raise NotImplementedError
 
     async def pause_generation(self, *, mode: str = ABORT, clear_cache: bool = True) -> None:
         """Let running requests finish (`wait`), or end them with a 503 (`abort`), and empty the caches.
@@ -241,5 +243,5 @@ class UpdatableLLM(AsyncLLM):
         """
         try:
             await ask()
-        except Exception as error:
+        except Exception as error:  # of a worker it may be any; the trainer is told
             raise WeightUpdateError(str(error), HTTPStatus.INTERNAL_SERVER_ERROR) from error

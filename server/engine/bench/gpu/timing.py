@@ -15,6 +15,7 @@ TIMED = ("seat", "prepare", "commit", "scripts", "scripts_behind", "begin_drafte
 """Of the enforcer: as the batch changes, before sampling, after it; then those of a step with drafts."""
 
 
+# The ignores: PyTorch's mode has no types.
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts PyTorch's operations on tensors."""
 

@@ -10,9 +10,10 @@ from safetensors.torch import save_file
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from server.engine.client.call import Call
+from server.engine.client.engine import ThinkingLLM
 from server.engine.client.stopping import CutOffError, ServerStoppingError
 from server.engine.client.weight_files import WeightFileError, WeightFiles
-from server.engine.client.weights import UpdatableLLM, WeightGate
+from server.engine.client.weights import WeightGate
 
 
 async def test_server_that_stops_refuses_who_waits_for_new_weights() -> None:
@@ -30,7 +31,7 @@ async def test_server_that_stops_refuses_who_waits_for_new_weights() -> None:
 
 
 async def test_engine_that_lost_its_weights_is_not_healthy() -> None:
-    engine = UpdatableLLM.__new__(UpdatableLLM)
+    engine = ThinkingLLM.__new__(ThinkingLLM)
     engine.weights = WeightGate()
     engine.weights.give_up()
     with pytest.raises(EngineDeadError):
