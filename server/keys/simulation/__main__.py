@@ -3,32 +3,66 @@
 import argparse
 import json
 from collections.abc import Sequence
+from math import isfinite, nan
 from statistics import fmean, quantiles
 
+from server.flag_values import count_of
 from server.keys.simulation.fleet import Balancing, Fleet, Seen, simulate
 from server.keys.simulation.virtual_time import run_virtually
 
 THINKING_TOKENS = (200, 500, 1000, 2000, 4000, 8000)
 
 
+def at_least_0(text: str) -> float:
+    """A finite number.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or negative.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not (isfinite(value) and value >= 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 0 on")
+    return value
+
+
+def above_0(text: str) -> float:
+    """A finite number.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or not above 0.
+    """
+    if not (value := at_least_0(text)):
+        raise argparse.ArgumentTypeError("0 is not above 0")
+    return value
+
+
 def flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line's flags."""
     parser = argparse.ArgumentParser(prog="python -m server.keys.simulation", description=__doc__)
     add = parser.add_argument
-    add("--servers", type=int, default=100)
-    add("--keys", type=int, default=10_000)
-    add("--streams", type=int, default=64, help="requests at once of a server, in the mean")
-    add("--quota-tokens", type=int, default=100_000, help="of each key")
-    add("--lease-tokens", type=int, default=1024, help="--quota-lease-tokens")
-    add("--tokens", type=int, nargs="+", default=THINKING_TOKENS, help="thinking tokens of a request: one of")
-    add("--engine-tokens-per-s", type=float, default=3000, help="of one server")
-    add("--stream-tokens-per-s", type=float, default=60, help="of one request alone")
-    add("--edge-ms-per-token", type=float, default=0.09, help="CPU of the API process")
-    add("--store-latency-ms", type=float, default=0.5, help="there and back")
-    add("--store-work-ms", type=float, default=0.03, help="of the store itself, for one call")
+    add("--servers", type=count_of, default=100)
+    add("--keys", type=count_of, default=10_000)
+    add("--streams", type=count_of, default=64, help="requests at once of a server, in the mean")
+    add("--quota-tokens", type=count_of, default=100_000, help="of each key")
+    add("--lease-tokens", type=count_of, default=1024, help="--quota-lease-tokens")
+    add(
+        "--tokens",
+        type=count_of,
+        nargs="+",
+        default=THINKING_TOKENS,
+        help="thinking tokens of a request: one of",
+    )
+    add("--engine-tokens-per-s", type=above_0, default=3000, help="of one server")
+    add("--stream-tokens-per-s", type=above_0, default=60, help="of one request alone")
+    add("--edge-ms-per-token", type=at_least_0, default=0.09, help="CPU of the API process")
+    add("--store-latency-ms", type=at_least_0, default=0.5, help="there and back")
+    add("--store-work-ms", type=at_least_0, default=0.03, help="of the store itself, for one call")
     add("--balancing", type=Balancing, choices=list(Balancing), default=Balancing.LEAST)
-    add("--skew", type=float, default=1.0, help="keys are asked with as 1 / rank ** skew")
-    add("--seconds", type=float, default=60)
+    add("--skew", type=at_least_0, default=1.0, help="keys are asked with as 1 / rank ** skew")
+    add("--seconds", type=above_0, default=60)
     add("--seed", type=int, default=0)
     return parser.parse_args(arguments)
 

@@ -97,3 +97,27 @@ def test_command_prints_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (told["servers"], told["keys"], told["balancing"]) == (2, 3, "least-conn")
     assert told["spent_keys"] == 3
     assert 900 <= told["thinking_tokens"] <= 900 + 3 * 2 * 8
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--servers 0",
+        "--keys 0",
+        "--lease-tokens 0",
+        "--tokens 100 -1",
+        "--seconds 0",
+        "--seconds inf",
+        "--skew nan",
+        "--store-latency-ms -1",
+        "--engine-tokens-per-s 0",
+        "--balancing fair",
+    ],
+)
+def test_wrong_value_ends_the_command_with_the_flags_name(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(words.split())
+    assert ended.value.code == 2
+    assert f"argument {words.split()[0]}: " in capsys.readouterr().err
