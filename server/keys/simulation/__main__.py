@@ -6,11 +6,21 @@ from collections.abc import Sequence
 from math import isfinite, nan
 from statistics import fmean, quantiles
 
-from server.flag_values import count_of
 from server.keys.simulation.fleet import Balancing, Fleet, Seen, simulate
 from server.keys.simulation.virtual_time import run_virtually
 
 THINKING_TOKENS = (200, 500, 1000, 2000, 4000, 8000)
+
+
+def at_least_1(text: str) -> int:
+    """A whole number of things.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none, or below 1.
+    """
+    if not text.isdecimal() or not (value := int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return value
 
 
 def at_least_0(text: str) -> float:
@@ -43,14 +53,14 @@ def flags(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """The command line's flags."""
     parser = argparse.ArgumentParser(prog="python -m server.keys.simulation", description=__doc__)
     add = parser.add_argument
-    add("--servers", type=count_of, default=100)
-    add("--keys", type=count_of, default=10_000)
-    add("--streams", type=count_of, default=64, help="requests at once of a server, in the mean")
-    add("--quota-tokens", type=count_of, default=100_000, help="of each key")
-    add("--lease-tokens", type=count_of, default=1024, help="--quota-lease-tokens")
+    add("--servers", type=at_least_1, default=100)
+    add("--keys", type=at_least_1, default=10_000)
+    add("--streams", type=at_least_1, default=64, help="requests at once of a server, in the mean")
+    add("--quota-tokens", type=at_least_1, default=100_000, help="of each key")
+    add("--lease-tokens", type=at_least_1, default=1024, help="--quota-lease-tokens")
     add(
         "--tokens",
-        type=count_of,
+        type=at_least_1,
         nargs="+",
         default=THINKING_TOKENS,
         help="thinking tokens of a request: one of",
