@@ -12,7 +12,7 @@ from server.api.histories import RESPONSES_PATH
 from server.budget.budget import BudgetError
 from server.budget.parsing.forward import TemplateVariables
 from server.budget.parsing.keep import KWARGS, Keep, keep_of, wishes_all
-from server.reasoning.families import Family
+from server.reasoning.families import Family, cut_at
 
 Item = dict[str, Any]
 _FIELDS = ("reasoning", "reasoning_content")
@@ -164,8 +164,8 @@ def _is_text(part: object) -> bool:
 
 def _answer_of(text: str, family: Family | None) -> str:
     """What stands behind a thought that the text begins with, whose start mark the prompt may have had."""
-    if family is None or family.end not in text:
+    if family is None:
         return text
-    thought, _, answer = text.partition(family.end)
-    before, mark, _ = thought.partition(family.start)
-    return text if mark and before.strip() else answer
+    thought, delimiter, answer = cut_at(text, family.ends)
+    before, mark, _ = cut_at(thought, family.starts)
+    return text if not delimiter or (mark and before.strip()) else answer

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.api.histories import CUT, RESPONSES_PATH
-from server.reasoning.families import Family
+from server.reasoning.families import Family, cut_at
 
 
 def continues_final_message(path: str, body: Mapping[str, Any]) -> bool:
@@ -48,8 +48,9 @@ def _thought(message: Mapping[str, Any], family: Family) -> str | None:
     apart = message.get("reasoning") or message.get("reasoning_content")
     if not text.strip():
         return apart if isinstance(apart, str) and apart.strip() else None
-    before, mark, thought = text.partition(family.start)
-    return thought if mark and not before.strip() and family.end not in thought else None
+    before, mark, thought = cut_at(text, family.starts)
+    is_open = bool(mark) and not before.strip() and not any(end in thought for end in family.ends)
+    return thought if is_open else None
 
 
 def _thought_of_item(item: Mapping[str, Any]) -> str | None:

@@ -29,7 +29,7 @@ def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -
     template = _source(tokenizer, chat_template)
     if template is None:
         return Habit.WHEN_TOLD
-    if not any(mark.strip() in template for mark in (family.start, family.end)):
+    if not any(mark.strip() in template for mark in (*family.starts, *family.ends)):
         return Habit.NEVER
     if True in _words(tokenizer, template):
         return Habit.WHEN_TOLD

@@ -114,7 +114,8 @@ _BYTES = {chr(byte): byte for byte in _PRINTED} | {
 
 def _text_marks(family: Family, tokenizer: Tokenizer) -> TextMarks:
     vocabulary = bytes_of(tokenizer)
-    return TextMarks(*(TextMark.of_vocabulary(mark, vocabulary) for mark in (family.start, family.end)))
+    marks = (family.start, family.also_start), (family.end, family.also_end)
+    return TextMarks(*(TextMark.of_vocabulary(mark, vocabulary, others) for mark, others in marks))
 
 
 def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequence[int]) -> FamilyTokens:
@@ -145,7 +146,7 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         )
     transition = encode(family.transition) if family.transition else ()
     assistant = tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary)
-    is_distinct = not family.may_be_spelled and (end[0] in declared or family.end in vocabulary)
+    is_distinct = not family.is_spelled_in_many_ways and (end[0] in declared or family.end in vocabulary)
     return FamilyTokens(
         family=family,
         start=start,

@@ -18,7 +18,7 @@ from server.budget.text_marks import MarkMatch, TextMark
 from server.engine.client.call import CALL
 from server.engine.family_tokens import declared_by, family_tokens
 from server.reasoning.declared import DECLARED
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES, Family, cut_at
 
 
 def parser_name(family: Family) -> str:
@@ -89,7 +89,7 @@ class FamilyParser(ReasoningParser):
         if self._end_ids.isdisjoint(delta_ids):
             return self._is_answer
         new = len(delta_ids)
-        since = max(0, len(input_ids) - new - len(self._end.text))
+        since = max(0, len(input_ids) - new - self._end.longest)
         return any(at >= len(input_ids) - new for at in self._ends(input_ids, since)) or self._is_answer
 
     def extract_content_ids(self, input_ids: list[int]) -> list[int]:
@@ -149,7 +149,7 @@ class FamilyParser(ReasoningParser):
         self._is_answer = thinking is None
         self._is_thinking = thinking is not None and answer is None and self._has_opened(current_text)
         if thinking is not None and answer is None and self._delimiter_begins(current_token_ids):
-            held = _overlap(thinking, self.family.end)
+            held = _overlap(thinking, self.family.ends)
             thinking = thinking[: len(thinking) - held]
             self._is_thinking = self._is_thinking and self._tokens.text is not None and not held
         new_thinking = (thinking or "")[self._sent_thinking :]
@@ -162,16 +162,15 @@ class FamilyParser(ReasoningParser):
 
     def _goes_on(self, text: str, delta: str, ids: Sequence[int]) -> bool:
         """Whether the delta is thinking, all of it: no part of a delimiter stands in it."""
-        end = self.family.end
-        tail = text[max(0, len(text) - len(delta) - len(end) + 1) :]
-        if self._tokens.text is None:
-            return self._end_ids.isdisjoint(ids) and end not in tail
-        return end not in tail and not _overlap(tail, end)
+        ends = self.family.ends
+        tail = text[max(0, len(text) - len(delta) - max(map(len, ends)) + 1) :]
+        if any(end in tail for end in ends):
+            return False
+        return self._end_ids.isdisjoint(ids) if self._tokens.text is None else not _overlap(tail, ends)
 
     def _has_opened(self, text: str) -> bool:
         """Whether no more text can make a start mark of what stands at the beginning."""
-        begun, start = text.lstrip(), self._start()
-        return len(begun) >= len(start) or not start.startswith(begun)
+        return not self._is_part_of_start(text.lstrip())
 
     def adjust_initial_state_from_prompt(self, prompt_token_ids: Sequence[int]) -> None:
         """Called once per stream with the token ids of the rendered prompt."""
@@ -189,32 +188,39 @@ class FamilyParser(ReasoningParser):
             return call.opening
         return self._from_prompt or Opening.AWAIT
 
-    def _start(self) -> str:
+    def _starts(self) -> list[str]:
         call = CALL.get()
-        return (self.family.start if call is None or call.start is None else call.start).lstrip()
+        starts = self.family.starts if call is None or call.start is None else (call.start,)
+        return [start.lstrip() for start in starts]
+
+    def _is_part_of_start(self, begun: str) -> bool:
+        return any(len(begun) < len(start) and start.startswith(begun) for start in self._starts())
 
     def _may_still_open(self, text: str) -> bool:
         if self._opening() in (Opening.OPEN, Opening.CLOSED):
             return False
-        begun, start = text.lstrip(), self._start()
-        return len(begun) < len(start) and start.startswith(begun)
+        return self._is_part_of_start(text.lstrip())
 
     def _split(self, text: str) -> tuple[str | None, str | None]:
         opening = self._opening()
         if opening is Opening.CLOSED:
             return None, text
-        begun, start = text.lstrip(), self._start()
-        if begun.startswith(start):
+        begun = text.lstrip()
+        start = next((start for start in self._starts() if begun.startswith(start)), None)
+        if start is not None:
             text = begun.removeprefix(start)
         elif opening is not Opening.OPEN:
             return None, text
-        thinking, delimiter, answer = text.partition(self.family.end)
+        thinking, delimiter, answer = cut_at(text, self.family.ends)
         return thinking, answer if delimiter else None
 
 
-def _overlap(text: str, mark: str) -> int:
-    """The length of the longest proper prefix of `mark` that `text` ends with."""
-    return next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
+def _overlap(text: str, marks: Iterable[str]) -> int:
+    """The length of the longest proper prefix of a mark that `text` ends with."""
+    return max(
+        next((n for n in range(min(len(text), len(mark) - 1), 0, -1) if text.endswith(mark[:n])), 0)
+        for mark in marks
+    )
 
 
 def _register() -> None:

@@ -75,6 +75,8 @@ def coverage_table() -> str:
     for parser, covered in (COVERAGE | SINCE_033).items():
         family = FAMILIES[covered.family] if covered.family else None
         name = f"`{family.name}`" if family else "none"
-        marks = f"`{family.start.strip()}` `{family.end}`".replace("|", "\\|") if family else ""
+        spelled = (family.starts, family.ends) if family else ()
+        marks = " ".join(" or ".join(f"`{mark.strip()}`" for mark in marks) for marks in spelled)
+        marks = marks.replace("|", "\\|")
         rows.append(f"| `{parser}` | {name} | {marks} | {covered.tried_on} |")
     return "\n".join(rows)

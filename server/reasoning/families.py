@@ -26,6 +26,10 @@ class Family:
     """Opens thinking."""
     end: str
     """Closes thinking."""
+    also_start: tuple[str, ...] = ()
+    """What the model may write for `start`, too. Never forced."""
+    also_end: tuple[str, ...] = ()
+    """What the model may write for `end`, too."""
     transition: str = ""
     """Follows `end` in a forced close, not in the model's own: the way on to a plain answer. A family
     that has one writes its answers with tokens of its thinking marks."""
@@ -101,14 +105,35 @@ class Family:
         )
 
     @property
+    def starts(self) -> tuple[str, ...]:
+        """Every spelling of the mark that opens thinking."""
+        return (self.start, *self.also_start)
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """Every spelling of the delimiter."""
+        return (self.end, *self.also_end)
+
+    @property
+    def is_spelled_in_many_ways(self) -> bool:
+        """Whether no token identifies the marks, even where the tokenizer has one for each."""
+        return self.may_be_spelled or bool(self.also_start or self.also_end)
+
+    @property
     def marks(self) -> tuple[str, ...]:
         """The texts around thinking, which no answer has: start, end and the beginning of a step's mark.
 
         The end is not among them where every message of the family ends with it.
         """
-        end = () if self.reopens else (self.end,)
+        ends = () if self.reopens else self.ends
         step = (self.step_mark.partition("{")[0],) if self.step_mark else ()
-        return (self.start.strip(), *end, *step)
+        return (*(start.strip() for start in self.starts), *ends, *step)
+
+
+def cut_at(text: str, marks: Iterable[str]) -> tuple[str, str, str]:
+    """As `str.partition`, at the mark that comes first; of those that begin there, at the longest."""
+    found = [(text.index(mark), -len(mark), mark) for mark in marks if mark in text]
+    return text.partition(min(found)[2]) if found else (text, "", "")
 
 
 FAMILIES: dict[str, Family] = {
@@ -302,11 +327,13 @@ FAMILIES: dict[str, Family] = {
             end_of_turn=("<sep>",),
             tool_call=(),
         ),
-        # Granite 3.2: vllm/reasoning/granite_reasoning_parser.py, which also takes "Here's" for "Here is".
+        # Granite 3.2: vllm/reasoning/granite_reasoning_parser.py; quantised instances write "Here's".
         Family(
             name="granite",
             start="Here is my thought process:",
             end="Here is my response:",
+            also_start=("Here's my thought process:",),
+            also_end=("Here's my response:",),
             cue="",
             end_of_turn=("<|end_of_text|>",),
             tool_call=(),
@@ -356,10 +383,10 @@ def detect_family(
         if all(mark in vocabulary for mark in tells):
             return family, f"{' and '.join(tells)} in the tokenizer"
     for family in FAMILIES.values():
-        if chat_template and all(_is_in(mark, chat_template) for mark in (family.start, family.end)):
+        if chat_template and _is_in(family.starts, chat_template) and _is_in(family.ends, chat_template):
             return family, f"{family.start.strip()} and {family.end} in the chat template"
     for family in families:
-        if chat_template and _is_in(family.start, chat_template.rpartition(_PROMPT)[2]):
+        if chat_template and _is_in(family.starts, chat_template.rpartition(_PROMPT)[2]):
             return family, f"{family.start.strip()} at the end of the chat template"
     searched = "the tokenizer" if chat_template is None else "the tokenizer or the chat template"
     return None, f"no known thinking marks in {searched}"
@@ -369,6 +396,6 @@ _PROMPT = "add_generation_prompt"
 """What follows the last mention of it in a template begins the assistant's turn."""
 
 
-def _is_in(mark: str, template: str) -> bool:
+def _is_in(spellings: Iterable[str], template: str) -> bool:
     """Whether a template's source holds the mark; a line break at its end may be written in many ways."""
-    return mark.strip() in template
+    return any(mark.strip() in template for mark in spellings)

@@ -1,6 +1,6 @@
 """Separates thinking and answer of a text by the marks of a family."""
 
-from server.reasoning.families import FAMILIES
+from server.reasoning.families import FAMILIES, cut_at
 
 _CLOSERS = ("<|im_end|>", "<|end_of_solution|>", "<|endoftext|>")
 
@@ -11,10 +11,10 @@ def split_thinking(text: str) -> tuple[str, str]:
     Thinking without an end mark leaves the answer empty; without any mark all of the text is the answer.
     """
     for family in FAMILIES.values():
-        head, start, rest = text.partition(family.start)
+        head, start, rest = cut_at(text, family.starts)
         # The chat template may have opened the thinking in the prompt: then only the end mark is written.
         body = rest if start else head
-        thinking, end, answer = body.partition(family.end)
+        thinking, end, answer = cut_at(body, family.ends)
         # Where every message ends by the same mark, it says nothing by itself.
         if end and (start or not family.reopens):
             return thinking.strip(), _strip_marks(answer.removeprefix(family.transition))

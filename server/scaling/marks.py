@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from server.budget.budget import Encode, ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens
 from server.budget.text_marks import MarkMatch
+from server.reasoning.families import cut_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,10 @@ class Marks:
 
     def text_of(self, chain: TokenIds) -> str:
         """The text of the thinking in a chain, without marks."""
-        marks = self.family.family
-        text = self.decode(chain).lstrip() if self._opens(chain) else self.decode(chain)
-        return text.removeprefix(marks.start).partition(marks.end)[0]
-
-    def _opens(self, chain: TokenIds) -> bool:
-        return chain[: len(self.family.start)] == self.family.start
+        marks, text = self.family.family, self.decode(chain)
+        opened = next((mark for mark in marks.starts if text.lstrip().startswith(mark)), None)
+        thinking = text if opened is None else text.lstrip().removeprefix(opened)
+        return cut_at(thinking, marks.ends)[0]
 
     def _encoded(self, text: str) -> TokenIds:
         return self.encode(text) if text else ()

@@ -41,20 +41,20 @@ def reaches_maximum(plan: Plan, marks: MarksMatch | None, tokens: int, close: To
 
 
 def _rest(mark: TextMark, state: int, end: TokenIds) -> TokenIds:
-    """Tokens that write the mark from its byte `state` on, those of `end` where it can be; () if none do."""
-    joins, at = dict[int, TokenIds](), len(mark.text)
+    """Tokens that write what is missing of the mark, those of `end` where it can be; () if none do."""
+    joins, written = dict[bytes, TokenIds](), b""
     for n in range(len(end) - 1, 0, -1):
-        at -= len(mark.pieces[end[n]])
-        joins[at] = end[n:]
+        written = mark.pieces[end[n]] + written
+        joins[written] = end[n:]
     ids: list[int] = []
-    while state not in joins:
-        if state == len(mark.text):
+    missing = mark.rest(state)
+    while missing not in joins:
+        if not missing:
             return tuple(ids)
-        sizes = range(len(mark.text) - state, 0, -1)
-        parts = (mark.text[state : state + size] for size in sizes)
+        parts = (missing[:size] for size in range(len(missing), 0, -1))
         part = next((part for part in parts if part in mark.parts), None)
         if part is None:
             return ()
         ids.append(mark.parts[part])
-        state += len(part)
-    return (*ids, *joins[state])
+        missing = missing[len(part) :]
+    return (*ids, *joins[missing])

@@ -71,7 +71,7 @@ def _pieces(
     elif marks is None:
         thinking_ended = chars(answer_at - len(tracker.plan.end))
     else:
-        thinking_ended = answer_began - len(marks.end.text.decode())
+        thinking_ended = answer_began - tracker.delimiter_size
     for at, kind in sorted(forced.items()):
         if at >= len(text_ends) or kind in _MARKS or (kind is ForcedKind.END and answer_at is None):
             continue  # which of the END tokens are the delimiter's is known when it is complete

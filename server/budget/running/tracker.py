@@ -27,6 +27,7 @@ class ThinkingTracker:
         "_text",
         "answer_at",
         "answer_tail",
+        "delimiter_size",
         "end",
         "marks",
         "phase",
@@ -54,6 +55,8 @@ class ThinkingTracker:
         """The output position at which the answer begins, after the delimiter and before a cue."""
         self.thinking_tail = self.answer_tail = 0
         """Characters that the token before says of it: a mark of ordinary text may end within a token."""
+        self.delimiter_size = 0
+        """Characters of a delimiter of ordinary text, as it was spelled."""
         self._matched = 0
         self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
         self._closing = False
@@ -207,7 +210,7 @@ class ThinkingTracker:
         """The last token has completed a delimiter that no single token identifies."""
         if not self._closing:
             self.state.give_back(delimiter.tokens)
-        self.answer_tail = _characters(delimiter.tail)
+        self.answer_tail, self.delimiter_size = _characters(delimiter.tail), _characters(delimiter.spelling)
         self._answer(self.end or End.NATURAL)
 
     def _answer(self, end: End) -> None:

@@ -17,7 +17,7 @@ def spelled_mark(asked: StructuredOutputsParams, family: Family) -> str | None:
     No mark is sampled in an answer, whichever grammar asks for it. Structural tags are vLLM's own, made of
     tools, and are not looked at.
     """
-    marks = [mark for mark in (family.start.strip(), family.end) if not family.transition]
+    marks = [] if family.transition else [*(start.strip() for start in family.starts), *family.ends]
     for text in _texts(asked):
         written = text.replace("\\", "")  # a regular expression may escape what stands for itself
         if mark := next((mark for mark in marks if mark in written or mark in text), None):

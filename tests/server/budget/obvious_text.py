@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 
 from server.budget.plan import Opening, Plan
-from tests.server.budget.plans import TEXT, VOCABULARY
+from tests.server.budget.plans import TEXT, VOCABULARY, spellings
 
 Sample = Callable[[Sequence[int], frozenset[int]], int]
 """(the output so far, what must not be sampled) to the next token."""
 
-START, END = "<t>", "</t>"
-RESTS: tuple[tuple[int, ...], ...] = ((), (), (5, 14), (14,))
-"""By how many characters of the delimiter stand: what writes the rest. No token is "/"."""
+RESTS: dict[str, tuple[int, ...]] = {"": (), "<": (), "</": (5, 14), "</t": (14,), "C": (8, 14), "CD": (14,)}
+"""By what stands of the delimiter: what writes the rest. No token is "/"."""
 
 
 class Written:
@@ -18,6 +17,7 @@ class Written:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.starts, self.ends = spellings(plan)
         self.before = said(plan.before)
         self.out: list[int] = list(plan.start) if plan.opening is Opening.FORCE else []
 
@@ -26,15 +26,22 @@ class Written:
         """All of it."""
         return self.before + said(self.out)
 
-    def completing(self, mark: str) -> frozenset[int]:
+    def completing(self, marks: Sequence[str]) -> frozenset[int]:
         """The tokens with which the text would have one mark more."""
-        count = self.text.count(mark)
-        return frozenset(t for t in range(VOCABULARY) if (self.text + TEXT[t]).count(mark) > count)
+
+        def count(text: str) -> int:
+            return sum(text.count(mark) for mark in marks)
+
+        return frozenset(t for t in range(VOCABULARY) if count(self.text + TEXT[t]) > count(self.text))
+
+    def begun(self, since: int = 0) -> str:
+        """The longest beginning of a delimiter at the end of the text from the character `since` on."""
+        prefixes = (end[:n] for end in self.ends for n in range(len(end)))
+        return max((it for it in prefixes if self.text[since:].endswith(it)), key=len)
 
     def close(self, began: int) -> tuple[int, ...]:
         """The rest of the delimiter that stands at the end, or all of it."""
-        stands = next((n for n in range(len(END) - 1, 0, -1) if self.text.endswith(END[:n])), 0)
-        rest = RESTS[stands]
+        rest = RESTS[self.begun()]
         keeps_minimum = self.thinking_tokens(began, unless_mark=True) >= self.plan.min_tokens
         return rest if rest and keeps_minimum else self.plan.end
 
@@ -42,10 +49,10 @@ class Written:
         """How many tokens of the output say anything from the character `began` on, a whole mark at the end
         left out; and, `unless_mark`, the beginning of one as well."""
         text = self.text
-        until = text.find(END, began) if END in text[began:] else len(text)
-        if unless_mark and END not in text[began:]:
-            sizes = range(len(END) - 1, 0, -1)
-            until -= next((size for size in sizes if text[began:].endswith(END[:size])), 0)
+        ended = [text.index(end, began) for end in self.ends if end in text[began:]]
+        until = min(ended, default=len(text))
+        if unless_mark and not ended:
+            until -= len(self.begun(began))
         at, count = len(self.before), 0
         for token in self.out:
             at, here = at + len(TEXT[token]), at
@@ -68,14 +75,14 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
         while len(out) < plan.room:
             if len(out) >= 8 + len(plan.start) - 1:
                 return _answer(it, sample)
-            opening = it.completing(START)
-            out.append(sample(out, it.completing(END)))
+            opening = it.completing(it.starts)
+            out.append(sample(out, it.completing(it.ends)))
             if out[-1] in plan.end_of_turn:
                 return out
             if out[-1] in opening:
                 break
     if plan.opening is not Opening.OPEN:
-        began = it.text.rfind(START) + len(START)
+        began = max(it.text.rfind(start) + len(start) for start in it.starts)
     waits, nudge = 0, list[int]()
     while len(out) < plan.room:
         over = plan.max_tokens != -1 and it.thinking_tokens(began, unless_mark=False) >= plan.max_tokens
@@ -87,7 +94,7 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
             out.append(nudge.pop(0))
             continue
         waiting = it.thinking_tokens(began, unless_mark=True) < plan.min_tokens or waits < plan.num_waits
-        completing = it.completing(END)
+        completing = it.completing(it.ends)
         bare = frozenset(t for t in completing if not TEXT[t].endswith(">"))
         token = sample(out, bare if plan.ends_bare and not waiting else frozenset())
         is_end = token in (*plan.end_of_turn, *plan.tool_call)
@@ -110,5 +117,5 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
 def _answer(it: Written, sample: Sample) -> list[int]:
     plan, out = it.plan, it.out
     while len(out) < plan.room and (not out or out[-1] not in plan.end_of_turn):
-        out.append(sample(out, it.completing(START) | it.completing(END)))
+        out.append(sample(out, it.completing((*it.starts, *it.ends))))
     return out[: plan.room]

@@ -124,9 +124,20 @@ def counting(draw: st.DrawFn, given: Plan) -> Plan:
 TEXT = ("a", "</t", ".", "\n", ".</", "t", ">\n", "C", "D", "W", "<t", "</", "", "[tool]", ">", ">a")
 """What each token writes where the marks are the text "<t>" and "</t>", in any of these pieces."""
 _PIECES = {token: text.encode() for token, text in enumerate(TEXT)}
-TEXT_MARKS = TextMarks(TextMark.of_vocabulary("<t>", _PIECES), TextMark.of_vocabulary("</t>", _PIECES))
+ONE_SPELLING = TextMarks(TextMark.of_vocabulary("<t>", _PIECES), TextMark.of_vocabulary("</t>", _PIECES))
+TWO_SPELLINGS = TextMarks(
+    TextMark.of_vocabulary("<t>", _PIECES, ("WC>",)), TextMark.of_vocabulary("</t>", _PIECES, ("CD>",))
+)
 TEXT_START, TEXT_END = (10, 14), (11, 5, 14)
 """As they are forced."""
+
+
+def spellings(the_plan: Plan) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(those of the start mark, those of the delimiter) of a plan whose marks are ordinary text."""
+    marks = the_plan.text
+    assert marks is not None
+    start, end = (tuple(map(bytes.decode, mark.spellings)) for mark in (marks.start, marks.end))
+    return start, end
 
 
 @st.composite
@@ -139,7 +150,7 @@ def text_plans(draw: st.DrawFn) -> Plan:
         start=TEXT_START,
         end=TEXT_END,
         end_is_distinct=False,
-        text=TEXT_MARKS,
+        text=draw(st.sampled_from([ONE_SPELLING, TWO_SPELLINGS])),
         before=draw(st.sampled_from([(), (), (4,), (1,), (10,)])),
         ends_bare=draw(st.booleans()),
         line_breaks=frozenset(),

@@ -28,6 +28,8 @@ class Kind:
     end: str
     opening: str
     """What the template writes at the end of a prompt."""
+    also_end: tuple[str, ...] = ()
+    """What may be written for the end, too; it is never forced."""
     added: Mapping[int, str] = field(default_factory=dict)
     """Tokens of their own: marks, by id."""
     ordinary: Mapping[int, str] = field(default_factory=dict)
@@ -61,15 +63,19 @@ def kind_of(family: Family, *, opens: bool = True) -> Kind:
 
 
 def text_kind_of(family: Family) -> Kind:
-    """A family whose marks are ordinary text, cut into tokens that have something of their neighbours."""
-    end = family.end
+    """A family whose marks are ordinary text, cut into tokens that have something of their neighbours.
+
+    The model spells the last of the ends.
+    """
+    end = family.ends[-1]
     cut = (f".{end[:2]}", end[:2], end[2:-1], f"{end[-1]}\n\n", end[:-1], f"{end[-1]}4", "so", f" {end[0]}")
     ordinary = {FREE + n: each for n, each in enumerate(cut)}
     own = {OPENS: f" {family.start}", ENDS: f"{end}\n\n"}
     return Kind(
         family=family.name,
         start=family.start,
-        end=end,
+        end=family.end,
+        also_end=family.also_end,
         opening=f"{family.start}\\n",
         ordinary={**own, **ordinary},
         pool=tuple(ordinary),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -49,7 +50,18 @@ def marked_by(family: Family) -> PreTrainedTokenizerFast:
 
 PLAIN = tokenizer()
 """Without any mark: bytes write them."""
-FAMILY = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+WRITTEN = {
+    **FAMILIES,
+    **{
+        f"{family.name}, {end}": replace(family, start=start, end=end)
+        for family in FAMILIES.values()
+        for start in family.starts
+        for end in family.ends
+        if (start, end) != (family.start, family.end)
+    },
+}
+"""Each family with its marks as they are forced, and as its models may spell them, too."""
+FAMILY = pytest.mark.parametrize("family", WRITTEN.values(), ids=WRITTEN)
 
 
 @FAMILY
@@ -62,7 +74,7 @@ def test_marks_that_are_whole_tokens_are_distinct(family: Family) -> None:
         tokens = family_tokens(family, marked_by(family), [])
         for ids, mark in ((tokens.start, family.start), (tokens.end, family.end)):
             assert len(ids) == (len(PIECE.sub("x", mark)) if family.tells else 1)
-    assert tokens.end_is_distinct is not family.may_be_spelled
+    assert tokens.end_is_distinct is not family.is_spelled_in_many_ways
 
 
 @FAMILY

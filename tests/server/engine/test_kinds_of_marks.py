@@ -120,8 +120,8 @@ def thinking_of(served: Served, text: str) -> list[tuple[int, int]]:
     start, end = served.kind.start, served.kind.end
     if not served.is_by_messages:
         began = len(start) if text.startswith(start) else 0
-        ends = text.find(end, began)
-        return [(began, len(text) if ends < 0 else ends)]
+        spelled = (text.find(each, began) for each in (end, *served.kind.also_end))
+        return [(began, min((at for at in spelled if at >= 0), default=len(text)))]
     blocks, opened = [], text.find(start)
     while opened >= 0:
         began = opened + len(start)
@@ -158,7 +158,10 @@ def check(served: Served, choice: dict[str, Any], budget: dict[str, Any]) -> dic
     elif report["end"] == "max_tokens":
         cut = text_of_first(budget["max_tokens"], pieces, began)
         # The maximum may come when the model has begun to spell the mark: that is finished, and no thinking.
-        begun = next((n for n in range(len(end) - 1, 0, -1) if cut.endswith(end[:n])), 0)
+        spellings = (end, *served.kind.also_end)
+        begun = max(
+            next((n for n in range(len(each) - 1, 0, -1) if cut.endswith(each[:n])), 0) for each in spellings
+        )
         if served.kind.breaks_line and not begun:
             cut += "\n"
         if not budget.get("min_tokens"):
@@ -169,9 +172,10 @@ def check(served: Served, choice: dict[str, Any], budget: dict[str, Any]) -> dic
         assert count >= budget.get("min_tokens", 0)
     if not served.is_by_messages:
         message = choice["message"]
-        answer = text[ends + len(end) :]
+        spelled = next((each for each in served.kind.also_end if text.startswith(each, ends)), end)
+        answer = text[ends + len(spelled) :]
         assert (message["reasoning_content"] or "", message["content"] or "") == (text[began:ends], answer)
-        assert end not in answer
+        assert not any(each in answer for each in (end, *served.kind.also_end))
         assert start not in answer
     return report
 

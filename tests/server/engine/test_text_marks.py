@@ -1,6 +1,7 @@
 """Marks that are ordinary text, in real vocabularies: in whatever text they stand, they are found."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
@@ -17,9 +18,16 @@ from tests.training import real_tokenizers
 
 BEFORE = ("so it is 4", "so it is 4.", "(so)", "so\n", "so\n\n", "so ", '"so"')
 BEHIND = ("", "\n", "\n\n", " ", "The answer", "4", ".")
+GRANITE = FAMILIES["granite"]
 FAMILIES_OF_TEXT = pytest.mark.parametrize(
-    "family", [FAMILIES["think"], FAMILIES["sky-t1"], FAMILIES["kimi"]]
+    "family",
+    [
+        *(FAMILIES["think"], FAMILIES["sky-t1"], FAMILIES["kimi"], GRANITE),
+        replace(GRANITE, start=GRANITE.also_start[0], end=GRANITE.also_end[0]),
+    ],
+    ids=lambda family: family.end,
 )
+"""With the marks as a model writes them."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +37,7 @@ def qwen() -> PreTrainedTokenizerFast:
 
 
 def tokens_of(family: Family, tokenizer: PreTrainedTokenizerFast) -> FamilyTokens:
-    return family_tokens(family, tokenizer, [tokenizer.eos_token_id])
+    return family_tokens(FAMILIES[family.name], tokenizer, [tokenizer.eos_token_id])
 
 
 def ids(tokenizer: PreTrainedTokenizerFast, text: str) -> list[int]:

@@ -1,6 +1,7 @@
 """Where forced tokens stand: in characters, in the right part, and no more than what came."""
 
 from random import Random
+from typing import Any
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -19,10 +20,14 @@ from tests.server.budget.plans import (
     START,
     STOP,
     TEXT,
+    TEXT_END,
+    TEXT_START,
     TOKEN_PLANS,
     TOOL,
+    TWO_SPELLINGS,
     VOCABULARY,
     plan,
+    spellings,
     text_plans,
 )
 
@@ -114,9 +119,13 @@ def test_forced_spans_end_where_a_mark_of_text_begins(the_plan: Plan, seed: int)
         kind = forced.get(at)
         is_none = kind is ForcedKind.TOOL_CALL or (kind is ForcedKind.END and tracker.answer_at is None)
         kinds += [None if is_none else kind] * len(TEXT[token])
-    began = len(before) if the_plan.opening is Opening.OPEN else text.index("<t>") + 3
-    ended = text.find("</t>") if tracker.answer_at is not None else len(text)
-    parts = {THINKING: kinds[began:ended], ANSWER: kinds[ended + 4 :]}
+    starts, ends_of_text = spellings(the_plan)
+    began = len(before)
+    if the_plan.opening is not Opening.OPEN:
+        began = min(text.index(start) + len(start) for start in starts if start in text)
+    found = [(text.index(end), end) for end in ends_of_text if end in text]
+    ended, delimiter = min(found) if tracker.answer_at is not None else (len(text), "")
+    parts = {THINKING: kinds[began:ended], ANSWER: kinds[ended + len(delimiter) :]}
     for part, expected in parts.items():
         painted: list[str | None] = [None] * len(expected)
         for span in forced_spans(forced, tracker, ends):
@@ -136,6 +145,13 @@ def test_neighbours_of_a_kind_are_one_span_and_marks_are_none() -> None:
 def test_nudge_stands_in_the_thinking() -> None:
     tracker, ends = follow(plan(num_waits=1), [0, 1, *NUDGE, 0])
     assert forced_spans({2: ForcedKind.NUDGE}, tracker, ends) == (Span("nudge", THINKING, 3, 7),)
+
+
+def test_nudge_is_whole_before_a_delimiter_in_another_spelling() -> None:
+    marks: dict[str, Any] = {"start": TEXT_START, "end": TEXT_END, "end_is_distinct": False}
+    tracker, ends = follow(plan(num_waits=1, text=TWO_SPELLINGS, **marks), [0, *NUDGE, 7, 8, 14, 0])
+    assert tracker.answer_at == 5
+    assert forced_spans({1: ForcedKind.NUDGE}, tracker, ends) == (Span("nudge", THINKING, 1, 2),)
 
 
 def test_what_has_not_come_yet_and_what_a_stop_cut_off_is_in_no_span() -> None:

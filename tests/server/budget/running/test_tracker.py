@@ -16,7 +16,17 @@ from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
 from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive, says
-from tests.server.budget.plans import ANY_PLAN, CUE, STOP, plan, text_plans
+from tests.server.budget.plans import (
+    ANY_PLAN,
+    CUE,
+    STOP,
+    TEXT_END,
+    TEXT_START,
+    TWO_SPELLINGS,
+    plan,
+    text_plans,
+)
+from tests.server.budget.plans import TEXT as WRITTEN
 
 TEXT: dict[str, Any] = {"end": (4, 5, 6), "end_is_distinct": False}
 
@@ -122,6 +132,29 @@ def test_maximum_finishes_a_delimiter_that_the_model_has_begun(
     tracker.feed_all(got)
     for it in (tracker, controller):
         assert (it.end, it.tokens) == (End.MAX_TOKENS, len(out) - 3)
+
+
+@pytest.mark.parametrize(
+    ("said", "out"),
+    [
+        ([0, 0, 7], [0, 0, 7, 8, 14]),
+        ([0, 7, 8], [0, 7, 8, 14]),
+        ([0, 0, 11], [0, 0, 11, 5, 14]),  # begins the spelling that is forced
+        ([0, 8, 0], [0, 8, 0, *TEXT_END]),
+    ],
+    ids=lambda tokens: "".join(WRITTEN[token] for token in tokens),
+)
+def test_maximum_finishes_the_spelling_that_the_model_has_begun(said: list[int], out: list[int]) -> None:
+    marks: dict[str, Any] = {"start": TEXT_START, "end": TEXT_END, "end_is_distinct": False}
+    the_plan = plan(max_tokens=3, text=TWO_SPELLINGS, **marks)
+    got, controller = drive(the_plan, says(said))
+    assert got[: len(out) + 2] == [*out, *CUE]
+    tracker = ThinkingTracker(the_plan)
+    tracker.feed_all(got)
+    for it in (tracker, controller):
+        assert it.end is End.MAX_TOKENS
+    assert tracker.tokens == controller.tokens
+    assert tracker.delimiter_size == len("CD>" if 7 in out else "</t>")
 
 
 @settings(max_examples=examples(600))

@@ -1,6 +1,7 @@
 """Simulated model runners: what vLLM's V1 and V2 do to a batch, as far as the budget's adapters see it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import exp
 from random import Random
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from server.engine.worker.v1_runner import BudgetProcessor
 from server.engine.worker.v2_runner import BudgetSlots
 from tests.server.budget.obvious import IsLikely
 from tests.server.budget.obvious_text import Sample
-from tests.server.budget.plans import TEXT_MARKS, VOCABULARY
+from tests.server.budget.plans import TWO_SPELLINGS, VOCABULARY
 
 ON_ITS_WAY = -1
 SLOTS = 5
@@ -52,7 +53,8 @@ class Request:
 
     def __init__(self, number: int, the_plan: Plan | None, prefill: int) -> None:
         self.number = number
-        self.plan = the_plan
+        # The marks of ordinary text are the model's: all requests of an engine have the same.
+        self.plan = replace(the_plan, text=TWO_SPELLINGS) if the_plan and the_plan.text else the_plan
         self.prefill = prefill
         """Steps whose sampled token is discarded."""
         self.requested_at = NEVER
@@ -172,7 +174,7 @@ class V1Engine(Engine):
         self.runner = runner_of([])
         self.processor = BudgetProcessor(self.runner)
         self.registry = self.processor.registry
-        self.registry.text = TEXT_MARKS
+        self.registry.text = TWO_SPELLINGS
 
     def _change_batch(self) -> None:
         """Removals leave holes; additions fill them or are appended; the last rows move into the rest."""
@@ -230,7 +232,7 @@ class V2Engine(Engine):
         self.states = SimpleNamespace(device=torch.device("cpu"), **lengths)
         self.slots = BudgetSlots(self.states)
         self.registry = self.slots.registry
-        self.registry.text = TEXT_MARKS
+        self.registry.text = TWO_SPELLINGS
         self.needs_processing = [False] * SLOTS
         self.slot_of: dict[int, int] = {}
         self.free = list(range(SLOTS))

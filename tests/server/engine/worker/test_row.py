@@ -3,7 +3,7 @@
 import pytest
 
 from server.engine.worker.row import BatchRow
-from tests.server.budget.plans import TEXT_END, TEXT_MARKS, TEXT_START, plan
+from tests.server.budget.plans import ONE_SPELLING, TEXT_END, TEXT_START, plan
 
 THOUGHT = 0
 """A token that is no part of a mark."""
@@ -13,7 +13,7 @@ THOUGHT = 0
 def test_begun_mark_wakes_the_row_though_its_first_token_is_not_the_last_that_came(
     came: tuple[int, ...],
 ) -> None:
-    waits = plan(start=TEXT_START, end=TEXT_END, end_is_distinct=False, text=TEXT_MARKS, num_waits=1)
+    waits = plan(start=TEXT_START, end=TEXT_END, end_is_distinct=False, text=ONE_SPELLING, num_waits=1)
     output = [THOUGHT] * 3
     row = BatchRow(waits, output)
     row.listen()
