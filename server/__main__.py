@@ -1,7 +1,6 @@
 """The command `s1-serve`: all of vLLM's server flags, plus thinking budgets and an embedded default model."""
 
 import argparse
-import asyncio
 import os
 import signal
 import sys
@@ -49,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         print(coverage_table())
         return
     set_engine_environment()
-    # vLLM reads its environment when it is imported.
+    # vLLM reads its environment when it is imported. uvloop comes with it: its own servers run on it.
+    import uvloop
+
     from server.api.api_process import serve_process
     from server.api.app import Setup, bind, serve
     from server.engine.launch.api_processes import run_api_processes
@@ -109,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if _api_processes(arguments) > 1:
         leave(run_api_processes(arguments, family, listener, serve_process, setup))
     try:
-        is_healthy = asyncio.run(serve(setup, listener))
+        is_healthy = uvloop.run(serve(setup, listener))
     except QuotaStoreError as error:
         parser.error(str(error))
     leave(0 if is_healthy else 1)

@@ -25,7 +25,7 @@ SEAMS: Mapping[str, Sequence[str]] = {
     "utils/argparse_utils.py": ("FlexibleArgumentParser",),
     "usage/usage_lib.py": ("UsageContext.OPENAI_API_SERVER",),
     "logger.py": ("init_logger",),
-    "envs.py": ("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "VLLM_USE_V2_MODEL_RUNNER"),
+    "envs.py": ("VLLM_HTTP_TIMEOUT_KEEP_ALIVE", "VLLM_USE_V2_MODEL_RUNNER", "enable_envs_cache()"),
     "engine/arg_utils.py": (
         "EngineArgs.aggregate_engine_logging",
         "EngineArgs.worker_extension_cls",

@@ -1,11 +1,11 @@
 """The main function of one of several API processes (--api-server-count)."""
 
-import asyncio
 import os
 import signal
 import socket
 import sys
 
+import uvloop
 from vllm.logger import configure_logging
 from vllm.reasoning import ReasoningParserManager
 from vllm.tool_parsers import ToolParserManager
@@ -27,7 +27,7 @@ def serve_process(process: ApiProcess, setup: Setup, listener: socket.socket) ->
     if arguments.reasoning_parser_plugin:
         ReasoningParserManager.import_reasoning_parser(arguments.reasoning_parser_plugin)
     try:
-        return 0 if asyncio.run(serve(setup, listener, process)) else 1
+        return 0 if uvloop.run(serve(setup, listener, process)) else 1
     except QuotaStoreError as error:
         print(error, file=sys.stderr, flush=True)
         return 2

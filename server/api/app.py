@@ -139,6 +139,7 @@ async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | Non
                 inner.insert(0, Middleware(PeersMiddleware, peers=peers, holds=holds))
                 await shared.enter_async_context(peers.listening(app, outer, holds))
             _stack(app, outer, inner)
+            envs.enable_envs_cache()  # as in its engine; else vLLM reads its environment for each token
             shutdown = await _serve_http(app, listener, arguments, drain, process)
             is_healthy = not engine.errored
     await shutdown

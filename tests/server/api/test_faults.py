@@ -135,6 +135,7 @@ def doomed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     yield process
     if process.process.poll() is None:
         process.process.kill()
+        process.process.wait()
 
 
 @pytest.mark.engine
