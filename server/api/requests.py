@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from server.api.announcement import announce
 from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.grammar_field import grammar_field
 from server.api.histories import RESPONSES_PATH, drop_blank_text, put_in_order
@@ -115,6 +116,7 @@ def read_request(
     say_word(path, forwarded, defaults.template.words, read.switched)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
+    announce(path, forwarded, read, family)
     resumed = None
     if family is not None and asked is None:  # samples are asked for with the conversation as it is
         resumed = take_thought(path, forwarded, family)

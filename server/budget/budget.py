@@ -53,5 +53,7 @@ class ThinkingBudget:
     """Words that may not come inside thinking."""
     truncates: bool | None = None
     """Whether the request ends at the maximum, in place of the close and the answer."""
+    announces: bool | None = None
+    """Whether the model is told the maximum, behind the last question."""
     alpha_tokens: int | None = None
     """AlphaOne's moment: until then the nudge is put in at paragraph ends, from then on it ends thinking."""

@@ -3,10 +3,12 @@
 They are word for word those of s1's eval (PROMPTTOKEN, PROMPTSTEP, PROMPTSHORT, PROMPTLONG).
 """
 
+TOKEN_WORDS = "Think for up to {tokens} tokens."
+
 
 def token_words(tokens: int) -> str:
     """The text of token-conditional control."""
-    return f"Think for up to {tokens} tokens."
+    return TOKEN_WORDS.format(tokens=tokens)
 
 
 def step_words(steps: int) -> str:

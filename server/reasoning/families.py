@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
+from server.reasoning.conditions import TOKEN_WORDS
+
 FINAL_ANSWER_CUE = "\n\nFinal Answer:"
 
 # What chat templates write before an assistant's words; of these those count that are tokens. As in vLLM's
@@ -46,6 +48,8 @@ class Family:
     nudge: str = "Wait"
     """Appended instead of an end. Tokenised separately, without a space or line break before it: thinking
     ends with a line break in all of these families, so the text reads "...\\nWait" (as in s1's code)."""
+    announcement: str = TOKEN_WORDS
+    """Tells the model its maximum, where a request wants it told: s1's token-conditional control."""
     assistant: tuple[str, ...] = ASSISTANT_HEADERS
     """Tokens after which an assistant's turn begins in a prompt: of thinking marks those say something that
     follow the last of them. What a user or a system prompt quotes stands before it."""

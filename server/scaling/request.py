@@ -235,6 +235,7 @@ def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
         "thinking_budget.alpha_tokens": read.budget.alpha_tokens is not None,
         "thinking_budget.on_loop": read.budget.breaks_loops,
         "thinking_budget.on_max": read.budget.truncates,
+        "thinking_budget.announce": read.budget.announces,
         "thinking_budget.detail": read.detail,
     }
     for name, value in conflicts.items():

@@ -14,6 +14,7 @@ from server.budget.parsing.forward import forward, switched
 from server.budget.parsing.model_suffix import split_model
 from server.budget.parsing.spellings import (
     ALPHA,
+    ANNOUNCE,
     ANSWER_RESERVE,
     DETAIL,
     EFFORT,
@@ -28,6 +29,7 @@ from server.budget.parsing.spellings import (
     SHOWN,
     STEPS,
     SUPPRESS,
+    TASK,
     WAITS,
     Said,
     describe_spellings,
@@ -62,6 +64,8 @@ class ReadBudget:
     """Whether the response is to hold the thinking; None: not said."""
     detail: bool
     """Whether the report is to be a detailed one."""
+    task_tokens: int | None
+    """What the client has left for a whole task, as it says; None: it does not."""
     insists: str | None
     """The spelling by which the client asked for more thinking than the model's own; None: it did not."""
     switched: bool | None
@@ -97,6 +101,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         breaks_loops=_value(asked.on_loop, default.breaks_loops),
         suppress=_value(asked.suppress, default.suppress),
         truncates=_truncates(asked, settings, maximum),
+        announces=_announces(asked, settings, maximum),
         alpha_tokens=_value(asked.alpha, default.alpha_tokens),
     )
     return ReadBudget(
@@ -107,6 +112,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         thinking_enabled=False if asked.off else _value(asked.enabled, None),
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
+        task_tokens=_value(asked.task, None),
         insists=asked.insists,
         switched=switched(_value(asked.enabled, None), _value(asked.effort, None), must_think=must_think),
         body=forward(
@@ -141,6 +147,8 @@ class _Asked:
     enabled: Said[bool] | None
     shown: Said[bool] | None
     detail: Said[bool] | None
+    announce: Said[bool] | None
+    task: Said[int] | None
 
     @classmethod
     def read(cls, fields: Mapping[str, object]) -> "_Asked":
@@ -161,6 +169,8 @@ class _Asked:
             enabled=find(fields, ENABLED),
             shown=find(fields, SHOWN),
             detail=find(fields, DETAIL),
+            announce=find(fields, ANNOUNCE),
+            task=find(fields, TASK),
         )
 
     @property
@@ -261,6 +271,21 @@ def _grace(
     if wanted.value is not None and tokens > maximum == wanted.value:
         raise BudgetError(name, f"{name} ({tokens}) is above {wanted.name} ({maximum}).")
     return tokens
+
+
+def _announces(asked: _Asked, settings: BudgetDefaults, maximum: int | None) -> bool | None:
+    """Whether the model is told its maximum; the server's own word holds where there is one.
+
+    Raises:
+        BudgetError: The client wants it told, and there is none.
+    """
+    has_maximum = maximum is not None and maximum > 0
+    if asked.announce is None:
+        return settings.default.announces if has_maximum else None
+    if asked.announce.value and not has_maximum:
+        name = asked.announce.name
+        raise BudgetError(name, f"{name} needs a maximum number of thinking tokens above 0.")
+    return asked.announce.value
 
 
 def _truncates(asked: _Asked, settings: BudgetDefaults, maximum: int | None) -> bool | None:

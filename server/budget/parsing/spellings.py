@@ -22,6 +22,7 @@ from server.budget.parsing.values import (
     steps,
     suppressed,
     switch,
+    task_budget,
     thinking_type,
     tokens,
     tokens_or_unlimited,
@@ -224,6 +225,17 @@ DETAIL = SpelledField(
     "whether the report says where forced tokens stand, and each chunk of a stream how far thinking is",
     (Spelling("thinking_budget.detail", switch, "canonical"),),
 )
+ANNOUNCE = SpelledField(
+    "whether the model is told the maximum, in a line behind the last question",
+    (
+        Spelling("thinking_budget.announce", switch, "canonical"),
+        Spelling("budget_forcing.announce", switch, "budget forcing as one object"),
+    ),
+)
+TASK = SpelledField(
+    "tokens that a whole task of many requests may take: the model is told, nothing is forced",
+    (Spelling("output_config.task_budget", task_budget, "Anthropic"),),
+)
 QUANTITIES: tuple[SpelledField[object], ...] = (
     MAXIMUM,
     MINIMUM,
@@ -241,6 +253,8 @@ QUANTITIES: tuple[SpelledField[object], ...] = (
     ENABLED,
     SHOWN,
     DETAIL,
+    ANNOUNCE,
+    TASK,
 )
 SPELLINGS: tuple[Spelling[object], ...] = tuple(row for each in QUANTITIES for row in each.spellings)
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from server.budget.budget import BudgetError
-from server.budget.parsing.spellings import OURS, SPELLINGS
+from server.budget.parsing.spellings import OURS, SPELLINGS, TASK
 from server.budget.parsing.without_meaning import FOREIGN_NAMES
 
 CLOSED = OURS | {"google.thinking_config", "extra_body.google.thinking_config"}
@@ -29,6 +29,8 @@ _ONLY_OURS = frozenset(
     {"num_waits", "nudge", "wait_string", "end_message", "answer_reserve_tokens", "grace_tokens", "on_loop"}
     | {"on_max", "alpha_tokens", "max_steps", "suppress", "waits"}
 )
+_OF_TASKS = frozenset(row.name for row in TASK.spellings)
+"""No budget of thinking: whoever writes something like it means one."""
 _NEVER_SUGGESTED = frozenset({"extra_args", "options"})
 """Other programs' objects, read where a client sends them."""
 _KEY_CHARS = 100
@@ -93,7 +95,7 @@ def _nearest(place: str, key: str) -> str | None:
 def _nearest_anywhere(place: str, key: str) -> str | None:
     """The spelling to suggest for a field that is refused: the same key in its place, or one like it."""
     places = [place] if place in CLOSED else [each for each in _KEYS if each not in _NEVER_SUGGESTED]
-    known = [each for within in places for each in _KEYS[within]]
+    known = [each for within in places for each in _KEYS[within] if _dotted(within, each) not in _OF_TASKS]
     near = difflib.get_close_matches(key[:_KEY_CHARS], known, n=1)
     return next((_dotted(within, near[0]) for within in places if near and near[0] in _KEYS[within]), None)
 

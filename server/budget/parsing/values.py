@@ -174,6 +174,19 @@ def switch(field: str, raw: object) -> bool:
     return raw
 
 
+def task_budget(field: str, raw: object) -> int:
+    """Anthropic's budget of a whole task: what is left of it, else all of it, in tokens.
+
+    Raises:
+        BudgetError: It is no such object.
+    """
+    given = raw if isinstance(raw, Mapping) else {}
+    left = given.get("total") if given.get("remaining") is None else given.get("remaining")
+    if given.get("type") != "tokens" or left is None:
+        raise BudgetError(field, f'{field} must be {{"type": "tokens", "total": TOKENS}}, not {shown(raw)}.')
+    return tokens(f"{field}.total" if given.get("remaining") is None else f"{field}.remaining", left)
+
+
 def inverted_switch(field: str, raw: object) -> bool:
     """A switch whose true means no."""
     return not switch(field, raw)

@@ -23,10 +23,6 @@ class Foreign:
 
 FOREIGN = (
     Foreign(
-        ("output_config", "task_budget"),
-        "no budget is kept over a whole task of many requests; thinking.budget_tokens is one request's",
-    ),
-    Foreign(
         MODE,
         "there is one mode; thinking_budget (num_waits, min_tokens) makes a model think longer",
         ("standard",),

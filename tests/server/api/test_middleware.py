@@ -63,6 +63,7 @@ WRONG: list[dict[str, Any]] = [
     {"reasoning": {"mode": "pro"}},
     {"reasoning": {"context": "all_turns"}},
     {"output_config": {"task_budget": {"type": "tokens", "total": 20000}}},
+    {"output_config": {"task_budget": {"type": "tokens", "total": -1}}},
     {"sampling_params": {"thinking_token_budget": 4}},
     {"n": 16384},
 ]

@@ -187,10 +187,13 @@ plausible: dict[str, st.SearchStrategy[object]] = {
     "effort": st.sampled_from(["none", "low", "low", "max"]),
     "switch": st.sampled_from([True, True, False]),
     "type": st.sampled_from(["enabled", "adaptive", "disabled"]),
+    "task": st.sampled_from(
+        [{"type": "tokens", "total": 500}, {"type": "tokens", "total": 9, "remaining": 4}]
+    ),
 }
 KINDS = (
     *("tokens", "few", "few", "text", "text", "few", "few", "grace", "loop", "end", "words", "few"),
-    *("effort", "switch", "switch", "switch"),
+    *("effort", "switch", "switch", "switch", "switch", "task"),
 )
 spelling_and_value = [
     st.tuples(st.just(row.path), plausible["type" if row.name == "thinking.type" else kind])

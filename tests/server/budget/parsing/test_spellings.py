@@ -112,6 +112,8 @@ SHOWN_ROWS: list[tuple[str, object, object]] = [
     ("thinking.display", "omitted", "summarized"),
 ]
 DETAIL_ROW = "thinking_budget.detail"
+TOLD_ROWS = {"thinking_budget.announce", "budget_forcing.announce", "output_config.task_budget"}
+"""What the model is told: tests/server/api/test_announcement.py."""
 
 
 @pytest.mark.parametrize(("name", "value", "field", "expected"), ROWS)
@@ -257,7 +259,7 @@ def test_two_spellings_that_agree_are_fine() -> None:
 
 
 def test_every_row_of_the_table_has_a_row_here() -> None:
-    rows = {row[0] for row in (*ROWS, *GRACE_ROWS, *SHOWN_ROWS)} | {DETAIL_ROW}
+    rows = {row[0] for row in (*ROWS, *GRACE_ROWS, *SHOWN_ROWS)} | {DETAIL_ROW} | TOLD_ROWS
     assert {row.name for row in SPELLINGS} == rows
 
 

@@ -11,8 +11,6 @@ from server.budget.parsing.read import BudgetDefaults, read_budget
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"output_config": {"task_budget": {"type": "tokens", "total": 20000}}}, "output_config.task_budget"),
-        ({"output_config": {"task_budget": 9, "effort": "low"}}, "output_config.task_budget"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode"),
         ({"reasoning": {"mode": 3, "effort": "low"}}, "reasoning.mode"),
     ],
