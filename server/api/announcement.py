@@ -7,65 +7,87 @@ from server.api.errors import ANTHROPIC_PATH
 from server.api.histories import RESPONSES_PATH
 from server.budget.budget import BudgetError
 from server.budget.parsing.read import ReadBudget
-from server.budget.parsing.spellings import ANNOUNCE, TASK
+from server.budget.parsing.spellings import TASK
 from server.reasoning.families import Family
 
 TASK_LINE = "The whole task may take up to {tokens} tokens."
 
 
-def announce(path: str, body: dict[str, Any], read: ReadBudget, family: Family | None) -> None:
+def announce(
+    path: str, body: dict[str, Any], read: ReadBudget, family: Family | None, *, is_alone: bool = True
+) -> None:
     """Put the lines that a request wants told into it; its messages are replaced, not changed.
 
-    What stands before the last question stays as it was, so that a prefix cache still holds it.
+    What stands before the last question stays as it was, so that a prefix cache still holds it. The
+    operator's word is kept where it can be: where there is a question, and one sample is asked for by itself.
+
+    Args:
+        path: The endpoint's.
+        body: The request for vLLM.
+        read: Its budget.
+        family: The model's.
+        is_alone: Whether no method of scaling, and no beam search, asks for more than this.
 
     Raises:
-        BudgetError: The request has no conversation, or no question in it.
+        BudgetError: The client wants something told, and the request has no question to tell it behind.
     """
-    lines = []
-    if read.budget.announces and family is not None:
+    lines, wish = [], read.announced_by
+    if read.budget.announces and family is not None and (wish or is_alone):
         lines.append(family.announcement.format(tokens=read.budget.max_tokens))
     if read.task_tokens is not None:
         lines.append(TASK_LINE.format(tokens=read.task_tokens))
+        wish = wish or TASK.spellings[0].name
     if not lines:
         return
-    where = (ANNOUNCE if read.budget.announces else TASK).spellings[0].name
     field = "input" if path == RESPONSES_PATH else "messages"
     conversation = body.get(field)
-    if isinstance(conversation, str) and field == "input":
-        body[field] = _with(conversation, lines)
+    told: str | list[Any] | None = None
+    if isinstance(conversation, str) and path == RESPONSES_PATH:
+        told = f"{conversation}\n\n{_joined(lines)}" if conversation else _joined(lines)
     elif isinstance(conversation, list):
-        body[field] = _told(conversation, lines, where, by_blocks=path.startswith(ANTHROPIC_PATH))
-    elif conversation is None:
-        raise BudgetError(where, f"{where}: a prompt is sent as it is; write the budget into it.")
+        told = _told(path, conversation, lines)
+    if told is not None:
+        body[field] = told
+    elif wish is not None and conversation is None:
+        raise BudgetError(wish, f"{wish}: a prompt is sent as it is; write the budget into it.")
+    elif wish is not None and not body.get("previous_response_id"):
+        raise BudgetError(wish, f"{wish}: the conversation has no question to tell it behind.")
 
 
-def _told(messages: list[Any], lines: list[str], where: str, *, by_blocks: bool) -> list[Any]:
-    if messages and isinstance(messages[0], list):  # several conversations of one request
-        return [
-            _told(each, lines, where, by_blocks=by_blocks) if isinstance(each, list) else each
-            for each in messages
-        ]
+def _told(path: str, messages: list[Any], lines: list[str]) -> list[Any] | None:
+    """None: there is no question in them."""
+    if messages and all(isinstance(each, list) for each in messages):  # several conversations of one request
+        told = [_told_one(path, each, lines) for each in messages]
+        return None if None in told else told
+    return _told_one(path, messages, lines)
+
+
+def _told_one(path: str, messages: list[Any], lines: list[str]) -> list[Any] | None:
     for at in range(len(messages) - 1, -1, -1):
         message = messages[at]
-        if isinstance(message, Mapping) and message.get("role") == "user" and _asks(message, by_blocks):
-            told = {**message, "content": _with(message.get("content"), lines)}
+        if isinstance(message, Mapping) and message.get("role") == "user" and _asks(path, message):
+            told = {**message, "content": _with(path, message.get("content"), lines)}
             return [*messages[:at], told, *messages[at + 1 :]]
-    raise BudgetError(where, f"{where}: the conversation has no question to tell it behind.")
+    return None
 
 
-def _asks(message: Mapping[str, Any], by_blocks: bool) -> bool:
-    """Whether a user's message is no tool's result, which Anthropic has users say."""
+def _asks(path: str, message: Mapping[str, Any]) -> bool:
+    """Whether a user's message is more than tools' results, which Anthropic has users say."""
     content = message.get("content")
-    blocks = content if by_blocks and isinstance(content, list) else []
-    return not any(isinstance(each, Mapping) and each.get("type") == "tool_result" for each in blocks)
+    if not path.startswith(ANTHROPIC_PATH) or not isinstance(content, list):
+        return True
+    return any(not isinstance(each, Mapping) or each.get("type") != "tool_result" for each in content)
 
 
-def _with(content: Any, lines: list[str]) -> Any:
+def _joined(lines: list[str]) -> str:
+    return "\n\n".join(lines)
+
+
+def _with(path: str, content: Any, lines: list[str]) -> Any:
     """A message's content and the lines behind it; as it is where it is none, which vLLM says itself."""
     if isinstance(content, str):
-        return "\n\n".join((content, *lines)) if content else "\n\n".join(lines)
+        return f"{content}\n\n{_joined(lines)}" if content else _joined(lines)
     if not isinstance(content, list):
         return content
-    text = "\n\n" + "\n\n".join(lines)
-    of_responses = any(isinstance(each, Mapping) and each.get("type") == "input_text" for each in content)
-    return [*content, {"type": "input_text" if of_responses else "text", "text": text}]
+    kind = "input_text" if path == RESPONSES_PATH else "text"
+    return [*content, {"type": kind, "text": f"\n\n{_joined(lines)}"}]

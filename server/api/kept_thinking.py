@@ -111,13 +111,18 @@ def _stripped(
 ) -> list[Any]:
     if messages and isinstance(messages[0], list):  # several conversations of one request
         return [
-            _stripped(each, is_question, without, since_too=since_too) if isinstance(each, list) else each
+            _stripped(each, is_question, without, since_too=since_too) if _is_conversation(each) else each
             for each in messages
         ]
     asked = [at for at, each in enumerate(messages) if isinstance(each, dict) and is_question(each)]
     end = len(messages) if since_too else (asked[-1] if asked else 0)
     changed = [without(each) if isinstance(each, dict) else each for each in messages[:end]]
     return [*(each for each in changed if each is not None), *messages[end:]]
+
+
+def _is_conversation(messages: object) -> bool:
+    """Lists lie in one another once; deeper ones are a mistake that vLLM names."""
+    return isinstance(messages, list) and not any(isinstance(each, list) for each in messages)
 
 
 def _asks(message: Item) -> bool:

@@ -116,7 +116,7 @@ def read_request(
     say_word(path, forwarded, defaults.template.words, read.switched)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
-    announce(path, forwarded, read, family)
+    announce(path, forwarded, read, family, is_alone=asked is None and not body.get("use_beam_search"))
     resumed = None
     if family is not None and asked is None:  # samples are asked for with the conversation as it is
         resumed = take_thought(path, forwarded, family)

@@ -143,7 +143,7 @@ def _on_effort(
         except _CANNOT_RENDER:
             return True
         begun = text.rpartition(_ASKED[0]["content"])[2]
-        return begun.rfind(family.end) > begun.rfind(family.start)
+        return max(map(begun.rfind, family.ends)) > max(map(begun.rfind, family.starts))
 
     if not closes(_ON):
         return None

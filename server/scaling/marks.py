@@ -26,8 +26,9 @@ class Marks:
 
     def reopened(self, chain: TokenIds, text: str) -> TokenIds:
         """A new chain for the same prompt as `chain`, which begins with `text`."""
-        start = self.family.start
-        return (*(start if chain[: len(start)] == start else ()), *self._encoded(text))
+        begun = self.decode(chain).lstrip()
+        opens = any(begun.startswith(mark.strip()) for mark in self.family.family.starts)
+        return (*(self.family.start if opens else ()), *self._encoded(text))
 
     def delimiter_of(self, chain: TokenIds) -> int:
         """How many of the last tokens of a closed chain are its end and say nothing else of thinking."""

@@ -215,6 +215,10 @@ def _refuse_conflicts(
                 refuse(field, why)
 
 
+CONDITIONAL = frozenset({"token_conditional", "step_conditional", "class_conditional"})
+"""The methods that put words of their own behind the question."""
+
+
 def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
     """Check that the method can keep the thinking budget, including the server's default one.
 
@@ -224,6 +228,11 @@ def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
     if asked.method.needs_thinking and read.thinking_enabled is False:
         raise BudgetError(
             asked.asked_in, f"{asked.asked_in} ({asked.name}) asks for thinking, and it is switched off."
+        )
+    if read.announced_by and asked.name in CONDITIONAL:
+        raise BudgetError(
+            read.announced_by,
+            f"{read.announced_by}: {FIELD} ({asked.name}) has words of its own on how much to think.",
         )
     if not asked.method.in_pieces:
         return
@@ -235,7 +244,7 @@ def refuse_budget(asked: ScalingRequest, read: ReadBudget) -> None:
         "thinking_budget.alpha_tokens": read.budget.alpha_tokens is not None,
         "thinking_budget.on_loop": read.budget.breaks_loops,
         "thinking_budget.on_max": read.budget.truncates,
-        "thinking_budget.announce": read.budget.announces,
+        "thinking_budget.announce": read.announced_by,
         "thinking_budget.detail": read.detail,
     }
     for name, value in conflicts.items():

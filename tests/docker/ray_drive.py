@@ -7,19 +7,24 @@ variable MODEL_NAME is a name of the model that no other server has.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import httpx
 import ray
 from ray import serve
 
-PORT = 8000
-CHAT = f"http://127.0.0.1:{PORT}/v1/chat/completions"
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    PORT = probe.getsockname()[1]
+URL = f"http://127.0.0.1:{PORT}"
+CHAT = f"{URL}/v1/chat/completions"
 WITHIN_S = 600
 
 
@@ -64,6 +69,22 @@ def processes(pattern: str) -> list[int]:
     return sorted(int(each) for each in found.stdout.split())
 
 
+def parent_of(process: int) -> int:
+    """The id of the process that started it."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def engines_of(servers: list[int]) -> list[int]:
+    """Of the servers' own processes: their ids."""
+    every = [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit()]
+    return [each for each in every if is_there(each) and parent_of(each) in servers]
+
+
+def is_there(process: int) -> bool:
+    """Whether it runs."""
+    return Path(f"/proc/{process}/stat").exists()
+
+
 def until(condition: Any) -> bool:
     """Whether it came to hold in time."""
     end = time.monotonic() + WITHIN_S
@@ -95,21 +116,27 @@ def main() -> None:
     told["stream"] = Stream(391, thinking_budget={"num_waits": 1}, temperature=0).told()
     unknown: dict[str, Any] = {"messages": [{"role": "user", "content": "?"}]}
     told["refused"] = httpx.post(CHAT, json={**unknown, "model": "none"}, timeout=60).status_code
+    odd = httpx.post(f"{URL}//v1%0A/chat?a=%3F&b=1", headers=[(b"x-title", b"Caf\xe9")], timeout=60)
+    told["unknown path"] = [odd.status_code, odd.json()]
+    told["types"] = httpx.get(f"{URL}/metrics", timeout=60).headers.get_list("content-type")
 
-    replicas, servers = processes("^ray::ServeReplica"), processes(name)
+    servers = processes(name)
+    killed, engines = servers[0], engines_of(servers[:1])
     long: dict[str, Any] = {"ignore_eos": True, "max_tokens": 1200}
     streams = [Stream(1001 + 2 * n, **long) for n in range(8)]
     until(lambda: all(each.events for each in streams))
-    os.kill(replicas[0], signal.SIGKILL)
+    os.kill(parent_of(killed), signal.SIGKILL)
     told["killed"] = [each.told() for each in streams]
-    told["server of it gone"] = until(lambda: len(set(servers) - set(processes(name))) > 0)
+    told["engines"] = len(engines)
+    told["server of it gone"] = until(lambda: not any(map(is_there, (killed, *engines))))
     told["replaced"] = until(lambda: len(processes(name)) == len(servers) == 2 and is_running())
 
     streams = [Stream(2001 + 2 * n, **long) for n in range(4)]
     until(lambda: all(each.events for each in streams))
+    engines = engines_of(processes(name))
     serve.delete("default")
     told["drained"] = [each.told() for each in streams]
-    told["ended"] = until(lambda: not processes(name))
+    told["ended"] = until(lambda: not processes(name) and not any(map(is_there, engines)))
     print(json.dumps(told))
 
 

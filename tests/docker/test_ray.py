@@ -41,6 +41,8 @@ def test_stream_comes_through_with_its_report(told: dict[str, Any]) -> None:
     assert stream["events"] > 20  # piece by piece
     assert stream["thinking"]["waits_used"] == 1
     assert told["refused"] == 404  # the server's own answer to a model that it has not
+    assert told["unknown path"][0] == 404
+    assert len(told["types"]) == 1
 
 
 def test_killed_replica_takes_its_server_along_and_is_replaced(told: dict[str, Any]) -> None:
@@ -48,6 +50,7 @@ def test_killed_replica_takes_its_server_along_and_is_replaced(told: dict[str, A
     whole = [each for each in killed if each["whole"]]
     assert 0 < len(whole) < len(killed)  # those of the other replica go on
     assert {each["usage"]["completion_tokens"] for each in whole} == {TOKENS}
+    assert told["engines"] > 0
     assert told["server of it gone"]
     assert told["replaced"]
 

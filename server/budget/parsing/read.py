@@ -64,6 +64,8 @@ class ReadBudget:
     """Whether the response is to hold the thinking; None: not said."""
     detail: bool
     """Whether the report is to be a detailed one."""
+    announced_by: str | None
+    """The spelling by which the client wants its maximum told; None: it does not."""
     task_tokens: int | None
     """What the client has left for a whole task, as it says; None: it does not."""
     insists: str | None
@@ -112,6 +114,7 @@ def read_budget(body: Mapping[str, object], settings: BudgetDefaults) -> ReadBud
         thinking_enabled=False if asked.off else _value(asked.enabled, None),
         include_thinking=_value(asked.shown, None),
         detail=_value(asked.detail, None) or False,
+        announced_by=asked.announce.name if asked.announce and asked.announce.value else None,
         task_tokens=_value(asked.task, None),
         insists=asked.insists,
         switched=switched(_value(asked.enabled, None), _value(asked.effort, None), must_think=must_think),

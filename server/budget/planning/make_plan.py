@@ -156,7 +156,7 @@ def _cue(budget: ThinkingBudget, tokens: FamilyTokens, encode: Encode, context: 
 def _holds_mark(text: str, ids: TokenIds, tokens: FamilyTokens) -> bool:
     """As text, or as tokens: the one can be the other's in pieces."""
     family = tokens.family
-    marks = (family.start, family.end, *family.end_of_turn, *family.tool_call)
+    marks = (*family.starts, *family.ends, *family.end_of_turn, *family.tool_call)
     single = {*tokens.end_of_turn, *tokens.tool_call}
     if tokens.end_is_distinct:
         single |= {tokens.start[0], tokens.end[0]}

@@ -1,6 +1,8 @@
 """The model is told its budget: one line behind the last question, whichever API asks, and nothing else."""
 
 import json
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -8,6 +10,7 @@ import pytest
 
 from server.api.requests import read_request
 from server.budget.budget import BudgetError
+from server.budget.parsing.forward import ANY_TEMPLATE
 from server.budget.parsing.read import BudgetDefaults, read_budget
 from server.flag_values import budget_of
 from server.limits import RequestLimits
@@ -164,6 +167,58 @@ def test_budget_that_cannot_be_told_is_refused_by_name(
     with pytest.raises(BudgetError, match=words) as caught:
         forwarded(path, body)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (COMPLETIONS, {"prompt": "6*7="}),
+        ("/invocations", {"prompt": "6*7="}),
+        (CHAT, {"messages": [{"role": "system", "content": "x"}]}),
+        (CHAT, {"messages": [user("?")], "use_beam_search": True}),
+        (CHAT, {"messages": [user("?")], "scaling": {"method": "token_conditional", "tokens": 512}}),
+        (RESPONSES, {"previous_response_id": "resp_1", "input": [{"type": "function_call_output"}]}),
+    ],
+)
+def test_operators_word_refuses_no_request_that_it_cannot_be_kept_for(
+    path: str, body: dict[str, Any]
+) -> None:
+    told = BudgetDefaults(default=budget_of('{"max_tokens": 64, "announce": true}'))
+    assert forwarded(path, body, told) == forwarded(path, body)
+
+
+def test_result_of_a_tool_in_a_stored_conversation_has_its_question_there() -> None:
+    body = {"previous_response_id": "resp_1", "input": [{"type": "function_call_output", "output": "4"}]}
+    assert forwarded(RESPONSES, {**body, **ASKED})["input"] == body["input"]
+
+
+def test_question_beside_a_tools_result_is_the_last() -> None:
+    blocks = [RESULT, {"type": "text", "text": "now 5?"}]
+    got = forwarded(MESSAGES, {"max_tokens": 100, "messages": [user("2+2?"), user(blocks)], **ASKED})
+    assert got["messages"] == [user("2+2?"), user([*blocks, {"type": "text", "text": f"\n\n{TOLD}"}])]
+
+
+def test_picture_alone_gets_a_part_of_its_apis_kind() -> None:
+    parts = [{"type": "input_image", "image_url": "data:,"}]
+    (item,) = forwarded(RESPONSES, {"input": [user(parts)], **ASKED})["input"]
+    assert item["content"][1]["type"] == "input_text"
+
+
+@pytest.mark.parametrize("more", [ASKED, TASK, {"reasoning": {"context": "current_turn"}}, {"think": False}])
+def test_lists_in_lists_without_end_are_no_servers_error(more: dict[str, Any]) -> None:
+    messages: list[Any] = [user("?")]
+    for _ in range(600):
+        messages = [messages]
+    defaults = BudgetDefaults(template=replace(ANY_TEMPLATE, words={False: "/no_think"}))
+    with suppress(BudgetError):  # else vLLM says what a message is
+        forwarded(CHAT, {"messages": messages, **more}, defaults)
+
+
+def test_method_with_words_of_its_own_is_not_told_another_number() -> None:
+    scaling = {"scaling": {"method": "token_conditional", "tokens": 512}}
+    with pytest.raises(BudgetError, match="words of its own") as caught:
+        forwarded(CHAT, {"messages": [user("?")], **ASKED, **scaling})
+    assert caught.value.field == "thinking_budget.announce"
 
 
 @pytest.mark.engine

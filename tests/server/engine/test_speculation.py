@@ -30,6 +30,7 @@ from server.reasoning.nano.problems import problems
 from server.settings import EMBEDDED_MODEL_PATH
 from tests.runners import choose
 from tests.server.engine.drafted_log import EXTENSION, Step
+from tests.server.engine.suffix_library import built
 
 pytestmark = pytest.mark.engine
 
@@ -48,6 +49,7 @@ FLAGS += ["--structured-outputs-config", '{"backend": "xgrammar", "disable_any_w
 NGRAM = {"method": "ngram", "num_speculative_tokens": 4, "prompt_lookup_max": 4, "prompt_lookup_min": 1}
 ITSELF = {"method": "draft_model", "model": str(EMBEDDED_MODEL_PATH), "num_speculative_tokens": 4}
 """s1-nano drafts for itself: nearly every token that no budget changes is accepted."""
+SUFFIX = {"method": "suffix", "num_speculative_tokens": 4}
 MAX_TOKENS = 200
 
 
@@ -185,6 +187,7 @@ class Tier:
 
 SHORT = Tier(75, 1, 1 << 28, is_cramped=False)
 WHOLE = Tier(525, 50, 12 << 20, is_cramped=True)
+SUFFIXED = Tier(150, 1, 8 << 20, is_cramped=True)
 INTERPRETED = Tier(45, 1, 1 << 28, is_cramped=False, runner="V2")
 SLOW = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
@@ -194,12 +197,15 @@ SLOW = [pytest.mark.slow, pytest.mark.timeout(2400)]
     [
         pytest.param([NGRAM], SHORT, id="short"),
         pytest.param([NGRAM, ITSELF], WHOLE, id="whole", marks=SLOW),
+        pytest.param([SUFFIX], SUFFIXED, id="suffix", marks=SLOW),
         pytest.param([NGRAM, ITSELF], INTERPRETED, id="V2", marks=SLOW),
     ],
 )
 async def test_drafts_change_neither_tokens_nor_records_nor_logprobs(
-    methods: Sequence[dict[str, Any]], tier: Tier
+    methods: Sequence[dict[str, Any]], tier: Tier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if SUFFIX in methods:
+        monkeypatch.syspath_prepend(built())  # the engine's process has it from this one
     flags = ["--kv-cache-memory-bytes", str(tier.cache), "--max-num-seqs", "48"]
     async with engine_of(*flags) as engine:
         expected = await outcomes(engine, tier.count)
