@@ -4,16 +4,19 @@ bare: the engine without budgets. free: with them, and no request asks for one. 
 each end that it samples and never closes. Runs several rounds, the arms in a turning order, and prints each
 round's speeds, then the medians of free / bare and forced / bare: `make bench`. With --speculation the
 prompt quotes itself and sampling is greedy, so that drafts are taken. With --family the marks are another
-family's; s1-nano's vocabulary lacks them, so they are text, and what matching it costs is in the ratios. The
-model runner is vLLM's choice: see VLLM_USE_V2_MODEL_RUNNER.
+family's; s1-nano's vocabulary lacks them, so they are text, and what matching it costs is in the ratios.
+--beside puts free and forced arms of one family more into each round; the ratios to them are printed.
+The model runner is vLLM's choice: see VLLM_USE_V2_MODEL_RUNNER.
 """
 
 import argparse
 import asyncio
 import json
 import time
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from itertools import count
+from math import comb
 from statistics import median
 from typing import Any
 
@@ -26,7 +29,7 @@ from server.engine.bench.gpu.engines import running
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.environment import set_engine_environment
-from server.reasoning.families import FAMILIES
+from server.reasoning.families import FAMILIES, Family
 from server.settings import EMBEDDED_MODEL_PATH
 
 QUESTION = "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n"
@@ -71,33 +74,43 @@ async def main() -> None:
     options.add_argument("--speculation", help="--speculative-config of both engines, in JSON")
     options.add_argument("--dtype", default="auto", help="of both engines")
     options.add_argument("--family", default="think", choices=FAMILIES, help="whose marks: %(choices)s")
+    options.add_argument("--beside", choices=FAMILIES, help="another one in the same rounds")
     given = options.parse_args()
     flags = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", str(given.batch)]
     flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype]
     if given.speculation:
         flags += ["--speculative-config", given.speculation]
     family = FAMILIES[given.family]
-    prompt = f"{QUESTION}{family.start}\n" + QUOTED * (3 if given.speculation else 0)
-    load = Load(given.batch, given.tokens, prompt, bool(given.speculation))
+    load = Load(given.batch, given.tokens, prompt_of(family, given), bool(given.speculation))
     rounds = []
-    async with running(flags, is_bare=True) as bare, running(flags, family=family) as ours:
+    async with AsyncExitStack() as engines:
+        bare = await engines.enter_async_context(running(flags, is_bare=True))
+        ours = await engines.enter_async_context(running(flags, family=family))
+        arms = {BARE: (bare, BARE, load), FREE: (ours, FREE, load), FORCED: (ours, FORCED, load)}
+        if given.beside:
+            other = FAMILIES[given.beside]
+            beside = await engines.enter_async_context(running(flags, family=other))
+            its = replace(load, prompt=prompt_of(other, given))
+            arms |= {f"{arm}, {given.beside}": (beside, arm, its) for arm in (FREE, FORCED)}
         await ours.collective_rpc("s1_time_steps")
-        for engine in (bare, ours):
+        for engine in {id(engine): engine for engine, _, _ in arms.values()}.values():
             await engine.collective_rpc("s1_count_steps")
-        for arm in ARMS:
-            await run(bare if arm == BARE else ours, arm, replace(load, tokens=32))
+        for engine, arm, asked in arms.values():
+            await run(engine, arm, replace(asked, tokens=32))
         await ours.collective_rpc("s1_step_times")
+        names = list(arms)
         for number in range(given.rounds):
-            order = ARMS[number % len(ARMS) :] + ARMS[: number % len(ARMS)]
-            speeds = {arm: await run(bare if arm == BARE else ours, arm, load) for arm in order}
+            turned = number % len(names)
+            speeds = {name: await run(*arms[name]) for name in names[turned:] + names[:turned]}
             rounds.append(speeds)
-            print(json.dumps({arm: round(speeds[arm].tokens_per_s) for arm in ARMS}), flush=True)
+            print(json.dumps({name: round(speeds[name].tokens_per_s) for name in names}), flush=True)
         (times,) = await ours.collective_rpc("s1_step_times")
         operations = await operations_of(ours, load)
     print(
         json.dumps(
             {
                 **summary(rounds),
+                **(ratios_to(given.beside, rounds) if given.beside else {}),
                 "runner": ours.runner,
                 "family": given.family,
                 "batch": load.batch,
@@ -117,6 +130,33 @@ def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float
 
     steps = {arm: round(median(each[arm].tokens_per_step for each in rounds), 2) for arm in ARMS}
     return {"free / bare": ratio(FREE), "forced / bare": ratio(FORCED), "tokens a step": steps}
+
+
+def prompt_of(family: Family, given: argparse.Namespace) -> str:
+    """The question with thinking open, and what drafts come from."""
+    return f"{QUESTION}{family.start}\n" + QUOTED * (3 if given.speculation else 0)
+
+
+def ratios_to(beside: str, rounds: list[dict[str, Speed]]) -> dict[str, list[float]]:
+    """Of both arms, tokens a second to those of the family beside: the median, and what holds it at 95%."""
+    found = {}
+    for arm in (FREE, FORCED):
+        name = f"{arm}, {beside}"
+        ratios = sorted(each[arm].tokens_per_s / each[name].tokens_per_s for each in rounds)
+        inner = _rank(len(ratios))
+        told = (median(ratios), ratios[inner], ratios[-1 - inner])
+        found[f"{arm} / {name}"] = [round(each, 3) for each in told]
+    return found
+
+
+def _rank(count: int) -> int:
+    """How many of the least, and of the most, may be left out: the sign test's interval of a median."""
+    left, share = 0, 0.0
+    while True:
+        share += comb(count, left) / 2**count
+        if share > 0.025:
+            return max(0, left - 1) if left else 0
+        left += 1
 
 
 async def operations_of(ours: ThinkingLLM, load: Load) -> dict[str, float]:
