@@ -23,6 +23,17 @@ def installed(*packages: str) -> Path:
     return home / "bin"
 
 
+def folder_installed(*packages: str) -> Path:
+    """A folder for sys.path that holds these packages, without what they need, which this environment has."""
+    home = _home(sys.version, "folder", *packages)
+    if not (home / "ready").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", str(home), *packages]
+        subprocess.run(pip, check=True, capture_output=True)
+        (home / "ready").touch()
+    return home
+
+
 def node_installed(*packages: str) -> Path:
     """A folder whose node_modules holds these packages; skips the test if there is no npm."""
     npm = shutil.which("npm")

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from curation.run.cluster import OnRay, on_cluster
 from curation.run.stage import Fault, Stage, filter_stage
 from tests.curation.endpoint import Body, Said, chat, faked
 from tests.curation.rows import a_row
+from tests.environments import folder_installed
 
 
 def odd(row: Row) -> Fault | None:
@@ -40,8 +42,8 @@ def test_without_the_package_the_line_says_what_is_missing(monkeypatch: pytest.M
 def test_two_nodes_give_the_same_files_as_one_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ray = pytest.importorskip("ray")
-    cluster_utils = pytest.importorskip("ray.cluster_utils")
+    monkeypatch.syspath_prepend(folder_installed("ray==2.60.0", "msgpack==1.1.2"))
+    ray, cluster_utils = import_module("ray"), import_module("ray.cluster_utils")
     monkeypatch.setenv("PYTHONPATH", f"{Path.cwd()}:{':'.join(sys.path)}")
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
