@@ -17,7 +17,7 @@ from server.keys.key import Key, all_keys
 from server.keys.store.address import MEMORY
 from server.keys.store.store import MemoryStore, QuotaStoreError
 from server.reasoning.coverage import coverage_table
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.settings import (
     EMBEDDED_MODEL,
     EMBEDDED_MODEL_PATH,

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from server.reasoning.messages import without_none
 from server.reasoning.records import TrainingExample
 from training.errors import TrainingError

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH
-from server.api.histories import RESPONSES_PATH
+from server.api.histories import RESPONSES_PATH, by_conversation
 from server.budget.budget import BudgetError
 from server.budget.parsing.read import ReadBudget
 from server.budget.parsing.spellings import TASK
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 TASK_LINE = "The whole task may take up to {tokens} tokens."
 
@@ -41,34 +41,24 @@ def announce(
         return
     field = "input" if path == RESPONSES_PATH else "messages"
     conversation = body.get(field)
-    told: str | list[Any] | None = None
-    if isinstance(conversation, str) and path == RESPONSES_PATH:
-        told = f"{conversation}\n\n{_joined(lines)}" if conversation else _joined(lines)
+    insisted = None if body.get("previous_response_id") else wish  # there its question is in what is stored
+    if isinstance(conversation, str):
+        body[field] = _with(path, conversation, lines)
     elif isinstance(conversation, list):
-        told = _told(path, conversation, lines)
-    if told is not None:
-        body[field] = told
-    elif wish is not None and conversation is None:
+        body[field] = by_conversation(conversation, lambda each: _told(path, each, lines, insisted))
+    elif conversation is None and wish is not None:
         raise BudgetError(wish, f"{wish}: a prompt is sent as it is; write the budget into it.")
-    elif wish is not None and not body.get("previous_response_id"):
-        raise BudgetError(wish, f"{wish}: the conversation has no question to tell it behind.")
 
 
-def _told(path: str, messages: list[Any], lines: list[str]) -> list[Any] | None:
-    """None: there is no question in them."""
-    if messages and all(isinstance(each, list) for each in messages):  # several conversations of one request
-        told = [_told_one(path, each, lines) for each in messages]
-        return None if None in told else told
-    return _told_one(path, messages, lines)
-
-
-def _told_one(path: str, messages: list[Any], lines: list[str]) -> list[Any] | None:
+def _told(path: str, messages: list[Any], lines: list[str], insisted: str | None) -> list[Any]:
     for at in range(len(messages) - 1, -1, -1):
         message = messages[at]
         if isinstance(message, Mapping) and message.get("role") == "user" and _asks(path, message):
             told = {**message, "content": _with(path, message.get("content"), lines)}
             return [*messages[:at], told, *messages[at + 1 :]]
-    return None
+    if insisted is not None:
+        raise BudgetError(insisted, f"{insisted}: the conversation has no question to tell it behind.")
+    return messages
 
 
 def _asks(path: str, message: Mapping[str, Any]) -> bool:

@@ -51,7 +51,7 @@ from server.keys.store.store import QuotaStore
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.reasoning.grading.pool import GradingPool
 from server.scaling.request import ScalingDefaults
 from server.scaling.scorers.endpoint import Scorers

@@ -5,7 +5,7 @@ encrypted thinking; OpenAI's documentation allows all of these, and Codex sends 
 parts are joined.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Item = dict[str, Any]
@@ -13,6 +13,13 @@ RESPONSES_PATH = "/v1/responses"
 CUT = ("in_progress", "incomplete")
 """The states of an item of /v1/responses that goes on."""
 _TEXT_KEYS = ("text", "refusal")
+
+
+def by_conversation(messages: list[Any], change: Callable[[list[Any]], list[Any]]) -> list[Any]:
+    """The conversation, changed; or each of the several that one request may hold."""
+    if not any(isinstance(each, list) for each in messages):
+        return change(messages)
+    return [change(each) if isinstance(each, list) else each for each in messages]
 
 
 def drop_blank_text(body: dict[str, Any]) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH
-from server.api.histories import RESPONSES_PATH
+from server.api.histories import RESPONSES_PATH, by_conversation
 from server.budget.budget import BudgetError
 from server.budget.parsing.forward import TemplateVariables
 from server.budget.parsing.keep import KWARGS, Keep, keep_of, wishes_all
-from server.reasoning.families import Family, cut_at
+from server.reasoning.family import Family, cut_at
 
 Item = dict[str, Any]
 _FIELDS = ("reasoning", "reasoning_content")
@@ -91,7 +91,9 @@ def _strip(path: str, body: Item, family: Family | None, *, since_too: bool) -> 
     field, is_question, without = _ways(path, family)
     messages = body.get(field)
     if isinstance(messages, list):
-        body[field] = _stripped(messages, is_question, without, since_too=since_too)
+        body[field] = by_conversation(
+            messages, lambda each: _stripped(each, is_question, without, since_too=since_too)
+        )
 
 
 Without = Callable[[Item], Item | None]
@@ -109,20 +111,10 @@ def _ways(path: str, family: Family | None) -> tuple[str, Callable[[Item], bool]
 def _stripped(
     messages: list[Any], is_question: Callable[[Item], bool], without: Without, *, since_too: bool
 ) -> list[Any]:
-    if messages and isinstance(messages[0], list):  # several conversations of one request
-        return [
-            _stripped(each, is_question, without, since_too=since_too) if _is_conversation(each) else each
-            for each in messages
-        ]
     asked = [at for at, each in enumerate(messages) if isinstance(each, dict) and is_question(each)]
     end = len(messages) if since_too else (asked[-1] if asked else 0)
     changed = [without(each) if isinstance(each, dict) else each for each in messages[:end]]
     return [*(each for each in changed if each is not None), *messages[end:]]
-
-
-def _is_conversation(messages: object) -> bool:
-    """Lists lie in one another once; deeper ones are a mistake that vLLM names."""
-    return isinstance(messages, list) and not any(isinstance(each, list) for each in messages)
 
 
 def _asks(message: Item) -> bool:

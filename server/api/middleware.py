@@ -22,7 +22,7 @@ from server.budget.budget import BudgetError
 from server.budget.parsing.keep import Keep
 from server.engine.client.call import CALL, Call
 from server.observability.telemetry import Telemetry
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.settings import Settings
 
 MODELS_PATH = "/v1/models"

@@ -20,7 +20,7 @@ from server.budget.parsing.presets import take_preset
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
 from server.limits import RequestLimits
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.scaling.request import (
     FIELD,
     ScalingDefaults,

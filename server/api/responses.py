@@ -7,7 +7,7 @@ from typing import Any
 
 from server.budget.running.report import ThinkingReport
 from server.engine.client.call import Call
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 Json = dict[str, Any]
 INLINE = "inline"

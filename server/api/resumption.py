@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from server.api.histories import CUT, RESPONSES_PATH
-from server.reasoning.families import Family, cut_at
+from server.reasoning.family import Family, cut_at
 
 
 def continues_final_message(path: str, body: Mapping[str, Any]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from server.api.errors import ANTHROPIC_PATH
-from server.api.histories import RESPONSES_PATH
+from server.api.histories import RESPONSES_PATH, by_conversation
 from server.budget.parsing.forward import SWITCH_WORDS
 
 _SYSTEM = ("system", "developer")
@@ -36,12 +36,10 @@ def say_word(path: str, body: dict[str, Any], words: Mapping[bool, str], is_on: 
         if not _is_said((body.get(where), _contents(conversation)), words) and is_on in words:
             body[where] = _with(body.get(where), words[is_on])
     elif isinstance(conversation, list):
-        body["messages"] = _told(conversation, words, is_on)
+        body["messages"] = by_conversation(conversation, lambda each: _told(each, words, is_on))
 
 
 def _told(messages: list[Any], words: Mapping[bool, str], is_on: bool) -> list[Any]:
-    if messages and isinstance(messages[0], list):  # several conversations of one request
-        return [_told(each, words, is_on) if _is_conversation(each) else each for each in messages]
     word = words.get(is_on)
     if word is None or _is_said(_contents(messages), words):
         return messages
@@ -49,11 +47,6 @@ def _told(messages: list[Any], words: Mapping[bool, str], is_on: bool) -> list[A
     if isinstance(first, Mapping) and first.get("role") in _SYSTEM:
         return [{**first, "content": _with(first.get("content"), word)}, *messages[1:]]
     return [{"role": "system", "content": word}, *messages]
-
-
-def _is_conversation(messages: object) -> bool:
-    """Lists lie in one another once; deeper ones are a mistake that vLLM names."""
-    return isinstance(messages, list) and not any(isinstance(each, list) for each in messages)
 
 
 def _with(content: Any, word: str) -> Any:

@@ -9,7 +9,7 @@ from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.steering import UNSTEERED, Steering
 from server.budget.text_marks import MarkMatch, TextMarks
 from server.reasoning.ends import End
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 
 class Opening(StrEnum):

@@ -8,7 +8,7 @@ from jinja2 import TemplateError
 
 from server.budget.parsing.forward import ENGINE_EFFORTS, SWITCH_WORDS, TemplateVariables
 from server.budget.plan import Habit
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 _ASKED = [{"role": "user", "content": "?"}]
 _ON: Mapping[str, object] = {"enable_thinking": True, "thinking": True}

@@ -9,7 +9,7 @@ from server.budget.plan import FamilyTokens
 from server.budget.planning.vocabulary import Vocabulary
 from server.budget.text_marks import TextMark, TextMarks
 from server.reasoning.declared import declared_family
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 
 class Tokenizer(Protocol):

@@ -18,7 +18,8 @@ from server.budget.text_marks import MarkMatch, TextMark
 from server.engine.client.call import CALL
 from server.engine.family_tokens import declared_by, family_tokens
 from server.reasoning.declared import DECLARED
-from server.reasoning.families import FAMILIES, Family, cut_at
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family, cut_at
 
 
 def parser_name(family: Family) -> str:

@@ -6,7 +6,7 @@ Of the field "thinking" this takes what opens and closes it, where both are text
 
 from collections.abc import Mapping
 
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 DECLARED = "declared"
 """The family's name; what its marks are depends on the checkpoint."""

@@ -1,6 +1,7 @@
 """Separates thinking and answer of a text by the marks of a family."""
 
-from server.reasoning.families import FAMILIES, cut_at
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import cut_at
 
 _CLOSERS = ("<|im_end|>", "<|end_of_solution|>", "<|endoftext|>")
 

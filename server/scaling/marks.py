@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from server.budget.budget import Encode, ThinkingBudget, TokenIds
 from server.budget.plan import FamilyTokens
 from server.budget.text_marks import MarkMatch
-from server.reasoning.families import cut_at
+from server.reasoning.family import cut_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,8 @@
 import pytest
 
 from evals.thinks_on import thinks_on
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)

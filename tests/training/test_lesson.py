@@ -2,7 +2,8 @@
 
 import pytest
 
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from server.reasoning.records import Problem, Trace, TrainingExample
 from tests.training.tiny import CHATML, tiny_tokenizer
 from training.errors import TrainingError

@@ -29,7 +29,8 @@ from server.engine.bench.gpu.engines import running
 from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.environment import set_engine_environment
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from server.settings import EMBEDDED_MODEL_PATH
 
 QUESTION = "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n"
@@ -92,9 +93,10 @@ async def main() -> None:
             beside = await engines.enter_async_context(running(flags, family=other))
             its = replace(load, prompt=prompt_of(other, given))
             arms |= {f"{arm}, {given.beside}": (beside, arm, its) for arm in (FREE, FORCED)}
-        await ours.collective_rpc("s1_time_steps")
         for engine in {id(engine): engine for engine, _, _ in arms.values()}.values():
             await engine.collective_rpc("s1_count_steps")
+            if engine is not bare:  # both families' alike
+                await engine.collective_rpc("s1_time_steps")
         for engine, arm, asked in arms.values():
             await run(engine, arm, replace(asked, tokens=32))
         await ours.collective_rpc("s1_step_times")

@@ -30,7 +30,7 @@ from server.engine.seams import SeamError
 from server.observability.record import ABORTED
 from server.observability.telemetry import Telemetry
 from server.reasoning.ends import End
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 
 class ThinkingLLM(UpdatableLLM):

@@ -8,7 +8,7 @@ from typing import Any
 from vllm.exceptions import VLLMValidationError
 from vllm.sampling_params import StructuredOutputsParams
 
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 
 def spelled_mark(asked: StructuredOutputsParams, family: Family) -> str | None:

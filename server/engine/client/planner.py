@@ -23,7 +23,7 @@ from server.engine.client.segment import Segment
 from server.engine.family_tokens import Encoder, family_tokens, vocabulary_of
 from server.engine.worker.row_registry import PLAN_KEY
 from server.observability.record import NO_FAMILY
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.scaling.marks import Marks
 
 REMEMBERED_TEXTS = 256

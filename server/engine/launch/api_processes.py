@@ -29,7 +29,7 @@ from vllm.v1.utils import APIServerProcessManager
 from server.engine.launch.leaving import leave
 from server.engine.launch.orphans import bind_engines, die_with_parent
 from server.engine.launch.speculation import configure
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 ENGINE_EXIT_TIMEOUT_S = 5.0
 LOADS = "api_server_loads"

@@ -15,7 +15,7 @@ from vllm.utils.argparse_utils import FlexibleArgumentParser
 from server.budget.parsing.model_suffix import SUFFIX
 from server.engine.launch.speculation import check_flags
 from server.engine.reasoning_parser import parser_name
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 EXTENSION = "server.engine.worker.extension.BudgetWorkerExtension"
 PARSER_MODULE = "server.engine.reasoning_parser"

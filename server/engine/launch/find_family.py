@@ -10,7 +10,8 @@ from server.budget.budget import NEVER, BudgetError, ThinkingBudget
 from server.budget.parsing.defaults import BudgetDefaults
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.engine.family_tokens import Encoder, declared_by, family_tokens, vocabulary_of
-from server.reasoning.families import FAMILIES, Family, detect_family
+from server.reasoning.families import FAMILIES, detect_family
+from server.reasoning.family import Family
 from server.settings import NO_FAMILY
 
 

@@ -18,7 +18,7 @@ from vllm.tool_parsers import ToolParser, ToolParserManager
 from vllm.utils.mistral import is_mistral_tokenizer
 
 from server.engine.launch.find_family import tokenizer_of
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 BY_FAMILY = {"gpt-oss": "openai"}
 """Whose calls vLLM reads off token ids."""

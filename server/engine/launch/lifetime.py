@@ -18,7 +18,7 @@ from server.engine.launch.speculation import configure
 from server.observability.log import RequestLog
 from server.observability.metrics import Metrics
 from server.observability.telemetry import Telemetry
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 
 ENGINE_EXIT_TIMEOUT_S = 5.0
 """Time for the engine to abort its requests and release its device."""

@@ -124,39 +124,25 @@ def test_budget_of_a_task_is_told_beside_the_thinkings_or_alone() -> None:
     assert not read_budget(TASK, BudgetDefaults()).asked  # it is no budget of this request's thinking
 
 
+ANNOUNCE, TASK_BUDGET = "thinking_budget.announce", "output_config.task_budget"
+ONE = {"messages": [user("?")]}
+SYSTEM = {"role": "system", "content": "x"}
+
+
 @pytest.mark.parametrize(
     ("path", "body", "field", "words"),
     [
-        (COMPLETIONS, {"prompt": "6*7=", **ASKED}, "thinking_budget.announce", "a prompt is sent as it is"),
-        (COMPLETIONS, {"prompt": "6*7=", **TASK}, "output_config.task_budget", "a prompt is sent as it is"),
-        (
-            CHAT,
-            {"messages": [{"role": "system", "content": "x"}], **ASKED},
-            "thinking_budget.announce",
-            "question",
-        ),
-        (
-            CHAT,
-            {"messages": [user("?")], "thinking_budget": {"announce": True}},
-            "thinking_budget.announce",
-            "maximum",
-        ),
-        (
-            CHAT,
-            {"messages": [user("?")], "thinking_budget": {"announce": 1}},
-            "thinking_budget.announce",
-            "true or",
-        ),
+        (COMPLETIONS, {"prompt": "6*7=", **ASKED}, ANNOUNCE, "a prompt is sent as it is"),
+        (COMPLETIONS, {"prompt": "6*7=", **TASK}, TASK_BUDGET, "a prompt is sent as it is"),
+        (CHAT, {"messages": [SYSTEM], **ASKED}, ANNOUNCE, "question"),
+        (BATCH, {"messages": [[user("?")], [SYSTEM]], **ASKED}, ANNOUNCE, "question"),
+        (CHAT, {**ONE, "thinking_budget": {"announce": True}}, ANNOUNCE, "maximum"),
+        (CHAT, {**ONE, "thinking_budget": {"announce": 1}}, ANNOUNCE, "true or"),
+        (MESSAGES, {**ONE, "output_config": {"task_budget": 9}}, TASK_BUDGET, "total"),
         (
             MESSAGES,
-            {"messages": [user("?")], "output_config": {"task_budget": 9}},
-            "output_config.task_budget",
-            "total",
-        ),
-        (
-            MESSAGES,
-            {"messages": [user("?")], "output_config": {"task_budget": {"type": "tokens", "total": -1}}},
-            "output_config.task_budget.total",
+            {**ONE, "output_config": {"task_budget": {"type": "tokens", "total": -1}}},
+            f"{TASK_BUDGET}.total",
             "-1",
         ),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from server.reasoning.families import Family
+from server.reasoning.family import Family
 from server.settings import EMBEDDED_MODEL_PATH
 
 OPENS, ENDS = 3, 4

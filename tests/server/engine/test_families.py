@@ -19,7 +19,8 @@ from server.budget.plan import Opening, Plan
 from server.engine.client.call import CALL, Call
 from server.engine.family_tokens import declared_by, family_tokens
 from server.engine.reasoning_parser import parser_name
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from tests.examples import examples
 
 TURN_END = "<|im_end|>"

@@ -7,7 +7,8 @@ import pytest
 
 from server.budget.plan import Opening
 from server.engine.family_tokens import family_tokens
-from server.reasoning.families import Family, detect_family
+from server.reasoning.families import detect_family
+from server.reasoning.family import Family
 from tests.server.reasoning.chat_templates import EOS, Rendered, rendered, sources
 
 

@@ -25,7 +25,8 @@ from server.engine.client.engine import ThinkingLLM
 from server.engine.client.planner import Planner
 from server.engine.launch.arguments import budget_flags, make_parser, parse
 from server.engine.launch.lifetime import run_engine
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from server.reasoning.nano.problems import problems
 from server.settings import EMBEDDED_MODEL_PATH
 from tests.runners import choose

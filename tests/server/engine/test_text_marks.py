@@ -6,12 +6,13 @@ from dataclasses import replace
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from server.budget.budget import ThinkingBudget
+from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.plan import FamilyTokens, Opening
 from server.budget.planning.make_plan import PlanContext, make_plan
 from server.budget.running.tracker import ThinkingTracker
 from server.engine.family_tokens import Encoder, bytes_of, family_tokens, vocabulary_of
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 from server.scaling.marks import Marks
 from server.settings import EMBEDDED_MODEL_PATH
 from tests.training import real_tokenizers
@@ -132,3 +133,22 @@ def test_chain_is_opened_again_before_whatever_tokens_ended_it(
     marks = Marks(tokens_of(FAMILIES["think"], qwen), Encoder(qwen), qwen.decode)
     chain = tuple(ids(qwen, closed))
     assert qwen.decode(list(chain[: -marks.delimiter_of(chain)])) == kept
+
+
+def test_cue_may_hold_no_mark_in_any_spelling(qwen: PreTrainedTokenizerFast) -> None:
+    context = PlanContext(ids(qwen, "<|im_start|>assistant\n"), 4096)
+    for mark in (*GRANITE.starts, *GRANITE.ends):
+        budget = ThinkingBudget(max_tokens=9, end_message=f"\n{mark} 4")
+        with pytest.raises(BudgetError, match="a mark of thinking"):
+            make_plan(budget, tokens_of(GRANITE, qwen), Encoder(qwen), context, vocabulary_of(qwen))
+
+
+@pytest.mark.parametrize("start", [*GRANITE.starts, ""])
+def test_chain_that_began_with_a_mark_in_any_spelling_is_opened_again(
+    qwen: PreTrainedTokenizerFast, start: str
+) -> None:
+    """Where the prompt opens thinking, a chain has none, and its successor needs none."""
+    marks = Marks(tokens_of(GRANITE, qwen), Encoder(qwen), qwen.decode)
+    again = marks.reopened(tuple(ids(qwen, f"{start} 2+2 is 4")), "Summary")
+    assert qwen.decode(list(again)) == (f"{GRANITE.start}Summary" if start else "Summary")
+    assert marks.text_of(tuple(ids(qwen, f"{start} 4.{GRANITE.ends[1]} 4"))) == " 4."

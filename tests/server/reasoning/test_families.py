@@ -2,7 +2,8 @@
 
 import pytest
 
-from server.reasoning.families import FAMILIES, Family, detect_family
+from server.reasoning.families import FAMILIES, detect_family
+from server.reasoning.family import Family
 
 DETECTABLE = pytest.mark.parametrize(
     "family", [f for f in FAMILIES.values() if f.is_detectable], ids=lambda family: family.name

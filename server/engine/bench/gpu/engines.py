@@ -12,7 +12,8 @@ from server.engine.bench.gpu.timing import TimedExtension
 from server.engine.client.engine import ThinkingLLM
 from server.engine.launch.arguments import budget_flags, make_parser, parse
 from server.engine.launch.lifetime import run_engine
-from server.reasoning.families import FAMILIES, Family
+from server.reasoning.families import FAMILIES
+from server.reasoning.family import Family
 
 EXTENSION = f"{TimedExtension.__module__}.{TimedExtension.__qualname__}"
 FAMILY = FAMILIES["think"]
