@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from server.budget.budget import NEVER, UNLIMITED, TokenIds
 from server.budget.steering import UNSTEERED, Steering
-from server.budget.text_marks import MarkMatch, TextMarks
+from server.budget.text_marks import MarkMatch, MarksMatch, TextMarks
 from server.reasoning.ends import End
 from server.reasoning.family import Family
 
@@ -66,6 +66,8 @@ class FamilyTokens:
     text: TextMarks | None = None
     """The marks where they are ordinary text, which tokens of many kinds can write; `start` and `end` are
     those that write them where they are forced."""
+    blanks: frozenset[int] = frozenset()
+    """The tokens of white space, which may come before the start mark."""
 
     def opening_of(self, prompt: Sequence[int]) -> Opening:
         """Where thinking stands at the end of a prompt (token ids): which mark is the last of its last turn.
@@ -124,6 +126,8 @@ class Plan:
     steering: Steering = UNSTEERED
     text: TextMarks | None = None
     """The marks where they are ordinary text. It does not travel: the workers have it from the start."""
+    blanks: frozenset[int] = frozenset()
+    """The tokens of white space; they do not travel either."""
     before: TokenIds = ()
     """The prompt's last tokens, as far as they begin a mark of ordinary text."""
     ends_bare: bool = False
@@ -142,6 +146,14 @@ class Plan:
     def max_thinking_tokens(self) -> int:
         """The upper bound of thinking tokens, by the maximum or by the room."""
         return self.close_at if self.max_tokens == UNLIMITED else min(self.max_tokens, self.close_at)
+
+    @property
+    def begun_end(self) -> str:
+        """What of a delimiter of ordinary text stands at the prompt's end."""
+        if self.text is None or not self.before:
+            return ""
+        end = MarksMatch(self.text, self.before).end
+        return end.mark.begins[end.state].decode()
 
     def due(self, tokens: int, position: int, requested_at: int = NEVER) -> End | None:
         """Why thinking must close before the output token at `position`; None where it need not.
@@ -167,12 +179,18 @@ class Plan:
     def to_wire(self) -> dict[str, Any]:
         """As plain lists and numbers, for SamplingParams.extra_args (msgpack)."""
         wire = {each.name: getattr(self, each.name) for each in fields(self)}
+        del wire["blanks"]
         lists = {"line_breaks": sorted(self.line_breaks), "steering": self.steering.to_wire()}
         return {**wire, **lists, "text": self.text is not None}
 
     @classmethod
-    def from_wire(cls, wire: dict[str, Any], text: TextMarks | None = None) -> Self:
-        """The inverse of `to_wire`; lists come back as tuples. `text`: the model's marks of ordinary text."""
+    def from_wire(
+        cls, wire: dict[str, Any], text: TextMarks | None = None, blanks: frozenset[int] = frozenset()
+    ) -> Self:
+        """The inverse of `to_wire`; lists come back as tuples.
+
+        `text`, `blanks`: the model's marks of ordinary text, and its tokens of white space.
+        """
         given: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in wire.items()
         }
@@ -181,7 +199,7 @@ class Plan:
         given["nudges"] = tuple(tuple(nudge) for nudge in wire["nudges"])
         given["steering"] = Steering.from_wire(wire["steering"])
         given["text"] = text if wire["text"] else None
-        return cls(**given)
+        return cls(**given, blanks=blanks)
 
 
 UNGOVERNED = Plan(

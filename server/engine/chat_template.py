@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
@@ -18,6 +19,26 @@ _NO_WORD = "qxzzy"
 _PRINTED = frozenset({"low", "medium", "high"})
 """The efforts that a template which prints any word was made for (gpt-oss)."""
 _CANNOT_RENDER = (TemplateError, TypeError, ValueError, LookupError, AttributeError)
+
+
+@dataclass(frozen=True, slots=True)
+class WithVariables:
+    """A tokenizer whose template is told these, where a request tells it nothing else.
+
+    `variables`: vLLM's --default-chat-template-kwargs.
+    """
+
+    tokenizer: Any
+    variables: Mapping[str, object]
+
+    @property
+    def chat_template(self) -> object:
+        """The tokenizer's own."""
+        return getattr(self.tokenizer, "chat_template", None)
+
+    def apply_chat_template(self, messages: Sequence[Mapping[str, str]], **said: object) -> object:
+        """As the tokenizer's."""
+        return self.tokenizer.apply_chat_template(messages, **{**self.variables, **said})
 
 
 def habit_of(family: Family, tokenizer: Any, chat_template: str | None = None) -> Habit:

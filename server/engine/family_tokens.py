@@ -105,6 +105,8 @@ def bytes_of(tokenizer: Tokenizer) -> dict[int, bytes]:
 
 _SPACE = "Ġ"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
+_BLANK = re.compile(r"(?:[ĠĊĉčċČ▁\s]|<0x(?:09|0[A-D]|20)>)+")
+"""White space as GPT-2's letters, as SentencePiece's, and as it is."""
 _PRINTED = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
 _BYTES = {chr(byte): byte for byte in _PRINTED} | {
     chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
@@ -161,7 +163,13 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         forks_at=_fork(start, transition),
         header=_behind(transition, assistant),
         assistant=assistant,
+        blanks=frozenset(token for name, token in vocabulary.items() if _is_blank(name)),
     )
+
+
+def _is_blank(name: str | bytes) -> bool:
+    """Whether a token of the vocabulary is white space, by its name."""
+    return bool(_BLANK.fullmatch(name)) if isinstance(name, str) else name.isspace()
 
 
 def _fork(start: TokenIds, transition: TokenIds) -> int | None:

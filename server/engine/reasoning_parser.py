@@ -111,6 +111,7 @@ class FamilyParser(ReasoningParser):
                 end_is_distinct=marks.end_is_distinct,
                 end_of_turn=marks.end_of_turn,
                 text=marks.text,
+                blanks=marks.blanks,
             )
         )
         tracker.feed_all(token_ids)
@@ -150,7 +151,7 @@ class FamilyParser(ReasoningParser):
         self._is_answer = thinking is None
         self._is_thinking = thinking is not None and answer is None and self._has_opened(current_text)
         if thinking is not None and answer is None and self._delimiter_begins(current_token_ids):
-            held = _overlap(thinking, self.family.ends)
+            held = min(len(thinking), _overlap(self._begun() + thinking, self.family.ends))
             thinking = thinking[: len(thinking) - held]
             self._is_thinking = self._is_thinking and self._tokens.text is not None and not held
         new_thinking = (thinking or "")[self._sent_thinking :]
@@ -189,6 +190,10 @@ class FamilyParser(ReasoningParser):
             return call.opening
         return self._from_prompt or Opening.AWAIT
 
+    def _begun(self) -> str:
+        call = CALL.get()
+        return call.begun if call is not None else ""
+
     def _starts(self) -> list[str]:
         call = CALL.get()
         starts = self.family.starts if call is None or call.start is None else (call.start,)
@@ -212,8 +217,9 @@ class FamilyParser(ReasoningParser):
             text = begun.removeprefix(start)
         elif opening is not Opening.OPEN:
             return None, text
-        thinking, delimiter, answer = cut_at(text, self.family.ends)
-        return thinking, answer if delimiter else None
+        begun = self._begun() if start is None else ""
+        thinking, delimiter, answer = cut_at(begun + text, self.family.ends)
+        return thinking[len(begun) :], answer if delimiter else None
 
 
 def _overlap(text: str, marks: Iterable[str]) -> int:

@@ -85,6 +85,7 @@ def make_plan(
         room=room,
         steering=replace(_steering(budget, tokens, encode, vocabulary), seed=context.seed),
         text=tokens.text,
+        blanks=tokens.blanks,
         before=tokens.text.begun(context.prompt) if tokens.text is not None else (),
         ends_bare=tokens.text is not None and context.has_structure,
     )
@@ -169,7 +170,7 @@ def _with_room_for_cue(budget: ThinkingBudget, plan: Plan) -> Plan:
     Raises:
         BudgetError: No token fits after the request's own cue.
     """
-    if plan.opening is Opening.CLOSED or _closing_length(plan) < plan.room or not plan.cue:
+    if plan.opening is Opening.CLOSED or _least(plan) < plan.room or not plan.cue:
         return plan
     if budget.end_message is None:
         return replace(plan, cue=())
@@ -230,13 +231,18 @@ def _closing_length(plan: Plan) -> int:
     return len(plan.line_break) + len(plan.end) + len(plan.transition) + len(plan.cue)
 
 
+def _least(plan: Plan) -> int:
+    """How many tokens are put in whatever is thought."""
+    return _closing_length(plan) + (len(plan.start) if plan.opening is Opening.FORCE else 0)
+
+
 def _reserve(budget: ThinkingBudget, plan: Plan) -> int:
     """Tokens reserved for the answer: what was asked; else 256, or half of what is available if that is less.
 
     Raises:
         BudgetError: The reserve that was asked for is larger than what is available.
     """
-    available = max(0, plan.room - _closing_length(plan))
+    available = max(0, plan.room - _least(plan))
     if budget.answer_reserve_tokens is None:
         return min(DEFAULT_ANSWER_RESERVE_TOKENS, available // 2)
     if budget.answer_reserve_tokens > available:

@@ -12,12 +12,10 @@ from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
 from server.budget.running.action import FREE, LANDED, NONE, Action, ForcedKind, Phase
 from server.budget.running.closing import close_in_place, close_when_due, reaches_maximum
+from server.budget.running.opening import matched_with, may_open, standing
 from server.budget.running.thinking_state import ThinkingState
 from server.budget.text_marks import MarksMatch, TextMarks
 from server.reasoning.ends import End
-
-OPENS_WITHIN = 8
-"""A model that opens thinking itself does so within this many tokens, or not at all."""
 
 
 class Controller:
@@ -30,6 +28,7 @@ class Controller:
         "_matched",
         "_reason",
         "_script",
+        "_stood",
         "_text",
         "_then",
         "end",
@@ -69,6 +68,8 @@ class Controller:
         """How many tokens of the start mark stand at the end of the output."""
         self._text = follow_marks(plan)
         """Marks that no single token identifies, followed through all that is not taken in at once."""
+        self._stood = standing(0, self._text)
+        """How much of the start mark stood before the last token, while thinking has not opened."""
         self._last = NONE
         self._marks: TokenIds = ()
         """Never sampled again, once thinking has closed in this message."""
@@ -200,7 +201,9 @@ class Controller:
             self._force_nudge(self.plan.steering.loop_nudge, reason)
         elif reason is not None:
             self._close(reason)
-        elif self.phase is Phase.THINKING and self.state.draws_nudge(self.position):
+        elif self.phase is not Phase.THINKING or self.position - 1 in self.forced:
+            pass  # a nudge that ends a paragraph would draw itself again and again
+        elif self.state.draws_nudge(self.position):
             self._force_nudge(self._nudge())
 
     def _suppressing(self) -> bool:
@@ -345,7 +348,7 @@ class Controller:
     def _await_next_block(self, token: int) -> None:
         """In the answer: thinking opens again where the whole start mark comes."""
         start, text = self.plan.start, self._text
-        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        self._matched = matched_with(self.plan, self._matched, token)
         if self._matched == len(start) if text is None else text.opened:
             self._matched, self.end = 0, None
             self.phase = Phase.THINKING
@@ -353,13 +356,15 @@ class Controller:
     def _await_start(self, token: int) -> None:
         start = self.plan.start
         if self._text is None:
-            self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+            self._matched = matched_with(self.plan, self._matched, token)
         if self._matched == len(start) or (self._text is not None and self._text.opened):
             self._matched = 0
             self.phase = Phase.THINKING
             if self._text is not None and self._text.start.tail:
                 self.state.take((token,))
-        elif self.position >= OPENS_WITHIN + len(start) - 1:
+            return
+        stood, self._stood = self._stood, standing(self._matched, self._text)
+        if not may_open(self.plan, token, stood, self._stood):
             self.end = End.NATURAL
             self._begin_answer()
 

@@ -10,7 +10,8 @@ from server.budget.budget import NEVER, TokenIds
 from server.budget.plan import Opening, Plan
 from server.budget.running.action import Phase
 from server.budget.running.closing import close_when_due
-from server.budget.running.controller import OPENS_WITHIN, follow_marks
+from server.budget.running.controller import follow_marks
+from server.budget.running.opening import matched_with, may_open, standing
 from server.budget.running.thinking_state import ThinkingState
 from server.budget.text_marks import MarkMatch
 from server.reasoning.ends import End
@@ -24,6 +25,7 @@ class ThinkingTracker:
         "_closing",
         "_matched",
         "_opening",
+        "_stood",
         "_text",
         "answer_at",
         "answer_tail",
@@ -61,6 +63,7 @@ class ThinkingTracker:
         self._opening = len(plan.start) if plan.opening is Opening.FORCE else 0
         self._closing = False
         self._text = follow_marks(plan)
+        self._stood = standing(0, self._text)
         self._closers = frozenset((*plan.end[:2], *plan.line_break[:1]))
         """The tokens that a close can begin with; at any other token nothing need be asked."""
         begins = self._text.beginning if self._text is not None else ()
@@ -139,8 +142,11 @@ class ThinkingTracker:
 
     def finish(self, end: End) -> None:
         """The sequence is over; if thinking is still open, `end` says why."""
-        if self.end is None:
-            self.end = End.NATURAL if self.phase is Phase.BEFORE and not self._opening else end
+        if self.phase is Phase.BEFORE and not self._opening:
+            self.end = End.NATURAL
+            self.answer_at = 0 if self.position else None
+        elif self.end is None:
+            self.end = end
 
     def _begin_to_close(self, token: int) -> None:
         """Whether it begins is known before the token has changed how much of a mark stands."""
@@ -168,7 +174,7 @@ class ThinkingTracker:
     def _feed_before(self, token: int) -> None:
         start, text = self.plan.start, self._text
         if text is None:
-            self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+            self._matched = matched_with(self.plan, self._matched, token)
         if self._matched == len(start) or (text is not None and text.opened):
             self._matched = 0
             self.phase = Phase.THINKING
@@ -176,7 +182,9 @@ class ThinkingTracker:
             if text is not None and text.start.tail:
                 self.state.take((token,))
                 self.thinking_tail = _characters(text.start.tail)
-        elif not self._opening and self.position + 1 >= OPENS_WITHIN + len(start) - 1:
+            return
+        stood, self._stood = self._stood, standing(self._matched, text)
+        if not self._opening and not may_open(self.plan, token, stood, self._stood):
             begun = self._matched  # a message may just begin
             self._answer(End.NATURAL)
             self._matched = begun
@@ -184,7 +192,7 @@ class ThinkingTracker:
     def _feed_answer(self, token: int) -> None:
         """Thinking opens again where the whole start mark comes."""
         start, text = self.plan.start, self._text
-        self._matched = self._matched + 1 if token == start[self._matched] else int(token == start[0])
+        self._matched = matched_with(self.plan, self._matched, token)
         if self._matched == len(start) if text is None else text.opened:
             self._matched, self._closing = 0, False
             self.end = self.answer_at = None
@@ -214,11 +222,11 @@ class ThinkingTracker:
         self._answer(self.end or End.NATURAL)
 
     def _answer(self, end: End) -> None:
+        if self.phase is Phase.BEFORE:
+            self.answer_at = 0  # nothing of the output is thinking
         self.end = end
         self.phase = Phase.ANSWER
         self._matched = 0
-        if self.plan.opening is Opening.CLOSED:
-            self.answer_at = 0
 
 
 def _characters(text: bytes) -> int:

@@ -3,9 +3,9 @@
 bare: the engine without budgets. free: with them, and no request asks for one. forced: every row waits at
 each end that it samples and never closes. Runs several rounds, the arms in a turning order, and prints each
 round's speeds, then the medians of free / bare and forced / bare: `make bench`. With --speculation the
-prompt quotes itself and sampling is greedy, so that drafts are taken. With --family the marks are another
-family's; s1-nano's vocabulary lacks them, so they are text, and what matching it costs is in the ratios.
---beside puts free and forced arms of one family more into each round; the ratios to them are printed.
+prompt quotes itself and sampling is greedy, so that drafts are taken. --as-text puts two arms more into each
+round, free and forced, of an engine that follows the same marks as ordinary text, which costs what their
+ratios say: the model writes the same with both.
 The model runner is vLLM's choice: see VLLM_USE_V2_MODEL_RUNNER.
 """
 
@@ -30,7 +30,6 @@ from server.engine.client.call import CALL, Call
 from server.engine.client.engine import ThinkingLLM
 from server.environment import set_engine_environment
 from server.reasoning.families import FAMILIES
-from server.reasoning.family import Family
 from server.settings import EMBEDDED_MODEL_PATH
 
 QUESTION = "<|im_start|>user\nFind the smallest prime factor of 391.<|im_end|>\n<|im_start|>assistant\n"
@@ -45,6 +44,10 @@ None yet.
 """Thinking of s1-nano's own that the prompt has already, three times: drafts come from it."""
 BARE, FREE, FORCED = "bare", "free", "forced"
 ARMS = (BARE, FREE, FORCED)
+FREE_TEXT, FORCED_TEXT = "free, text", "forced, text"
+THINK = FAMILIES["think"]
+AS_TEXT = replace(THINK, also_end=("</thought>",))
+"""A mark of two spellings is found in the text, though the vocabulary has a token for it."""
 _names = count()
 
 
@@ -74,49 +77,48 @@ async def main() -> None:
     options.add_argument("--batch", type=int, default=64, help="requests at once")
     options.add_argument("--speculation", help="--speculative-config of both engines, in JSON")
     options.add_argument("--dtype", default="auto", help="of both engines")
-    options.add_argument("--family", default="think", choices=FAMILIES, help="whose marks: %(choices)s")
-    options.add_argument("--beside", choices=FAMILIES, help="another one in the same rounds")
+    options.add_argument("--as-text", action="store_true", help="marks as text in the same rounds, too")
     given = options.parse_args()
     flags = ["--model", str(EMBEDDED_MODEL_PATH), "--enforce-eager", "--max-num-seqs", str(given.batch)]
     flags += ["--kv-cache-memory-bytes", str(1 << 30), "--dtype", given.dtype]
     if given.speculation:
         flags += ["--speculative-config", given.speculation]
-    family = FAMILIES[given.family]
-    load = Load(given.batch, given.tokens, prompt_of(family, given), bool(given.speculation))
+    prompt = f"{QUESTION}{THINK.start}\n" + QUOTED * (3 if given.speculation else 0)
+    load = Load(given.batch, given.tokens, prompt, bool(given.speculation))
     rounds = []
     async with AsyncExitStack() as engines:
         bare = await engines.enter_async_context(running(flags, is_bare=True))
-        ours = await engines.enter_async_context(running(flags, family=family))
-        arms = {BARE: (bare, BARE, load), FREE: (ours, FREE, load), FORCED: (ours, FORCED, load)}
-        if given.beside:
-            other = FAMILIES[given.beside]
-            beside = await engines.enter_async_context(running(flags, family=other))
-            its = replace(load, prompt=prompt_of(other, given))
-            arms |= {f"{arm}, {given.beside}": (beside, arm, its) for arm in (FREE, FORCED)}
-        for engine in {id(engine): engine for engine, _, _ in arms.values()}.values():
+        ours = await engines.enter_async_context(running(flags))
+        arms = {BARE: (bare, BARE), FREE: (ours, FREE), FORCED: (ours, FORCED)}
+        timed = {"adapter": ours}
+        if given.as_text:
+            text = await engines.enter_async_context(running(flags, family=AS_TEXT))
+            arms |= {FREE_TEXT: (text, FREE), FORCED_TEXT: (text, FORCED)}
+            timed["adapter, text"] = text
+        for engine in (bare, *timed.values()):
             await engine.collective_rpc("s1_count_steps")
-            if engine is not bare:  # both families' alike
-                await engine.collective_rpc("s1_time_steps")
-        for engine, arm, asked in arms.values():
-            await run(engine, arm, replace(asked, tokens=32))
-        await ours.collective_rpc("s1_step_times")
+        for engine in timed.values():
+            await engine.collective_rpc("s1_time_steps")
+        for engine, arm in arms.values():
+            await run(engine, arm, replace(load, tokens=32))
+        for engine in timed.values():
+            await engine.collective_rpc("s1_step_times")
         names = list(arms)
         for number in range(given.rounds):
             turned = number % len(names)
-            speeds = {name: await run(*arms[name]) for name in names[turned:] + names[:turned]}
+            speeds = {name: await run(*arms[name], load) for name in names[turned:] + names[:turned]}
             rounds.append(speeds)
             print(json.dumps({name: round(speeds[name].tokens_per_s) for name in names}), flush=True)
-        (times,) = await ours.collective_rpc("s1_step_times")
+        times = {name: (await engine.collective_rpc("s1_step_times"))[0] for name, engine in timed.items()}
         operations = await operations_of(ours, load)
     print(
         json.dumps(
             {
                 **summary(rounds),
-                **(ratios_to(given.beside, rounds) if given.beside else {}),
+                **(ratios_of_text(rounds) if given.as_text else {}),
                 "runner": ours.runner,
-                "family": given.family,
                 "batch": load.batch,
-                "adapter": times,
+                **times,
                 "tensor operations a step": operations,
             }
         )
@@ -134,20 +136,14 @@ def summary(rounds: list[dict[str, Speed]]) -> dict[str, float | dict[str, float
     return {"free / bare": ratio(FREE), "forced / bare": ratio(FORCED), "tokens a step": steps}
 
 
-def prompt_of(family: Family, given: argparse.Namespace) -> str:
-    """The question with thinking open, and what drafts come from."""
-    return f"{QUESTION}{family.start}\n" + QUOTED * (3 if given.speculation else 0)
-
-
-def ratios_to(beside: str, rounds: list[dict[str, Speed]]) -> dict[str, list[float]]:
-    """Of both arms, tokens a second to those of the family beside: the median, and what holds it at 95%."""
+def ratios_of_text(rounds: list[dict[str, Speed]]) -> dict[str, list[float]]:
+    """Tokens a second, marks as text to marks as tokens: the median, and what holds it at 95%."""
     found = {}
-    for arm in (FREE, FORCED):
-        name = f"{arm}, {beside}"
-        ratios = sorted(each[arm].tokens_per_s / each[name].tokens_per_s for each in rounds)
+    for text, tokens in ((FREE_TEXT, FREE), (FORCED_TEXT, FORCED)):
+        ratios = sorted(each[text].tokens_per_s / each[tokens].tokens_per_s for each in rounds)
         inner = _rank(len(ratios))
         told = (median(ratios), ratios[inner], ratios[-1 - inner])
-        found[f"{arm} / {name}"] = [round(each, 3) for each in told]
+        found[f"{text} / {tokens}"] = [round(each, 3) for each in told]
     return found
 
 

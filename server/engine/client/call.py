@@ -54,6 +54,8 @@ class Call:
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
+    begun: str = ""
+    """What of a delimiter of ordinary text the prompt ends with; set when the request is planned."""
     start: str | None = None
     """What opens thinking, where it is not the family's own mark; set when the request is planned."""
     body_bytes: int = 0

@@ -113,8 +113,9 @@ class Choice:
         """
         self.catch_up()
         tracker = self.tracker
-        free, thought = tracker.is_free, tracker.tokens
+        free, thought, has_begun = tracker.is_free, tracker.tokens, tracker.phase is not Phase.BEFORE
         tracker.feed(token)
+        free = free or (not has_begun and tracker.phase is Phase.ANSWER)
         if self._meter is not None and tracker.tokens != thought:
             self._meter.spend(tracker.tokens - thought)
         self.clock.came(token, free)

@@ -3,9 +3,10 @@
 All endpoints of vLLM's serving layer come through `generate`, so a budget holds on each of them.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from functools import lru_cache, partial
+from types import MappingProxyType
 from typing import Any
 
 from vllm.exceptions import GracefulHTTPError, VLLMClientError
@@ -14,7 +15,7 @@ from vllm.sampling_params import SamplingParams
 from vllm.v1.engine import EngineCoreRequest
 
 from server.budget.plan import FamilyTokens
-from server.engine.chat_template import habit_of, variables_of
+from server.engine.chat_template import WithVariables, habit_of, variables_of
 from server.engine.client.accounting import Account
 from server.engine.client.call import CALL, Call
 from server.engine.client.generation import Generation
@@ -47,11 +48,16 @@ class ThinkingLLM(UpdatableLLM):
         )
 
     async def install_budgets(
-        self, family: Family | None, telemetry: Telemetry, chat_template: str | None = None
+        self,
+        family: Family | None,
+        telemetry: Telemetry,
+        chat_template: str | None = None,
+        variables: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
         """Put the budget's sampler into every worker, and tell `telemetry` what is served.
 
-        `chat_template` is the source of one that replaces the tokenizer's.
+        `chat_template` is the source of one that replaces the tokenizer's; `variables` are what it is told
+        where a request says nothing else.
 
         Raises:
             RuntimeError: A worker cannot enforce budgets.
@@ -61,11 +67,14 @@ class ThinkingLLM(UpdatableLLM):
         check_seams(self)
         tokenizer = self.renderer.tokenizer
         self.planner = Planner(self.model_config, tokenizer, family, keeps_prompts=telemetry.keeps_prompts)
-        self.template = variables_of(tokenizer, chat_template, family)
+        rendering = WithVariables(tokenizer, variables)
+        self.template = variables_of(rendering, chat_template, family)
         if family is not None:
-            self.planner.learn_habit(habit_of(family, tokenizer, chat_template))
-            text = self.family.text if self.family is not None else None
-            said = await self._ask_workers("s1_install", None if text is None else text.to_wire())
+            self.planner.learn_habit(habit_of(family, rendering, chat_template))
+            tokens = self.planner.family
+            assert tokens is not None
+            text = None if tokens.text is None else tokens.text.to_wire()
+            said = await self._ask_workers("s1_install", text, sorted(tokens.blanks))
             failed = [each for each in said if each != "installed"]
             if failed:
                 raise RuntimeError(f"thinking budgets cannot be enforced: {'; '.join(failed)}")

@@ -64,7 +64,9 @@ async def run_engine(
     )
     try:
         await engine.reset_mm_cache()
-        await engine.install_budgets(family, telemetry, load_chat_template(arguments.chat_template))
+        template = load_chat_template(arguments.chat_template)
+        variables = arguments.default_chat_template_kwargs or {}
+        await engine.install_budgets(family, telemetry, template, variables)
         yield engine
     finally:
         engine.shutdown(timeout=ENGINE_EXIT_TIMEOUT_S)

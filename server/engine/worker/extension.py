@@ -21,12 +21,13 @@ class BudgetWorkerExtension:
     use_v2_model_runner: bool
     _s1_rows: RowRegistry | None
 
-    def s1_install(self, text: dict[str, Any] | None = None) -> str:
+    def s1_install(self, text: dict[str, Any] | None, blanks: list[int]) -> str:
         """Put budgets into the model runner. Returns what was done, for the start-up check.
 
         Each API process asks for it; the first one's is everybody's.
 
-        `text`: the marks where they are ordinary text, as `TextMarks.to_wire` has them.
+        `text`: the marks where they are ordinary text, as `TextMarks.to_wire` has them. `blanks`: the token
+        ids of white space.
         """
         if hasattr(self, "_s1_rows"):
             return "installed"
@@ -39,8 +40,9 @@ class BudgetWorkerExtension:
             self._s1_rows = install(self.model_runner)
         except RuntimeError as error:
             return f"{type(self.model_runner).__name__}: {error}"
-        if self._s1_rows is not None and text is not None:
-            self._s1_rows.text = TextMarks.from_wire(text)
+        if self._s1_rows is not None:
+            self._s1_rows.text = None if text is None else TextMarks.from_wire(text)
+            self._s1_rows.blanks = frozenset(blanks)
         return "installed"
 
     def s1_is_bound(self) -> bool:

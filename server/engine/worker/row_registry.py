@@ -28,6 +28,8 @@ class RowRegistry:
     def __init__(self, settle: Callable[[], object]) -> None:
         self.text: TextMarks | None = None
         """The model's marks where they are ordinary text."""
+        self.blanks: frozenset[int] = frozenset()
+        """Its tokens of white space."""
         self._settle = settle
         self._rows: OrderedDict[str, BatchRow] = OrderedDict()
         self._requested: OrderedDict[str, None] = OrderedDict()
@@ -47,7 +49,7 @@ class RowRegistry:
         if row is None:
             requested_at = 0 if row_id in self._requested else NEVER
             self._requested.pop(row_id, None)
-            plan = Plan.from_wire(extra[PLAN_KEY], self.text)
+            plan = Plan.from_wire(extra[PLAN_KEY], self.text, self.blanks)
             row = self._rows[row_id] = BatchRow(plan, output, requested_at)
             _keep(self._rows)
         else:

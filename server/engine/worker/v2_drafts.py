@@ -11,16 +11,22 @@ import torch
 from server.engine.worker.readback import Readback
 
 NEVER_DRAFTED = -1
-"""Where a request joins with positions of a draft before one was made, the runner accepts none of them."""
+"""Where a request joins with positions of a draft before one was made: the runner accepts none of them, and
+no script continues there."""
 
 
 class Drafts:
-    """The last draft made for each slot, also where another request has it now: see NEVER_DRAFTED."""
+    """The last draft made for the request in each slot."""
 
     def __init__(self) -> None:
         self._by_slot: dict[int, tuple[int, ...]] = {}
         self._readback: Readback | None = None
         self._slots: Sequence[int] = ()
+
+    def joins(self, slot: int) -> None:
+        """A request gets the slot: nothing is drafted for it yet."""
+        self._settle()
+        self._by_slot.pop(slot, None)
 
     def made(self, slots: Sequence[int], tokens: torch.Tensor) -> None:
         """A step has drafted for the requests in these slots. `tokens`: [rows, drafted tokens]."""

@@ -51,6 +51,7 @@ class BudgetSlots(LogitsProcessor):
             RuntimeError: It comes back with more tokens than were seen to be sampled.
         """
         self.settle()
+        self.drafts.joins(req_idx)
         came = int(self._req_states.prefill_len.np[req_idx] - self._req_states.prompt_len.np[req_idx])
         known = self.registry.known(sampling_params)
         output = known.output if known is not None else []

@@ -36,6 +36,26 @@ def test_thinking_that_is_never_closed_has_no_answer() -> None:
     assert split_thinking("<think>\nHm, so") == ("Hm, so", "")
 
 
+@pytest.mark.parametrize(
+    ("text", "split"),
+    [
+        (
+            "<think>Sum.</think><reasoning>2+2</reasoning><answer>4</answer>",
+            "<reasoning>2+2</reasoning><answer>4</answer>",
+        ),
+        ("<think>He says 'Here is my response:'. Sum.</think>4", "4"),
+        ("<think>Not </thought>. Sum.</think>4", "4"),
+        ("He quotes <reasoning>. Sum.</think>4", "4"),
+        ("Sum.</think>Marked by <think>.", "Marked by <think>."),
+        ("\nHere's my thought process: Sum. Here's my response: 4", "4"),
+    ],
+)
+def test_marks_of_other_families_and_quoted_ones_are_text(text: str, split: str) -> None:
+    thinking, answer = split_thinking(text)
+    assert answer == split
+    assert thinking.endswith("Sum.")
+
+
 def test_thinking_tokens_come_from_the_servers_report_or_its_usage() -> None:
     message = {"content": "Two.", "reasoning_content": "Hm."}
     assert reply_from(body(message, thinking={"tokens": 7})).thinking_tokens == 7

@@ -38,14 +38,16 @@ def obvious(
         while out[-len(plan.start) :] != list(plan.start):
             if len(out) >= plan.room:
                 return out[: plan.room]
-            if len(out) >= 8 + len(plan.start) - 1:
-                return _answer(plan, out, sample, may_not)
             out.append(sample(out, frozenset({plan.end[0]} - {plan.start[0]})))
             if out[-1] in plan.end_of_turn:
                 return out
+            blank = next((at for at, token in enumerate(out) if token not in plan.blanks), len(out))
+            if tuple(out[blank:]) != plan.start[: len(out) - blank]:
+                return _answer(plan, out, sample, may_not)
     began, waits, left = len(out), 0, plan.steering.max_steps
     steering, silent = plan.steering, frozenset(plan.steering.suppressed)
     nudge: list[int] = []  # tokens of a nudge still to be forced
+    is_ours = False  # the last token
     while len(out) < plan.room:
         thinking = out[began:]
         is_short = len(thinking) < plan.min_tokens
@@ -64,8 +66,9 @@ def obvious(
                 return _answer(plan, [*out, *_close(plan, out)], sample, may_not)
             waits += 1
             nudge = list(steering.loop_nudge)
-        elif not nudge and _inserts_nudge(plan, thinking, len(out)):
+        elif not nudge and not is_ours and _inserts_nudge(plan, thinking, len(out)):
             nudge = list(plan.nudges[waits % len(plan.nudges)])
+        is_ours = bool(nudge)
         if nudge:
             out.append(nudge.pop(0))
             continue
@@ -75,6 +78,7 @@ def obvious(
         if is_at_mark:
             left -= 1
             token, *nudge = steering.step_marks[left - 1][1:]
+            is_ours = True
             out.append(token)
             continue
         slow = steering.slow_words if not waiting and steering.is_past_alpha(len(thinking)) else ()
@@ -84,7 +88,7 @@ def obvious(
                 moved = [token] if token in plan.tool_call else []
                 return _answer(plan, [*out, *plan.end, *moved], sample, may_not)
             token, *nudge = plan.nudges[waits % len(plan.nudges)]
-            waits += 1
+            waits, is_ours = waits + 1, True
         elif end and lands and not is_short and is_likely(out, silent):
             return _answer(plan, [*out, *plan.end], sample, may_not)
         out.append(token)

@@ -72,15 +72,17 @@ def obvious_text(plan: Plan, sample: Sample, requested_at: int) -> list[int]:
     if plan.opening is Opening.CLOSED:
         return _answer(it, sample)
     if plan.opening is Opening.AWAIT:
+        prefixes = (start[:n] for start in it.starts for n in range(len(start)))
+        begun = max((prefix for prefix in prefixes if it.before.endswith(prefix)), key=len)
         while len(out) < plan.room:
-            if len(out) >= 8 + len(plan.start) - 1:
-                return _answer(it, sample)
             opening = it.completing(it.starts)
             out.append(sample(out, it.completing(it.ends)))
             if out[-1] in plan.end_of_turn:
                 return out
             if out[-1] in opening:
                 break
+            if not any(start.startswith((begun + said(out)).lstrip()) for start in it.starts):
+                return _answer(it, sample)
     if plan.opening is not Opening.OPEN:
         began = max(it.text.rfind(start) + len(start) for start in it.starts)
     waits, nudge = 0, list[int]()

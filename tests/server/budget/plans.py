@@ -16,6 +16,7 @@ VOCABULARY = 16
 START, END, STOP, TOOL = 10, 11, 12, 13
 CUE = (7, 8)
 NUDGE = (9,)
+BLANK = 3
 
 
 def plan(**changes: Any) -> Plan:
@@ -29,6 +30,7 @@ def plan(**changes: Any) -> Plan:
         "end_of_turn": (STOP,),
         "cue": CUE,
         "nudges": (NUDGE,),
+        "blanks": frozenset({BLANK}),
         "room": room,
         "close_at": room - 10,
     }

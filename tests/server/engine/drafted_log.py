@@ -34,8 +34,8 @@ class LoggingWorkerExtension(BudgetWorkerExtension):
 
     _log: dict[str, list[WireStep]]
 
-    def s1_install(self, text: dict[str, Any] | None = None) -> str:
-        said = super().s1_install(text)
+    def s1_install(self, text: dict[str, Any] | None, blanks: list[int]) -> str:
+        said = super().s1_install(text, blanks)
         registry = self._s1_rows
         assert registry is not None
         settles = registry._settle.__self__  # type: ignore[attr-defined]

@@ -4,7 +4,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from server.budget.plan import Habit
-from server.engine.chat_template import efforts_of, habit_of, variables_of
+from server.engine.chat_template import WithVariables, efforts_of, habit_of, variables_of
 from server.reasoning.families import FAMILIES
 from tests.server.reasoning.chat_templates import sources
 
@@ -27,6 +27,14 @@ THINK = FAMILIES["think"]
 )
 def test_habit_of_a_real_template(template: str, family: str, habit: Habit) -> None:
     assert habit_of(FAMILIES[family], PreTrainedTokenizerBase(), sources()[template]) is habit
+
+
+def test_what_the_operator_tells_every_template_counts() -> None:
+    thinks = WithVariables(PreTrainedTokenizerBase(), {"thinking": True})
+    source = sources()["tencent-DeepSeek-V3.1-Terminus-W4AFP8"]
+    assert habit_of(THINK, thinks, source) is Habit.ALWAYS
+    keeps = WithVariables(PreTrainedTokenizerBase(), {"preserve_thinking": True})
+    assert variables_of(keeps, sources()["Qwen-Qwen3.6-35B-A3B"]).shows_earlier is True
 
 
 def test_without_a_template_thinking_is_for_those_who_ask() -> None:

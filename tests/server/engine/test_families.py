@@ -231,6 +231,20 @@ def test_text_of_a_model_that_did_not_think_is_all_answer(family: Family) -> Non
         CALL.reset(token)
 
 
+def test_delimiter_that_began_in_the_prompt_is_split_off() -> None:
+    """A thought that was cut within its delimiter, and goes on."""
+    family = FAMILIES["sky-t1"]
+    begun, rest = family.end[:8], family.end[8:]
+    token = CALL.set(Call(opening=Opening.OPEN, begun=begun))
+    try:
+        assert parser(family, PLAIN).extract_reasoning(f"{rest}4", None) == ("", "4")
+        assert parser(family, PLAIN).extract_reasoning("x it", None) == ("x it", None)
+        assert _streamed(family, PLAIN, f"{rest}4", [1, 3]) == ("", "4")
+        assert _streamed(family, PLAIN, f"{rest[:3]} it", [1, 3]) == (f"{rest[:3]} it", "")
+    finally:
+        CALL.reset(token)
+
+
 @FAMILY
 def test_thinking_is_counted_without_its_marks(family: Family) -> None:
     marked = marked_by(family)

@@ -189,7 +189,7 @@ class Tier:
 SHORT = Tier(75, 1, 1 << 28, is_cramped=False)
 WHOLE = Tier(525, 50, 12 << 20, is_cramped=True)
 SUFFIXED = Tier(150, 1, 8 << 20, is_cramped=True)
-INTERPRETED = Tier(45, 1, 1 << 28, is_cramped=False, runner="V2")
+INTERPRETED = replace(WHOLE, runner="V2")
 SLOW = [pytest.mark.slow, pytest.mark.timeout(2400)]
 
 
@@ -199,7 +199,9 @@ SLOW = [pytest.mark.slow, pytest.mark.timeout(2400)]
         pytest.param([NGRAM], SHORT, id="short"),
         pytest.param([NGRAM, ITSELF], WHOLE, id="whole", marks=SLOW),
         pytest.param([SUFFIX], SUFFIXED, id="suffix", marks=SLOW),
-        pytest.param([NGRAM, ITSELF], INTERPRETED, id="V2", marks=SLOW),
+        pytest.param(
+            [NGRAM, ITSELF], INTERPRETED, id="V2", marks=[pytest.mark.slow, pytest.mark.timeout(7200)]
+        ),
     ],
 )
 async def test_drafts_change_neither_tokens_nor_records_nor_logprobs(

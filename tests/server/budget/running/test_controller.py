@@ -9,11 +9,12 @@ from server.budget.budget import NEVER
 from server.budget.plan import Opening, Plan
 from server.budget.running.action import NONE, ForcedKind, Phase
 from server.budget.running.controller import Controller
+from server.budget.running.tracker import ThinkingTracker
 from server.reasoning.ends import End
 from tests.examples import examples
 from tests.server.budget.driving import MODELS, Model, drive, says
 from tests.server.budget.obvious import obvious
-from tests.server.budget.plans import ANY_PLAN, CUE, END, NUDGE, START, STOP, TOOL, plan
+from tests.server.budget.plans import ANY_PLAN, BLANK, CUE, END, NUDGE, START, STOP, TOOL, plan
 
 # -- maximum -----------------------------------------------------------------------------------------
 
@@ -174,6 +175,16 @@ def test_request_before_thinking_opens_closes_it_as_it_opens() -> None:
     assert (controller.tokens, controller.end) == (0, End.REQUESTED)
 
 
+def test_white_space_that_ends_the_start_mark_may_be_any() -> None:
+    """Gemma 4's "<|channel>thought\\n", where the model breaks the line twice, in one token."""
+    awaited = plan(opening=Opening.AWAIT, start=(START, 4, BLANK), blanks=frozenset({BLANK, 6}), max_tokens=2)
+    out, controller = drive(awaited, says([START, 4, 6, 1, 1, 1]))
+    assert out[:6] == [START, 4, 6, 1, 1, END]
+    tracker = ThinkingTracker(awaited)
+    tracker.feed_all(out)
+    assert tracker.tokens == controller.tokens == 2
+
+
 # -- openings ------------------------------------------------------------------------------------------
 
 
@@ -293,7 +304,7 @@ def test_plain_steps_at_once_equal_single_steps(the_plan: Plan, model: Model, re
 @given(ANY_PLAN)
 def test_plan_survives_the_wire(the_plan: Plan) -> None:
     wire = msgspec.msgpack.decode(msgspec.msgpack.encode(the_plan.to_wire()))
-    assert Plan.from_wire(wire, the_plan.text) == the_plan
+    assert Plan.from_wire(wire, the_plan.text, the_plan.blanks) == the_plan
 
 
 @pytest.mark.parametrize("opening", [Opening.OPEN, Opening.CLOSED, Opening.AWAIT, Opening.FORCE])
@@ -309,6 +320,24 @@ def test_answer_cannot_open_thinking_again_whatever_its_mark_is_made_of(
 
 
 def test_delimiter_does_not_come_before_thinking_was_opened() -> None:
-    out, controller = drive(plan(opening=Opening.AWAIT), says([1, END, 1, START, 2, END, 3]))
-    assert out == [1, 0, 1, START, 2, END, 3, STOP]
-    assert controller.tokens == 1
+    out, controller = drive(plan(opening=Opening.AWAIT), says([BLANK, END, 1]))
+    assert (out, controller.tokens) == ([BLANK, 0, 1, STOP], 0)
+
+
+def test_thinking_opens_behind_white_space_only() -> None:
+    """As the text is split: behind a word the mark would stand in the answer, and is none."""
+    start = (START, 4)
+    for said, opens in (
+        ([*start], True),
+        ([BLANK, BLANK, *start], True),
+        ([BLANK] * 30 + [*start], True),
+        ([1, *start], False),
+        ([START, BLANK, *start], False),
+        ([START, *start], False),
+    ):
+        awaited = plan(opening=Opening.AWAIT, start=start)
+        out, controller = drive(awaited, says([*said, 2, END, 3]))
+        tracker = ThinkingTracker(awaited)
+        tracker.feed_all(out)
+        assert controller.tokens == tracker.tokens == opens, said
+        assert tracker.answer_at == (len(said) + 2 if opens else 0), said

@@ -113,4 +113,4 @@ def test_a_nudge_stands_in_the_place_of_any_blocks_end() -> None:
 
 
 def test_a_plan_travels_with_its_transition() -> None:
-    assert Plan.from_wire(harmony().to_wire()) == harmony()
+    assert Plan.from_wire(harmony().to_wire(), blanks=harmony().blanks) == harmony()

@@ -12,7 +12,7 @@ from server.engine.client.call import Call
 from server.engine.client.choice import Choice
 from server.keys.meter import MemoryMeter, Quota
 from server.reasoning.ends import End
-from tests.server.budget.plans import CUE, END, NUDGE, START, STOP
+from tests.server.budget.plans import BLANK, CUE, END, NUDGE, START, STOP
 from tests.server.budget.plans import plan as make_plan
 from tests.server.engine.client.running import Case
 
@@ -33,6 +33,13 @@ def choice(*tokens: int, call: Call | None = None, **changes: Any) -> Choice:
 def test_only_the_answers_own_tokens_are_free(tokens: tuple[int, ...], free: list[bool]) -> None:
     it = choice(max_tokens=1 if CUE[0] in tokens else 9)
     assert [it.take(token) for token in tokens] == free
+
+
+def test_answer_without_thinking_is_free_from_its_first_token() -> None:
+    it = choice(opening=Opening.AWAIT, start=(START, 4))
+    assert [it.take(token) for token in (BLANK, 4, 5)] == [False, True, True]
+    it.finish("stop", ForcedRecord())
+    assert it.tracker.answer_at == 0
 
 
 def test_key_is_charged_for_thinking_and_for_nothing_else() -> None:

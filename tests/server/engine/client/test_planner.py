@@ -133,7 +133,7 @@ def test_clients_stops_are_taken_out_and_the_plan_goes_with_the_request(
     assert (params.stop, params.stop_token_ids, params.thinking_token_budget) == ([], [], None)
     assert params.extra_args is not None
     assert params.extra_args["theirs"] == 1
-    assert Plan.from_wire(params.extra_args[PLAN_KEY]) == plan
+    assert Plan.from_wire(params.extra_args[PLAN_KEY], blanks=plan.blanks) == plan
     assert call.opening is Opening.OPEN
 
 
