@@ -113,12 +113,21 @@ def presets_of(text: str) -> Mapping[str, Preset]:
         argparse.ArgumentTypeError: It is not JSON, or one is no preset; the message names it.
     """
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=_each_once)
     except (json.JSONDecodeError, RecursionError) as error:
         raise argparse.ArgumentTypeError(f"not JSON: {error}") from error
     if not isinstance(given, dict):
         raise argparse.ArgumentTypeError('not an object such as {"pro": {"thinking_budget": 4096}}')
     return {name: _preset(name, fields) for name, fields in given.items()}
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise argparse.ArgumentTypeError(f"{name} is given twice")
+        found[name] = value
+    return found
 
 
 def _preset(name: str, given: object) -> Preset:

@@ -8,9 +8,11 @@ from server.api.histories import RESPONSES_PATH, by_conversation
 from server.budget.budget import BudgetError
 from server.budget.parsing.read import ReadBudget
 from server.budget.parsing.spellings import TASK
+from server.budget.parsing.values import TokensLeft
 from server.reasoning.family import Family
 
 TASK_LINE = "The whole task may take up to {tokens} tokens."
+LEFT_LINE = "Of the whole task {tokens} tokens are left."
 
 
 def announce(
@@ -35,7 +37,8 @@ def announce(
     if read.budget.announces and family is not None and (wish or is_alone):
         lines.append(family.announcement.format(tokens=read.budget.max_tokens))
     if read.task_tokens is not None:
-        lines.append(TASK_LINE.format(tokens=read.task_tokens))
+        line = LEFT_LINE if isinstance(read.task_tokens, TokensLeft) else TASK_LINE
+        lines.append(line.format(tokens=read.task_tokens))
         wish = wish or TASK.spellings[0].name
     if not lines:
         return

@@ -123,6 +123,7 @@ async def serve(setup: Setup, listener: socket.socket, process: ApiProcess | Non
             scaling=_scaling_resources(engine, settings, graders, scorers),
             is_engine_dead=lambda: engine.errored,
             reads_tools=setup.reads_tools,
+            hides_tools=arguments.exclude_tools_when_tool_choice_none,
         )
         outer = [Middleware(DrainMiddleware, drain=drain), *_guard(setup)]
         outer.append(Middleware(BodyLimitMiddleware, limits=settings.request_limits))

@@ -30,16 +30,34 @@ def drop_blank_text(body: dict[str, Any]) -> None:
     """
     messages = body.get("messages")
     if isinstance(messages, list):
-        body["messages"] = [_without_blank(each) if isinstance(each, dict) else each for each in messages]
+        body["messages"] = by_conversation(
+            messages, lambda each: [_without_blank(message) for message in each]
+        )
 
 
-def _without_blank(message: Item) -> Item:
-    content = message.get("content")
-    if message.get("role") != "assistant":
+def name_thoughts(body: dict[str, Any]) -> None:
+    """Of the `messages` of /tokenize: `reasoning_content`, which vLLM renames in a chat only; in place."""
+    messages = body.get("messages")
+    if isinstance(messages, list):
+        body["messages"] = [_named(message) for message in messages]
+
+
+def _named(message: Any) -> Any:
+    if not isinstance(message, Mapping) or "reasoning_content" not in message:
         return message
+    rest = {key: value for key, value in message.items() if key != "reasoning_content"}
+    if rest.get("reasoning") is None and message["reasoning_content"] is not None:
+        rest["reasoning"] = message["reasoning_content"]
+    return rest
+
+
+def _without_blank(message: Any) -> Any:
+    if not isinstance(message, Mapping) or message.get("role") != "assistant":
+        return message
+    content = message.get("content")
     if message.get("tool_calls") and isinstance(content, str) and content and not content.strip():
         return {**message, "content": ""}
-    if isinstance(content, list) and any(_is_call(block) for block in content):
+    if isinstance(content, list) and (message.get("tool_calls") or any(_is_call(block) for block in content)):
         return {**message, "content": [block for block in content if not _is_blank(block)]}
     return message
 

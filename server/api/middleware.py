@@ -42,6 +42,7 @@ class ThinkingMiddleware:
         scaling: ScalingResources,
         is_engine_dead: Callable[[], bool],
         reads_tools: bool,
+        hides_tools: bool,
     ) -> None:
         self.app = app
         self._is_engine_dead = is_engine_dead
@@ -50,6 +51,7 @@ class ThinkingMiddleware:
         self._scaling = scaling
         self._request_limits = settings.request_limits
         self._reads_tools = reads_tools
+        self._hides_tools = hides_tools
         self._keep = None if settings.keep_thinking is None else Keep(settings.keep_thinking)
         self._presets = tuple(settings.presets)
         self._reasoning = ReasoningField(settings.reasoning_field, family)
@@ -93,6 +95,7 @@ class ThinkingMiddleware:
                 self._request_limits,
                 self._reasoning.family,
                 reads_tools=self._reads_tools,
+                hides_tools=self._hides_tools,
                 keep=self._keep,
             )
             if request is not None:

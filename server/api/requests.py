@@ -8,7 +8,7 @@ from typing import Any
 from server.api.announcement import announce
 from server.api.errors import ANTHROPIC_PATH, RequestError
 from server.api.grammar_field import grammar_field
-from server.api.histories import RESPONSES_PATH, drop_blank_text, put_in_order
+from server.api.histories import RESPONSES_PATH, drop_blank_text, name_thoughts, put_in_order
 from server.api.kept_thinking import refuse_kept, settle_thinking
 from server.api.refusals import refuse_before_budget
 from server.api.resumption import continues_final_message, take_thought
@@ -16,12 +16,13 @@ from server.api.switch_words import say_word
 from server.api.tool_choice import offers_tools, settle_tools
 from server.budget.budget import BudgetError, ThinkingBudget
 from server.budget.parsing.keep import Keep
-from server.budget.parsing.presets import take_preset
+from server.budget.parsing.presets import NamedPreset, take_preset
 from server.budget.parsing.read import DEFAULT_SOURCE, BudgetDefaults, ReadBudget, read_budget
 from server.engine.client.call import Call
 from server.limits import RequestLimits
 from server.reasoning.family import Family
 from server.scaling.request import (
+    BUDGET_FIELD,
     FIELD,
     ScalingDefaults,
     ScalingRequest,
@@ -33,8 +34,9 @@ from server.scaling.request import (
 CHAT_PATHS = frozenset(
     {"/v1/chat/completions", "/v1/chat/completions/batch", "/v1/responses", "/v1/messages"}
 )
-COUNTING_PATHS = frozenset({"/v1/messages/count_tokens"})
-"""Read as the request that they count, but nothing is thought."""
+TOKENIZE_PATH = "/tokenize"
+COUNTING_PATHS = frozenset({"/v1/messages/count_tokens", TOKENIZE_PATH})
+"""Read as the request whose prompt they tell, but nothing is thought."""
 PATHS = CHAT_PATHS | COUNTING_PATHS | {"/v1/completions", "/invocations"}
 CHAT_PATH = "/v1/chat/completions"
 UNGOVERNED_PATHS = frozenset({"/generative_scoring", "/v1/decisions", "/v1/systemone"})
@@ -71,12 +73,14 @@ def read_request(
     family: Family | None,
     *,
     reads_tools: bool = True,
+    hides_tools: bool = False,
     keep: Keep | None = None,
 ) -> ThinkingRequest | None:
     """The parsed request; None if the body is not a JSON object (vLLM has its own error for that).
 
-    `reads_tools`: whether the server has a parser for the model's tool calls. `keep`: the server's word for
-    the thinking in conversations; None leaves it to the chat template.
+    `reads_tools`: whether the server has a parser for the model's tool calls. `hides_tools`: whether a chat
+    shows the model no tools where it is to call none. `keep`: the server's word for the thinking in
+    conversations; None leaves it to the chat template.
 
     Raises:
         BudgetError: A thinking field is wrong.
@@ -92,35 +96,34 @@ def read_request(
     else:
         drop_blank_text(body)
     settle_tools(path, body, are_read=reads_tools)
+    if path == TOKENIZE_PATH:
+        name_thoughts(body)
+        if hides_tools and not offers_tools(body):
+            body.pop("tools", None)  # vLLM shows them there whatever the choice is
     body, named = take_preset(body, defaults.presets)
-    asked = read_scaling(body, scaling)
+    asking = body
+    if path == TOKENIZE_PATH:  # what a method cannot be combined with shows in no prompt
+        asking, scaling = _without_others(body), replace(scaling, temperature=None)
+    asked = read_scaling(asking, scaling)
     if named is not None:
         defaults = defaults.under(named.preset)
     read = read_budget(budget_body(body), defaults)
     if named is not None and asked is None and read.budget.max_tokens != 0:
-        asked = read_scaling({**body, FIELD: named.preset.scaling}, scaling)
-        asked = asked and replace(asked, asked_in=named.where)
-    if asked is not None and path != CHAT_PATH:
-        raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
-    if asked is not None:
-        refuse_budget(asked, read)
-    if body.get("use_beam_search") and read.asked:
-        raise BudgetError(
-            "use_beam_search", "beam search has no single sequence of thinking: it takes no thinking_budget"
-        )
-    if read.detail and path != CHAT_PATH:
-        raise BudgetError(
-            "thinking_budget.detail", f"thinking_budget.detail is available on {CHAT_PATH} only."
-        )
+        asked = _scaling_of(named, asking, scaling)
+    is_alone = asked is None and not body.get("use_beam_search")
+    if path == TOKENIZE_PATH:
+        asked = None
+    _refuse_together(path, body, asked, read)
     forwarded: dict[str, Any] = dict(read.body)
     say_word(path, forwarded, defaults.template.words, read.switched)
     if read.include_thinking is False and path in HIDING_PATHS:
         forwarded["include_reasoning"] = False
-    announce(path, forwarded, read, family, is_alone=asked is None and not body.get("use_beam_search"))
+    announce(path, forwarded, read, family, is_alone=is_alone)
     resumed = None
-    if family is not None and asked is None:  # samples are asked for with the conversation as it is
+    # Samples are asked for with the conversation as it is, and a prompt that is only told is never resumed.
+    if family is not None and asked is None and path != TOKENIZE_PATH:
         resumed = take_thought(path, forwarded, family)
-    if path in CHAT_PATHS | COUNTING_PATHS or "messages" in forwarded:
+    if path in CHAT_PATHS or "messages" in forwarded:
         settle_thinking(path, forwarded, keep, defaults.template, family)
     else:
         refuse_kept(forwarded)
@@ -134,6 +137,44 @@ def read_request(
     scaled = None if asked is None else ScaledRequest(asked, forwarded)
     hides = path == ANTHROPIC_PATH and read.include_thinking is False
     return ThinkingRequest(json.dumps(forwarded).encode(), call, scaled, hides)
+
+
+def _refuse_together(
+    path: str, body: Mapping[str, Any], asked: ScalingRequest | None, read: ReadBudget
+) -> None:
+    """Refuse a method, a budget and the rest of a request that do not go together.
+
+    Raises:
+        BudgetError: It names the field.
+    """
+    if asked is not None and path != CHAT_PATH:
+        raise BudgetError(asked.asked_in, f"{asked.asked_in}: {asked.name} is for {CHAT_PATH} only.")
+    if asked is not None:
+        refuse_budget(asked, read)
+    if body.get("use_beam_search") and read.asked:
+        raise BudgetError(
+            "use_beam_search", "beam search has no single sequence of thinking: it takes no thinking_budget"
+        )
+    if read.detail and path not in (CHAT_PATH, TOKENIZE_PATH):
+        raise BudgetError(
+            "thinking_budget.detail", f"thinking_budget.detail is available on {CHAT_PATH} only."
+        )
+
+
+def _without_others(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with no value in any field but those that ask for scaling."""
+    return {name: value if name in (FIELD, BUDGET_FIELD) else None for name, value in body.items()}
+
+
+def _scaling_of(
+    named: NamedPreset, body: Mapping[str, Any], defaults: ScalingDefaults
+) -> ScalingRequest | None:
+    try:
+        asked = read_scaling({**body, FIELD: named.preset.scaling}, defaults)
+    except BudgetError as error:
+        said = f"{error} ({named.where} asks for it: the preset {named.name})"
+        raise BudgetError(error.field, said) from error
+    return asked and replace(asked, asked_in=named.where)
 
 
 def _previous(path: str, body: Mapping[str, Any]) -> str | None:

@@ -14,7 +14,7 @@ PASSED = frozenset(
         *("/", "/page", "/metrics", "/load", "/version", "/v1/models", "/kv_event_sources"),
         *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
         # No thinking comes of them: they render, or score one token.
-        *("/tokenize", "/detokenize", "/tokenizer_info", "/generative_scoring"),
+        *("/detokenize", "/tokenizer_info", "/generative_scoring"),
         # A response that is kept was governed when it was made, and is its key's alone.
         *("/v1/responses/{response_id}", "/v1/responses/{response_id}/cancel"),
         control.PATH,

@@ -55,6 +55,6 @@ class WeightUpdateMiddleware:
         key = key_of(scope)
         if self._needs_admin and not (key is not None and key.is_admin):
             return HTTPStatus.FORBIDDEN, "only an admin's key may exchange the weights (admin = true)"
-        if path == RESUME and self._gate.stage not in (Stage.SERVING, Stage.PAUSED):
+        if path == RESUME and self._gate.stage not in (Stage.SERVING, Stage.WAITING, Stage.PAUSED):
             return HTTPStatus.CONFLICT, self._gate.stage.value  # of vLLM's route it would be a 500
         return None

@@ -277,6 +277,7 @@ def test_default_budget_that_the_model_can_keep_is_none_of_that() -> None:
         (["--open-endpoints", "none"], "no API keys are set"),
         (["--served-model-name", "mine", "mine:think=5"], "'mine:think=5' cannot be a served model's name"),
         (["--lora-modules", '{"name": "own:max=5", "path": "/no"}'], "'own:max=5' cannot be"),
+        (["--presets", '{"a": {"scaling": {}}, "a": {"scaling": {}}}'], "--presets: a is given twice"),
         (["--shutdown-timeout", "-5"], "--shutdown-timeout: -5 is negative"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

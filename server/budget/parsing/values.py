@@ -174,17 +174,31 @@ def switch(field: str, raw: object) -> bool:
     return raw
 
 
+class TokensLeft(int):
+    """What is left of a task; a plain number is all of it."""
+
+
 def task_budget(field: str, raw: object) -> int:
     """Anthropic's budget of a whole task: what is left of it, else all of it, in tokens.
 
     Raises:
-        BudgetError: It is no such object.
+        BudgetError: It is no such object, a number is wrong, or more is left than there was.
     """
     given = raw if isinstance(raw, Mapping) else {}
-    left = given.get("total") if given.get("remaining") is None else given.get("remaining")
-    if given.get("type") != "tokens" or left is None:
+    said = {
+        name: tokens(f"{field}.{name}", value)
+        for name in ("total", "remaining")
+        if (value := given.get(name)) is not None
+    }
+    if given.get("type") != "tokens" or not said:
         raise BudgetError(field, f'{field} must be {{"type": "tokens", "total": TOKENS}}, not {shown(raw)}.')
-    return tokens(f"{field}.total" if given.get("remaining") is None else f"{field}.remaining", left)
+    total, left = said.get("total"), said.get("remaining")
+    if left is None:
+        return said["total"]
+    if total is not None and left > total:
+        name = f"{field}.remaining"
+        raise BudgetError(name, f"{name} ({left}) is above {field}.total ({total}).")
+    return TokensLeft(left)
 
 
 def inverted_switch(field: str, raw: object) -> bool:

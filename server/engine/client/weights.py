@@ -24,13 +24,18 @@ from server.engine.client.weight_files import WeightFileError, WeightFiles
 
 POLL_INTERVAL_S = 0.01
 ABORT, WAIT = "abort", "wait"
+CALLED_OFF = "the pause was called off (POST /resume) while it waited: requests are served"
 
 
 class Stage(Enum):
     """Where an exchange stands; the value is how a refusal calls it."""
 
     SERVING = "requests are served: pause first (POST /pause)"
-    PAUSING = "a pause is under way: wait for it"
+    WAITING = (
+        "a pause waits for what runs: wait, too (POST /pause?mode=wait), end what runs with a 503"
+        " (POST /pause?mode=abort), or call the pause off (POST /resume)"
+    )
+    PAUSING = "a pause is nearly there: wait for it (POST /pause)"
     PAUSED = "no update was started (POST /start_weight_update)"
     STARTED = "an update was started, and its weights have not come (POST /update_weights)"
     LOADED = "the new weights are loaded: finish the update (POST /finish_weight_update)"
@@ -86,8 +91,8 @@ class WeightGate:
             raise WeightsChangedError
 
     def close(self) -> None:
-        """From now on no request begins."""
-        self.stage = Stage.PAUSING
+        """From now on no request begins; those that run are waited for."""
+        self.stage = Stage.WAITING
         self._open.clear()
 
     def open(self) -> None:
@@ -125,7 +130,7 @@ class UpdatableLLM(AsyncLLM):
         super().__init__(*args, **kwargs)
         self.weights = WeightGate()
         self._exchanging = asyncio.Lock()
-        """One step of an exchange after the other, however they are asked for."""
+        """One step of an exchange after the other, however they are asked for; a pause only as it begins."""
 
     async def check_health(self) -> None:
         """As AsyncLLM: what asks is told to start the server anew.
@@ -144,24 +149,38 @@ class UpdatableLLM(AsyncLLM):
     async def pause_generation(self, *, mode: str = ABORT, clear_cache: bool = True) -> None:
         """Let running requests finish (`wait`), or end them with a 503 (`abort`), and empty the caches.
 
+        A pause that waits already is joined: by `wait`, whose caller may have lost it in a time-out, and by
+        `abort`, which waits no longer.
+
         Raises:
-            ValueError: Requests, or the prefix cache, would outlive the pause.
+            ValueError: Requests, or the prefix cache, would outlive the pause; or it was called off.
         """
         if mode not in (ABORT, WAIT):
             raise ValueError(f"mode: {mode!r} would go on with old tokens after an update: abort or wait")
         if not clear_cache:
             raise ValueError("clear_cache: false would keep what the old weights cached")
-        if self.weights.stage is Stage.PAUSED:
-            return
-        if self.weights.stage is not Stage.SERVING:
-            raise ValueError(self.weights.stage.value)
-        self.weights.close()
-        try:
+        async with self._exchanging:
+            if self.weights.stage is Stage.PAUSED:
+                return
+            if self.weights.stage not in (Stage.SERVING, Stage.WAITING, Stage.PAUSING):
+                raise ValueError(self.weights.stage.value)
+            if self.weights.stage is Stage.SERVING:
+                self.weights.close()
+                self._pausing = asyncio.create_task(self._pause())
             if mode == ABORT:
+                self.weights.stage = Stage.PAUSING
                 self.end_requests()
-            else:
-                while self.output_processor.has_unfinished_requests():
-                    await asyncio.sleep(POLL_INTERVAL_S)
+            pausing = self._pausing
+        await asyncio.wait([pausing])
+        if pausing.cancelled():
+            raise ValueError(CALLED_OFF)
+        pausing.result()
+
+    async def _pause(self) -> None:
+        try:
+            while self.weights.stage is Stage.WAITING and self.output_processor.has_unfinished_requests():
+                await asyncio.sleep(POLL_INTERVAL_S)
+            self.weights.stage = Stage.PAUSING
             await super().pause_generation(mode=ABORT, clear_cache=True)
         except BaseException:
             self.weights.open()
@@ -169,14 +188,18 @@ class UpdatableLLM(AsyncLLM):
         self.weights.stage = Stage.PAUSED
 
     async def resume_generation(self) -> None:
-        """Serve again.
+        """Serve again; a pause that waits is called off.
 
         Raises:
-            WeightUpdateError: An update is not finished.
+            WeightUpdateError: An update is not finished, or a pause no longer waits.
         """
         async with self._exchanging:
-            self.weights.want(Stage.SERVING, Stage.PAUSED)
-            await super().resume_generation()
+            self.weights.want(Stage.SERVING, Stage.WAITING, Stage.PAUSED)
+            if self.weights.stage is Stage.WAITING:
+                self._pausing.cancel()
+                await asyncio.wait([self._pausing])
+            else:
+                await super().resume_generation()
             self.weights.open()
 
     async def start_weight_update(self) -> None:

@@ -24,6 +24,7 @@ CHAT, BATCH, RESPONSES, MESSAGES, COMPLETIONS = (
 TOLD = "Think for up to 64 tokens."
 ASKED = {"thinking_budget": {"max_tokens": 64, "announce": True}}
 TOLD_TASK = "The whole task may take up to 9000 tokens."
+TOLD_LEFT = "Of the whole task 9000 tokens are left."
 TASK = {"output_config": {"task_budget": {"type": "tokens", "total": 9000}}}
 IMAGE = {"type": "image_url", "image_url": {"url": "data:,"}}
 RESULT = {"type": "tool_result", "tool_use_id": "a", "content": "4"}
@@ -116,11 +117,11 @@ def test_budget_of_a_task_is_told_beside_the_thinkings_or_alone() -> None:
     body = {"max_tokens": 100, "messages": [user("?")], **TASK}
     assert forwarded(MESSAGES, body)["messages"] == [user(f"?\n\n{TOLD_TASK}")]
     assert forwarded(MESSAGES, {**body, **ASKED})["messages"] == [user(f"?\n\n{TOLD}\n\n{TOLD_TASK}")]
-    left = {"type": "tokens", "total": 20000, "remaining": 9000}
-    body["output_config"] = {"task_budget": left, "effort": "low"}
-    got = forwarded(MESSAGES, body)
-    assert got["messages"] == [user(f"?\n\n{TOLD_TASK}")]
-    assert got["output_config"] == {"effort": "low"}
+    for total in ({"total": 20000}, {"total": 9000.0}, {"total": None}, {}):
+        left = {"type": "tokens", "remaining": 9000, **total}
+        got = forwarded(MESSAGES, {**body, "output_config": {"task_budget": left, "effort": "low"}})
+        assert got["messages"] == [user(f"?\n\n{TOLD_LEFT}")]
+        assert got["output_config"] == {"effort": "low"}
     assert not read_budget(TASK, BudgetDefaults()).asked  # it is no budget of this request's thinking
 
 
@@ -144,6 +145,18 @@ SYSTEM = {"role": "system", "content": "x"}
             {**ONE, "output_config": {"task_budget": {"type": "tokens", "total": -1}}},
             f"{TASK_BUDGET}.total",
             "-1",
+        ),
+        (
+            MESSAGES,
+            {**ONE, "output_config": {"task_budget": {"type": "tokens", "total": "x", "remaining": 9}}},
+            f"{TASK_BUDGET}.total",
+            "integer",
+        ),
+        (
+            MESSAGES,
+            {**ONE, "output_config": {"task_budget": {"type": "tokens", "total": 9, "remaining": 10}}},
+            f"{TASK_BUDGET}.remaining",
+            r"above output_config\.task_budget\.total",
         ),
     ],
 )

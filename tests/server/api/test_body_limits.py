@@ -98,9 +98,40 @@ def test_endless_body_is_refused_before_its_end() -> None:
     assert len(list(taken)) > 80
 
 
-def test_forms_are_held_to_their_bytes_only() -> None:
+FORM = b"multipart/form-data; boundary=x"
+
+
+@pytest.mark.parametrize("content_type", [FORM, FORM.title()])
+def test_forms_are_held_to_their_bytes_only(content_type: bytes) -> None:
     body = b"[" * 50
-    assert ask([body], "/v1/audio/transcriptions", b"multipart/form-data; boundary=x")[0] == 200
+    assert ask([body], "/v1/audio/transcriptions", content_type)[0] == 200
+    assert ask([body], "/v1/audio/transcriptions")[0] == 400
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/tokenize", "/v1/audiobook"])
+def test_body_is_no_form_where_none_is_taken_whatever_it_says_it_is(path: str) -> None:
+    assert ask([b"[" * 9], path, FORM)[::2] == (400, None)
+
+
+ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("piece_bytes", [1, 3, 5000])
+@pytest.mark.parametrize("text", ['{"a": 1}', "{}", "1"])
+def test_encoding_that_nothing_is_counted_in_is_refused(encoding: str, piece_bytes: int, text: str) -> None:
+    body = text.encode(encoding)
+    assert json.loads(body) == json.loads(text)
+    status, error, read = ask([body[at : at + piece_bytes] for at in range(0, len(body), piece_bytes)])
+    assert (status, read) == (400, None)
+    assert "UTF-8" in error["message"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("text", ["", "1", "{}", '{"é": "\U0001f600"}'])
+def test_utf8_passes_with_a_byte_order_mark_too(encoding: str, text: str) -> None:
+    body = text.encode(encoding)
+    assert ask([body[:1], body[1:]]) == (200, None, body)
 
 
 JSON = st.recursive(

@@ -151,6 +151,14 @@ def test_stop_strings_act_on_the_answer_only(client: openai.OpenAI) -> None:
     assert "Final" in choice.message.content
 
 
+def test_stop_strings_hold_from_the_first_word_where_nothing_is_thought(client: openai.OpenAI) -> None:
+    asked: dict[str, Any] = {"model": "s1-nano", "prompt": "2: 3>1, ", "max_tokens": 12, "temperature": 0}
+    text = client.completions.create(**asked).choices[0].text
+    for word in text.split()[:3]:
+        (choice,) = client.completions.create(**asked, stop=[word]).choices
+        assert (choice.text, choice.finish_reason) == (text[: text.index(word)], "stop")
+
+
 def test_line_breaks_that_open_an_answer_are_no_stop(client: openai.OpenAI) -> None:
     """lm-eval and others send "\\n\\n" with every request."""
     (choice,) = chat(client, 10, stop=["\n\n"]).choices

@@ -130,6 +130,15 @@ def test_blank_text_before_a_call_is_none_and_all_other_text_stays() -> None:
     for content in ([text, USE], [blank], [blank, text]):
         assert without_blank({"role": "assistant", "content": content})["content"] == content
     assert without_blank({"role": "assistant", "content": "\n\n"})["content"] == "\n\n"
+    called = {"role": "assistant", "tool_calls": [CALL], "content": [blank, text]}
+    assert without_blank(called)["content"] == [text]
+
+
+def test_each_conversation_of_a_batch_is_rid_of_blank_text() -> None:
+    said = {"role": "assistant", "tool_calls": [CALL], "content": "\n\n"}
+    body: dict[str, Any] = {"messages": [[USER, said], [USER]]}
+    drop_blank_text(body)
+    assert body["messages"] == [[USER, {**said, "content": ""}], [USER]]
     assert without_blank({"role": "assistant", "content": "So.", "tool_calls": [CALL]})["content"] == "So."
     assert without_blank({"role": "assistant", "content": None, "tool_calls": [CALL]})["content"] is None
 

@@ -55,5 +55,16 @@ def test_second_turn_is_cached_to_the_last_block_where_thinking_is_kept(server: 
     assert dropped["usage"]["prompt_tokens"] < kept["usage"]["prompt_tokens"]
 
 
+def test_tokenize_tells_the_prompt_that_a_request_would_have(server: ServerProcess) -> None:
+    thought = {"role": "assistant", "reasoning_content": "So.\n", "content": "17"}
+    talk = [USER, thought, {"role": "user", "content": "And of 407?"}]
+    for asked in ({}, {"reasoning": {"context": "current_turn"}}, {"thinking_budget": 8}):
+        body = {"model": "s1-nano", "messages": talk, **asked}
+        told = httpx.post(server.url + "/tokenize", json=body).json()
+        assert told["count"] == chat(server, talk, **asked)["usage"]["prompt_tokens"], told
+    refused = httpx.post(server.url + "/tokenize", json={**body, "thinking_budget": -7})
+    assert refused.status_code == 400, refused.text
+
+
 def test_start_says_what_is_kept(server: ServerProcess) -> None:
     assert "history  all: " in server.log.read_text()

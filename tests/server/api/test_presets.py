@@ -64,6 +64,22 @@ def test_preset_with_a_method_is_refused_where_there_is_none(client: httpx.Clien
     assert "majority is for /v1/chat/completions only" in reply.text
 
 
+def test_refusal_of_a_field_says_which_preset_asked_for_the_method(client: httpx.Client) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {}}}
+    asked = {**CHAT, "model": "s1-nano:vote", "temperature": 1, "tools": [tool], "tool_choice": "required"}
+    reply = client.post("/v1/chat/completions", json=asked)
+    assert reply.status_code == 400
+    assert reply.json()["error"]["param"] == "tools"
+    assert "(model asks for it: the preset vote)" in reply.text
+
+
+def test_tokenize_takes_the_name_of_a_preset(client: httpx.Client) -> None:
+    told, plain = (
+        client.post("/tokenize", json={**CHAT, "model": name}).json() for name in ("s1-nano:vote", "s1-nano")
+    )
+    assert told["tokens"] == plain["tokens"]
+
+
 def test_models_list_the_presets_under_their_model(client: httpx.Client) -> None:
     models = client.get("/v1/models").json()["data"]
     assert [each["id"] for each in models] == ["s1-nano", *(f"s1-nano:{name}" for name in PRESETS)]

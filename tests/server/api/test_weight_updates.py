@@ -199,6 +199,49 @@ def test_aborting_pause_ends_them_with_an_error_that_says_why(
         assert last["error"]["code"] == 503 and "weights were updated" in last["error"]["message"]
 
 
+def test_pause_that_waits_can_be_joined_and_cut_short(client: httpx.Client, trained: ServerProcess) -> None:
+    pool, under_way = started(client, trained.url, 64, thinking_budget=LONG, max_completion_tokens=900)
+
+    def pause(mode: str) -> httpx.Response:
+        url = f"{trained.url}/pause"
+        return httpx.post(url, params={"mode": mode}, headers=TRAINER, timeout=300)
+
+    with pool, ThreadPoolExecutor(2) as pauses:
+        with pytest.raises(httpx.ReadTimeout):  # the trainer's own patience ends
+            httpx.post(f"{trained.url}/pause?mode=wait", headers=TRAINER, timeout=0.5)
+        waiting = pauses.submit(pause, "wait")
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.5)
+        assert running(client) == 4
+        refused = client.post("/start_weight_update")
+        assert refused.status_code == 409 and "a 503 (POST /pause?mode=abort)" in refused.text
+        assert pause("abort").json() == waiting.result().json() == {"status": "paused"}
+        assert not running(client)
+        assert client.post("/resume").status_code == 200
+    errors = [error for each in under_way if (error := each.result()[-1].get("error"))]
+    assert len(errors) > 4  # those that waited for their turn, too
+    assert all("weights were updated" in error["message"] for error in errors)
+
+
+def test_pause_that_waits_is_called_off_by_a_resumption(client: httpx.Client, trained: ServerProcess) -> None:
+    pool, under_way = started(client, trained.url, 6, thinking_budget=LONG, max_completion_tokens=900)
+    with pool, ThreadPoolExecutor(2) as others:
+        url = f"{trained.url}/pause?mode=wait"
+        waiting = others.submit(httpx.post, url, headers=TRAINER, timeout=300)
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.5)
+        asked = others.submit(
+            httpx.post, trained.url + CHAT, json=body(QUESTIONS[1]), headers=TRAINER, timeout=300
+        )
+        with pytest.raises(TimeoutError):
+            asked.result(timeout=0.5)
+        assert client.post("/resume").status_code == 200
+        refused = waiting.result()
+        assert refused.status_code == 400 and "called off" in refused.text
+        assert asked.result().status_code == 200
+    assert all(len(tokens_of(each.result())) > 600 for each in under_way)
+
+
 def test_request_that_comes_during_the_exchange_waits_for_the_new_weights(
     client: httpx.Client, trained: ServerProcess
 ) -> None:
