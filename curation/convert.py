@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from curation.errors import CurationError
-from curation.reader import files_of, read_raw, stem_of
+from curation.reader import files_of, names_of, read_raw
 from curation.run.folder import whole_file
 from server.reasoning.data_sets import Rejected, examples_of
 from server.reasoning.records import TrainingExample, example_line
@@ -60,11 +60,9 @@ def _convert(paths: Sequence[Path], out: Path, beside: Path, strict: bool) -> st
 
 
 def _examples(paths: Sequence[Path]) -> Iterator[TrainingExample | Rejected]:
-    for path in paths:
-        for file in files_of(path):
-            for raw in read_raw(file):
-                if raw.columns is None:
-                    yield Rejected(raw.place, "unreadable", raw.fault)
-                else:
-                    name = f"{stem_of(file)}-{raw.place.rpartition(':')[2]}"
-                    yield from examples_of(raw.columns, raw.place, name)
+    for file, name in names_of([file for path in paths for file in files_of(path)]).items():
+        for raw in read_raw(file):
+            if raw.columns is None:
+                yield Rejected(raw.place, "unreadable", raw.fault)
+            else:
+                yield from examples_of(raw.columns, raw.place, f"{name}-{raw.number}")

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
+from types import MappingProxyType
 
 from curation.errors import CurationError
-from curation.reader import Raw, files_of, read_hub, read_raw, stem_of
+from curation.reader import Raw, files_of, names_of, read_hub, read_raw, stem_of
 from curation.row import Dropped, Outcome, Row
 from curation.sources import SOURCES
 from curation.sources.sample import sampled
@@ -69,7 +70,8 @@ def collect(spec: PoolSpec) -> Iterator[Outcome]:
     """
     seen: set[int] = set()
     for source in SOURCES.values():
-        outcomes = sampled(source, _rows(source, _raw(source, spec)), spec.seed)
+        names = {str(path): name for path, name in names_of(spec.files.get(source.name, ())).items()}
+        outcomes = sampled(source, _rows(source, _raw(source, spec), names), spec.seed)
         for outcome in outcomes:
             yield _unless_known(outcome, seen) if isinstance(outcome, Row) else outcome
 
@@ -78,24 +80,26 @@ def _raw(source: Source, spec: PoolSpec) -> Iterator[Raw]:
     if source.name in spec.from_hub and source.name in spec.files:
         where = spec.files[source.name][0]
         raise CurationError(f"{source.name} is asked for from the hub and from {where}: give one")
-    local = chain.from_iterable(read_raw(path) for path in spec.files.get(source.name, ()))
     if source.name in spec.from_hub:
-        return chain(local, chain.from_iterable(read_hub(hub) for hub in source.hub))
-    return local
+        return chain.from_iterable(read_hub(hub) for hub in source.hub)
+    return chain.from_iterable(read_raw(path) for path in spec.files.get(source.name, ()))
 
 
-def _rows(source: Source, raws: Iterator[Raw]) -> Iterator[tuple[Columns, Outcome]]:
+def _rows(source: Source, raws: Iterator[Raw], names: Mapping[str, str]) -> Iterator[tuple[Columns, Outcome]]:
     for raw in raws:
         if raw.columns is None or source.wanted(raw.columns):
-            yield raw.columns or {}, row_of(source, raw)
+            yield raw.columns or {}, row_of(source, raw, names)
         else:
             # There may be hundreds of thousands: enough of each to find it again.
             short = Raw(raw.place, None, excerpt=json.dumps(raw.columns, default=str)[:EXCERPT])
             yield raw.columns, _unreadable(source, short, "other_origin", optional(raw.columns, "source"))
 
 
-def row_of(source: Source, raw: Raw) -> Outcome:
-    """The row made from a raw one, or the reason for dropping it."""
+def row_of(source: Source, raw: Raw, names: Mapping[str, str] = MappingProxyType({})) -> Outcome:
+    """The row made from a raw one, or the reason for dropping it.
+
+    `names`: what the rows of a file are named after, where that is not its stem.
+    """
     if raw.columns is None:
         return _unreadable(source, raw, "unreadable", raw.fault)
     try:
@@ -109,12 +113,12 @@ def row_of(source: Source, raw: Raw) -> Outcome:
         return _unreadable(source, raw, "left_out", draft.why)
     if not draft.question.strip():
         return _unreadable(source, raw, "no_question", "")
-    row = _row(source, raw, draft)
+    row = _row(source, raw, draft, names)
     return row if _is_text(row) else _unreadable(source, raw, "broken_text", "not Unicode: a lone surrogate")
 
 
-def _row(source: Source, raw: Raw, draft: Draft) -> Row:
-    identity = draft.original_id or _place_name(raw.place)
+def _row(source: Source, raw: Raw, draft: Draft, names: Mapping[str, str]) -> Row:
+    identity = draft.original_id or _place_name(raw, names)
     problem = Problem(
         f"{source.name}/{identity}",
         draft.question,
@@ -134,10 +138,10 @@ def _row(source: Source, raw: Raw, draft: Draft) -> Row:
     )
 
 
-def _place_name(place: str) -> str:
+def _place_name(raw: Raw, names: Mapping[str, str]) -> str:
     """The position without folders, so that the same file elsewhere gives the same ids."""
-    path, _, number = place.rpartition(":")
-    return f"{stem_of(Path(path))}-{number}"
+    path = raw.place.rpartition(":")[0]
+    return f"{names.get(path) or stem_of(Path(path))}-{raw.number}"
 
 
 def _metadata(columns: Columns) -> str:

@@ -4,13 +4,16 @@ import codecs
 import csv
 import gzip
 import json
+import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from curation.cells import cell
 from curation.errors import CurationError
 from curation.sources.source import Columns, HubDataset
 from server.reasoning.data_files import data_files
@@ -32,6 +35,11 @@ class Raw:
     fault: str = ""
     excerpt: str = ""
     """The beginning of an unreadable row."""
+
+    @property
+    def number(self) -> str:
+        """The number at the end of its place."""
+        return self.place.rpartition(":")[2]
 
 
 def read_raw(path: Path) -> Iterator[Raw]:
@@ -68,6 +76,28 @@ def stem_of(path: Path) -> str:
     """The file's name without its format suffix: train.part.1 for train.part.1.jsonl."""
     ending = next((one for one in READERS if path.name.lower().endswith(one)), "")
     return path.name[: len(path.name) - len(ending)]
+
+
+def names_of(files: Sequence[Path]) -> dict[Path, str]:
+    """What the rows of each of these files are named after: its stem, wherever the file lies.
+
+    Files of one stem are told apart by their folders (sat_en/test and aqua_rat/test), those of one folder by
+    their formats.
+    """
+    # The folder alone is resolved: in the hub's cache files are links to hashes.
+    places = {path: path.parent.resolve() / path.name for path in files}
+    alike: dict[str, set[Path]] = defaultdict(set)
+    for place in places.values():
+        alike[stem_of(place)].add(place)
+    return {path: _name(place, alike[stem_of(place)]) for path, place in places.items()}
+
+
+def _name(path: Path, alike: set[Path]) -> str:
+    if len(alike) == 1:
+        return stem_of(path)
+    folders = [one.parent for one in alike]
+    name = stem_of(path) if folders.count(path.parent) == 1 else path.name
+    return (path.parent.relative_to(os.path.commonpath(folders)) / name).as_posix()
 
 
 def _json_lines(path: Path) -> Iterator[Raw]:
@@ -119,7 +149,7 @@ def _csv(path: Path) -> Iterator[Raw]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
         for row in reader:
-            yield Raw(f"{path}:{reader.line_num}", {str(name): value for name, value in row.items()})
+            yield Raw(f"{path}:{reader.line_num}", {str(name): cell(value) for name, value in row.items()})
 
 
 def _parquet(path: Path) -> Iterator[Raw]:

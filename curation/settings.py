@@ -1,13 +1,21 @@
 """The settings of `s1-curate run`: flags, S1_CURATE_* variables and defaults derive from one dataclass."""
 
 import argparse
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import Field, asdict, dataclass, field, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
 from curation.errors import CurationError
+
+_LEAST = {
+    1: ("keep", "generated", "concurrency", "tries", "processes"),
+    0: ("ngram", "overlap", "solver_max_tokens", "long"),
+}
+"""The least value of each count."""
 
 
 def _setting(default: Any, help: str, decides: bool = True) -> Any:
@@ -91,13 +99,33 @@ class CurationSettings:
             )
         if self.match not in ("words", "paper"):
             raise CurationError(f"--match {self.match}: there is words, and paper")
-        if self.keep < 1 or self.generated < 1 or self.concurrency < 1 or self.tries < 1:
-            raise CurationError("--keep, --generated, --concurrency and --tries must be at least 1")
+        _check_numbers(self)
+        _check_budget(self.teacher_budget)
 
     def decisive(self) -> dict[str, object]:
         """The settings that affect the output; the manifest records them."""
         kept = {one.name for one in fields(self) if one.metadata.get("decides")}
         return {name: value for name, value in asdict(self).items() if name in kept}
+
+
+def _check_numbers(settings: CurationSettings) -> None:
+    for least, names in _LEAST.items():
+        if small := next((name for name in names if getattr(settings, name) < least), None):
+            raise CurationError(f"{_flag(small)} {getattr(settings, small)}: must be at least {least}")
+    if not (settings.timeout_s > 0 and isfinite(settings.timeout_s)):
+        raise CurationError(f"--timeout-s {settings.timeout_s}: must be a number of seconds above 0")
+
+
+def _check_budget(text: str) -> None:
+    try:
+        budget = json.loads(text) if text else 0
+    except ValueError:
+        budget = None
+    if isinstance(budget, bool) or not isinstance(budget, dict | int | str):
+        raise CurationError(
+            f"--teacher-budget {text}: write JSON, a number of tokens or an object with the fields of "
+            'thinking_budget, as in {"max_tokens": 4096}'
+        )
 
 
 def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None:
@@ -108,7 +136,7 @@ def add_flags(parser: argparse.ArgumentParser, recipes: tuple[str, ...]) -> None
     )
     for one in _flags():
         text = f"{one.metadata['help']} [{_variable(one.name)}, {one.default!r}]".replace("%", "%%")
-        flag = f"--{one.name.replace('_', '-')}"
+        flag = _flag(one.name)
         if _kind(one) is bool:
             parser.add_argument(
                 flag, action=argparse.BooleanOptionalAction, default=argparse.SUPPRESS, help=text
@@ -153,6 +181,10 @@ def _pair(text: str, flag: str) -> tuple[str, Path]:
 
 def _flags() -> list[Field[Any]]:
     return [one for one in fields(CurationSettings) if "help" in one.metadata]
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _variable(name: str) -> str:

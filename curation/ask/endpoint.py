@@ -1,7 +1,7 @@
 """A chat endpoint: limits requests in flight, retries, and parses replies.
 
 A failed request drops its row only. Many failures in succession mean that the endpoint is down, and stop the
-stage.
+stage. A request that the endpoint refuses for what it holds is no failure, unless nothing else is answered.
 """
 
 import asyncio
@@ -16,8 +16,10 @@ from curation.errors import CurationError
 
 # Retried: the server is busy or overloaded, or a gateway failed.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
-# Not retried: a wrong key or model name fails for every row.
-PERMANENT = frozenset({401, 403, 404})
+# Not retried: a wrong key, an empty account, a wrong model name or address fails for every row.
+PERMANENT = frozenset({401, 402, 403, 404, 405, 407})
+# Not retried: this request is refused, such as a question that is too long; the endpoint works.
+REFUSALS = frozenset({400, 413, 414, 422, 431, 451})
 MAX_PAUSE_S = 30.0
 # Number of failed requests in succession after which the endpoint counts as down.
 MAX_FAILURES = 20
@@ -44,6 +46,8 @@ class CachedEndpoint:
         self._cache, self._http = cache, http
         self._tries, self._first_pause_s = tries, first_pause_s
         self._failures = 0
+        self._refusals = 0
+        self._has_answered = False
         # Used for retry pauses only, not for any output.
         self._random = Random()
 
@@ -52,24 +56,35 @@ class CachedEndpoint:
 
         Raises:
             UnansweredError: This request has no usable reply.
-            EndpointUnusableError: MAX_FAILURES requests failed in succession, or the endpoint refuses the key
-                or the model.
+            EndpointUnusableError: MAX_FAILURES requests failed in succession, or as many were refused before
+                any was answered, or the endpoint refuses the key or the model.
         """
-        if (known := self._cache.get(request)) is not None:
-            return known
-        try:
-            reply = await self._ask_with_retries(request)
-        except UnansweredError as error:
-            self._failures += 1
-            if self._failures >= MAX_FAILURES:
+        reply = self._cache.get(request)
+        if reply is None:
+            try:
+                reply = await self._ask_with_retries(request)
+            except UnansweredError as error:
+                self._count(error)
+                raise
+            self._cache.put(request, reply)
+        self._failures, self._has_answered = 0, True
+        return reply
+
+    def _count(self, error: UnansweredError) -> None:
+        if isinstance(error, _RefusedError):
+            self._refusals += 1
+            if self._refusals >= MAX_FAILURES and not self._has_answered:
                 raise EndpointUnusableError(
-                    f"{self.place.base_url}: {self._failures} requests failed in succession, "
+                    f"{self.place.base_url}: refused all of {self._refusals} requests, "
                     f"the last: {error.detail}"
                 ) from error
-            raise
-        self._failures = 0
-        self._cache.put(request, reply)
-        return reply
+            return
+        self._failures += 1
+        if self._failures >= MAX_FAILURES:
+            raise EndpointUnusableError(
+                f"{self.place.base_url}: {self._failures} requests failed in succession, "
+                f"the last: {error.detail}"
+            ) from error
 
     async def _ask_with_retries(self, request: Request) -> Reply:
         last = UnansweredError("endpoint_failed", "never tried")
@@ -92,6 +107,8 @@ class CachedEndpoint:
             raise EndpointUnusableError(f"{self.place.base_url} answers {status}: {response.text[:200]!r}")
         if status in TRANSIENT:
             raise _RetryError("endpoint_failed", f"status {status}", _retry_after_s(response))
+        if status in REFUSALS:
+            raise _RefusedError("endpoint_refused", f"status {status}: {response.text[:200]!r}")
         if status >= 400:
             raise UnansweredError("endpoint_refused", f"status {status}: {response.text[:200]!r}")
         try:
@@ -110,6 +127,10 @@ class _RetryError(UnansweredError):
     def __init__(self, reason: str, detail: str, pause_s: float = 0.0) -> None:
         super().__init__(reason, detail)
         self.pause_s = pause_s
+
+
+class _RefusedError(UnansweredError):
+    """One request is refused."""
 
 
 def _retry_after_s(response: httpx.Response) -> float:

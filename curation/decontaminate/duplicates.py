@@ -14,7 +14,7 @@ from random import Random
 import numpy as np
 
 from curation.decontaminate.grams import Numbers, Places, grams_of, in_batches, numbers_of, rolled
-from curation.decontaminate.same import bare
+from curation.decontaminate.same import bare, folded
 from curation.row import Dropped, Outcome, Row
 
 THRESHOLD = 0.8
@@ -36,8 +36,8 @@ _MULTIPLY = _odd_numbers(BANDS * PER_BAND)
 
 
 def tokens(question: str) -> list[str]:
-    """Numbers, words and punctuation marks of a question, in lower case."""
-    return _TOKEN.findall(question.lower())
+    """Numbers, words and punctuation marks of a question, in lower case but for lone letters."""
+    return _TOKEN.findall(folded(question))
 
 
 @dataclass(frozen=True, slots=True)

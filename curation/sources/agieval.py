@@ -1,6 +1,6 @@
 """AGIEval: SAT, LSAT, LogiQA and AQuA (multiple choice), and the hardest problems of its MATH part."""
 
-from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, items, optional
 
 CONFIGS = ("sat_en", "sat_math", "lsat_ar", "lsat_lr", "lsat_rc", "logiqa", "aqua_rat", "math_agieval")
 HARDEST = "5"
@@ -14,7 +14,7 @@ def draft(row: Columns) -> Draft | LeftOut:
     """
     if (level := optional(row, "level")) and level != HARDEST:
         return LeftOut(f"MATH of level {level}")
-    options = tuple(str(one) for one in row.get("options") or ())
+    options = tuple(str(one) for one in items(row, "options"))
     passage = optional(row, "passage")
     question = "\n\n".join(filter(None, (passage, column(row, "question"))))
     letter = optional(row, "label")

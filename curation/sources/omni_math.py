@@ -3,7 +3,7 @@
 For example "Mathematics -> Geometry -> Plane Geometry -> Angles".
 """
 
-from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, optional
+from curation.sources.source import Columns, Draft, HubDataset, LeftOut, Source, column, items, optional
 from curation.sources.subjects import domain_of
 
 
@@ -13,8 +13,8 @@ def draft(row: Columns) -> Draft | LeftOut:
     Raises:
         MissingColumnError: A required column is missing.
     """
-    paths = row.get("domain") or [""]
-    levels = str(paths[0]).split(" -> ")[1:]
+    paths = items(row, "domain")
+    levels = str(paths[0]).split(" -> ")[1:] if paths else []
     return Draft(
         question=column(row, "problem"),
         answer=optional(row, "answer"),

@@ -73,6 +73,18 @@ def optional(row: Columns, name: str) -> str:
     return "" if value is None else str(value).strip()
 
 
+def items(row: Columns, name: str) -> list[Any]:
+    """The column as a list; empty if it is missing.
+
+    Raises:
+        ValueError: It is no list.
+    """
+    value = row.get(name)
+    if value is not None and not isinstance(value, list | tuple):
+        raise ValueError(f"{name} is no list but {str(value)[:60]!r}")
+    return list(value or ())
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """`draft` reads one raw row. `sample` and `group`: take that many rows, evenly over the groups."""

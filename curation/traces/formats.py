@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from curation.sources.source import Columns, MissingColumnError, column, optional
 from server.reasoning.chats import chat_of, replies_of
+from server.reasoning.data_sets import QUESTIONS, question_of
 from server.reasoning.split import split_thinking
 
 
@@ -63,7 +64,9 @@ def marked_turns(row: Columns) -> list[Found]:
     model, finish_reason = optional(row, "model"), optional(row, "finish_reason")
     messages = chat_of(row)
     if messages is None:
-        question = column(row, "question", "problem", "prompt", "instruction")
+        question = question_of(row)
+        if not question:
+            raise MissingColumnError(f"no {' or '.join(QUESTIONS)} (it has {', '.join(sorted(row))})")
         thinking, answer = split_thinking(_response(row))
         return [Found(question, thinking, answer, model, finish_reason)]
     replies = [reply for reply in replies_of(messages) if reply.question]

@@ -10,6 +10,8 @@ from server.reasoning.split import split_thinking
 
 Columns = Mapping[str, Any]
 QUESTIONS = ("question", "problem", "prompt", "instruction", "query", "input")
+ABOUT = "input"
+"""Column of what an `instruction` is about, in Alpaca's rows."""
 RESPONSES = ("response", "generation", "output", "completion", "answer", "solution")
 REFERENCES = ("expected_answer", "reference_answer", "ground_truth", "final_answer", "answer", "solution")
 IDS = ("id", "uuid", "unique_id", "problem_id")
@@ -58,11 +60,18 @@ def examples_of(row: Columns, where: str, name: str) -> Iterator[TrainingExample
             yield _example(row, reply, where, name if len(thinking) == 1 else f"{name}#{number}")
 
 
+def question_of(row: Columns) -> str:
+    """The question of a row that is no chat, an instruction with its input; "" where it has none."""
+    name = next((each for each in QUESTIONS if _text(row, each)), "")
+    about = _text(row, ABOUT) if name == "instruction" else ""
+    return "\n\n".join(filter(None, (_text(row, name), about)))
+
+
 def _replies(row: Columns) -> list[Reply]:
     messages = chat_of(row)
     if messages is not None:
         return list(replies_of(messages))
-    asked = _text(row, *QUESTIONS)
+    asked = question_of(row)
     before = ({"role": "user", "content": asked},) if asked else ()
     for thinking_column, answer_column in APART:
         if thinking := _text(row, thinking_column):

@@ -39,6 +39,7 @@ _BASES = {
     "nine": "9",
 }
 _BASES |= {"ten": "10", "eleven": "11", "twelve": "12", "sixteen": "16"}
+_SPACED_BY_TEX = re.compile(r"[\d}]\s?(?:\\[,:;! ]|\\q?quad|~)\s?[A-Za-z]")
 _CURRENCY = "$€£¥₹"
 
 
@@ -82,7 +83,8 @@ def quantity(text: str) -> Quantity | None:
         name = (base.group(1) or base.group(2)).lower()
         return Quantity(number, is_exact, base=_BASES.get(name, name))
     rest, power = _powers(rest)
-    measure = unit(rest + front, rest[:1] in " %°/") if rest or front else NO_UNIT
+    as_text = _SPACED_BY_TEX.search(text) is None
+    measure = unit(rest + front, rest[:1] in " %°/", as_text) if rest or front else NO_UNIT
     return None if measure is None else Quantity(number * Fraction(10) ** power, is_exact, measure)
 
 

@@ -6,6 +6,7 @@ library only.
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
@@ -72,23 +73,36 @@ def read_objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield (line number from 1, object) for each line of a .jsonl or .jsonl.gz file; skip blank lines.
 
     Raises:
-        RecordError: A line is not valid UTF-8, not JSON, or not an object.
+        RecordError: A line is not valid UTF-8, not JSON, or not an object, or the archive is damaged there.
         OSError: The file cannot be read.
     """
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            # The first line may begin with a byte order mark.
+            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+        except UnicodeDecodeError as error:
+            raise RecordError(path, number, f"broken UTF-8 at byte {error.start}") from error
+        except json.JSONDecodeError as error:
+            raise RecordError(path, number, f"not JSON: {error.msg}") from error
+        if not isinstance(value, dict):
+            raise RecordError(path, number, f"not an object but {type(value).__name__}")
+        yield number, value
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    number = 0
     with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
+        lines = enumerate(file, 1)
+        while True:
             try:
-                # The first line may begin with a byte order mark.
-                value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-            except UnicodeDecodeError as error:
-                raise RecordError(path, number, f"broken UTF-8 at byte {error.start}") from error
-            except json.JSONDecodeError as error:
-                raise RecordError(path, number, f"not JSON: {error.msg}") from error
-            if not isinstance(value, dict):
-                raise RecordError(path, number, f"not an object but {type(value).__name__}")
-            yield number, value
+                number, line = next(lines, (number, None))
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise RecordError(path, number + 1, f"the archive is damaged or cut off: {error}") from error
+            if line is None:
+                return
+            yield number, line
 
 
 def read_problems(path: Path) -> Iterator[Problem]:

@@ -1,6 +1,7 @@
 """Units of measure, by every name that answers give them. Nothing is converted: 5 km and 5,000 m differ.
 
 A word that stands in no table is a noun ("42 apples"): it names what was counted, and tells nothing apart.
+Directly behind a number ("24xyz") or a sign of multiplication it is none, but a product.
 """
 
 import re
@@ -150,14 +151,17 @@ _NO_NOUN = frozenset(
     }
 )
 _TOKEN = re.compile(r"([A-Za-z]+)|(\^?\{?[-−]?\d\}?|²|³|⁻¹)|([%$€£¥₹°¢′Ω])|(/|\\cdot|·|\*|[-.,()\s])")
+_PRODUCTS = ("\\cdot", "·", "*")
 _HALF_DAY = re.compile(r"\b([apAP])\.\s?[mM]\b\.?")
 _POWERS = {"square": 2, "squared": 2, "sq": 2, "cubic": 3, "cubed": 3, "²": 2, "³": 3, "⁻¹": -1}
 
 
-def unit(text: str, spaced: bool = True) -> Unit | None:
-    """The unit that a text after a number is; None when it is none.
+def unit(text: str, spaced: bool = True, as_text: bool = True) -> Unit | None:
+    r"""The unit that a text after a number is; None when it is none.
 
     `spaced`: a blank stands before it, so that a single letter is a symbol ("5 m"), not a variable ("5m").
+    `as_text`: that blank is one of a text, so that an unknown word may be a noun: of TeX's (`6\,xyz`) it is
+    not.
     """
     text = _HALF_DAY.sub(r"\1m", text.strip(" .,"))
     if len(text) > LONGEST_UNIT:
@@ -184,7 +188,8 @@ def unit(text: str, spaced: bool = True) -> Unit | None:
             found[last] *= int(re.sub(r"[^\d-]", "", exponent.replace("−", "-")))
         else:
             name = _name(word or symbol, spaced)
-            if name is None:
+            is_factor = _is_product(text[: token.start()], spaced and as_text)
+            if name is None or (is_factor and name not in _NOT_NOUNS):
                 return None
             if name in _GENERIC and word:
                 continue
@@ -192,6 +197,11 @@ def unit(text: str, spaced: bool = True) -> Unit | None:
                 found[part] += sign * power * times
             last, sign, power = name, 1, 1
     return frozenset(found.items()) if at == len(text) else None
+
+
+def _is_product(before: str, as_text: bool) -> bool:
+    """Whether what stands `before` a word multiplies the number by it."""
+    return (before in ("", "(") and not as_text) or any(sign in before for sign in _PRODUCTS)
 
 
 def _is_power(exponent: str) -> bool:
@@ -222,3 +232,4 @@ def compatible(one: Unit, other: Unit) -> bool:
 
 
 _KNOWN = frozenset({*_SYMBOLS.values(), *_WORDS.values()})
+_NOT_NOUNS = _KNOWN | _GENERIC

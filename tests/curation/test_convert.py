@@ -68,3 +68,12 @@ def test_a_data_set_without_any_example_is_refused(
     assert main(["convert", str(data), "--out", str(tmp_path / "train.jsonl")]) == 1
     assert f"the first row: {data}:1: no_reply: its columns are text; looked for" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["data.jsonl"]
+
+
+def test_examples_of_files_of_one_name_have_ids_of_their_own(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "train.jsonl").write_text(json.dumps(chat("1 + 1?")))
+    out = tmp_path / "train.jsonl"
+    assert main(["convert", str(tmp_path / "set"), "--out", str(out)]) == 0
+    assert [one.problem.id for one in read_samples(out)] == ["a/train-1", "b/train-1"]

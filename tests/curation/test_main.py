@@ -149,6 +149,22 @@ MISTAKES = [
     (["--recipe", "nano", "--pool", "mine"], "mine: this run generates its pool"),
     (["--generate", "nano", "--source", "math=a.json"], "math=a.json: this run generates its pool"),
     (["--recipe", "nano", "--selection", "best"], "--selection best: there is paper, notebook"),
+    *(
+        (["--recipe", "nano", flag, "0"], f"{flag} 0: must be at least 1")
+        for flag in ("--keep", "--generated", "--concurrency", "--tries", "--processes")
+    ),
+    *(
+        (["--recipe", "nano", flag, "-1"], f"{flag} -1: must be at least 0")
+        for flag in ("--ngram", "--overlap", "--solver-max-tokens", "--long")
+    ),
+    *(
+        (["--recipe", "nano", "--timeout-s", text], f"--timeout-s {float(text)}: must be a number of seconds")
+        for text in ("0", "-1", "nan", "inf")
+    ),
+    *(
+        (["--recipe", "nano", "--teacher-budget", text], f"--teacher-budget {text}: write JSON")
+        for text in ("high", "[1]", "null", "NaN", '{"max_tokens": 5')
+    ),
 ]
 
 
@@ -181,6 +197,11 @@ def test_a_flag_beats_the_environment_and_the_environment_the_default() -> None:
     environment = {"S1_CURATE_SEED": "5", "S1_CURATE_KEEP": "7", "S1_CURATE_SKIP": "a,b"}
     settings = settings_from(parser.parse_args(["--out", "x", "--keep", "9"]), environment)
     assert (settings.seed, settings.keep, settings.ngram, settings.skip) == (5, 9, 8, ("a", "b"))
+
+
+@pytest.mark.parametrize("text", ["4096", '{"num_waits": 2}', '"auto"', ""])
+def test_a_budget_for_the_teacher_is_json(text: str) -> None:
+    assert CurationSettings(Path("x"), teacher_budget=text).teacher_budget == text
 
 
 def test_secrets_and_addresses_are_no_part_of_the_manifest() -> None:

@@ -98,6 +98,33 @@ def test_parts_whose_names_differ_behind_a_dot_keep_all_their_rows(tmp_path: Pat
     assert kept(collected(*parts)) == ["math/train.1-1", "math/train.2-1"]
 
 
+def test_files_of_one_name_in_several_folders_keep_all_their_rows(tmp_path: Path) -> None:
+    for name in ("sat_en/test/0000.jsonl", "aqua_rat/test/0000.jsonl", "aqua_rat/test/0001.jsonl"):
+        path = tmp_path / "math" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(GOOD))
+    files = find_files(tmp_path, [])["math"]
+    assert kept(collected(*files)) == [
+        *("math/aqua_rat/test/0000-1", "math/0001-1", "math/sat_en/test/0000-1")
+    ]
+    assert kept(collected(files[0])) == ["math/0000-1"]
+
+
+def test_files_of_one_name_and_several_formats_keep_all_their_rows(tmp_path: Path) -> None:
+    for name in ("train.json", "train.jsonl"):
+        (tmp_path / name).write_text(json.dumps([GOOD] if name == "train.json" else GOOD))
+    files = [tmp_path / "train.json", tmp_path / "train.jsonl"]
+    assert kept(collected(*files)) == ["math/train.json-1", "math/train.jsonl-1"]
+
+
+def test_a_file_that_is_given_twice_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "train.jsonl"
+    path.write_text(json.dumps(GOOD))
+    outcomes = collected(path, tmp_path / ".." / tmp_path.name / "train.jsonl")
+    assert kept(outcomes) == ["math/train-1"]
+    assert reasons(outcomes) == {"math/train-1": "duplicate_id"}
+
+
 @pytest.mark.parametrize("suffix", [".jsonl", ".json", ".csv"])
 def test_a_byte_order_mark_costs_no_row(tmp_path: Path, suffix: str) -> None:
     text = {".jsonl": json.dumps(GOOD), ".json": json.dumps([GOOD]), ".csv": "problem,answer\nWhat?,2\n"}

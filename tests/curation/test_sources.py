@@ -1,9 +1,12 @@
 """Every source reads three rows of its documented schema, by its own rules."""
 
 import json
+from collections.abc import Callable
+from csv import DictWriter
 from pathlib import Path
 
 import pytest
+from numpy import array
 
 from curation.pool import PoolSpec, collect, row_of
 from curation.reader import Raw, read_raw
@@ -64,6 +67,44 @@ def test_a_source_has_a_reference_for_every_problem(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(WITHOUT_REFERENCE))
 def test_programming_contests_have_no_reference(name: str) -> None:
     assert not any(row.problem.solution or row.problem.answer for row in rows(name))
+
+
+def told(outcome: Row | Dropped) -> list[object]:
+    if isinstance(outcome, Dropped):
+        return [outcome.reason]
+    one = outcome.problem
+    return [outcome.kind, one.question, one.answer, one.solution, one.domain, one.choices]
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("write", [str, json.dumps, lambda value: str(array(value, dtype=object))])
+def test_a_source_reads_its_rows_as_csv_as_well(
+    tmp_path: Path, name: str, write: Callable[[object], str]
+) -> None:
+    raws = [raw.columns or {} for raw in read_raw(FIXTURES / f"{name}.jsonl")]
+    path = tmp_path / f"{name}.csv"
+    with path.open("w", newline="") as file:
+        writer = DictWriter(file, list(dict.fromkeys(key for columns in raws for key in columns)))
+        writer.writeheader()
+        for columns in raws:
+            writer.writerow({key: _written(value, write) for key, value in columns.items()})
+    found = [row_of(SOURCES[name], raw) for raw in read_raw(path)]
+    assert [told(one) for one in found] == [told(row_of(SOURCES[name], Raw("x:1", one))) for one in raws]
+
+
+def _written(value: object, write: Callable[[object], str]) -> object:
+    if isinstance(value, list):
+        return write(value)
+    return json.dumps(value) if isinstance(value, bool) else value
+
+
+@pytest.mark.parametrize("column", ["options", "domain"])
+def test_a_list_that_cannot_be_read_drops_its_row_with_the_reason(column: str) -> None:
+    name = {"options": "agieval", "domain": "omni_math"}[column]
+    columns = {"question": "Which?", "problem": "Which?", "label": "A", column: "['(A)1' ... '(B)2']"}
+    outcome = row_of(SOURCES[name], Raw("x:1", columns))
+    assert isinstance(outcome, Dropped)
+    assert (outcome.reason, f"{column} is no list but " in outcome.detail) == ("not_of_this_source", True)
 
 
 LEFT_OUT = [

@@ -125,6 +125,11 @@ def test_whoever_stops_the_server_waits_for_it_to_drain() -> None:
     (sleep,) = (hook["sleep"]["seconds"] for hook in pod()["containers"][0]["lifecycle"].values())
     assert pod()["terminationGracePeriodSeconds"] >= sleep + SHUTDOWN_TIMEOUT_S + 10
     assert int(compose()["server"]["stop_grace_period"].removesuffix("s")) >= SHUTDOWN_TIMEOUT_S + 10
+    grace_s = [
+        int(services[name]["stop_grace_period"].removesuffix("s"))
+        for services, name in ((compose("compose.servers.yaml"), "balancer"), (compose(), "server"))
+    ]
+    assert grace_s[0] >= grace_s[1]
     probe = pod()["containers"][0]["livenessProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] > pod()["terminationGracePeriodSeconds"]
 
@@ -136,6 +141,11 @@ def test_probes_ask_where_the_server_answers_as_the_images_user() -> None:
     assert container["ports"] == [{"name": "http", "containerPort": 8000}]
     assert pod()["securityContext"]["runAsUser"] == 10001
     assert pod()["enableServiceLinks"] is False  # its S1_SERVER_PORT would be no setting of ours
+
+
+def test_who_mounts_the_keys_is_told_that_the_images_user_must_read_them() -> None:
+    for name in ("compose.servers.yaml", "README.md"):
+        assert "u:10001:r keys.toml" in (DOCKER / name).read_text()
 
 
 def test_service_monitor_finds_the_service() -> None:
@@ -164,6 +174,7 @@ def test_autoscaler_and_disruption_budget_are_the_deployments() -> None:
     deployment, kinds = next(yaml.safe_load_all((DOCKER / "kubernetes.yaml").read_text())), replicas()
     scaler, budget = kinds["HorizontalPodAutoscaler"]["spec"], kinds["PodDisruptionBudget"]["spec"]
     assert scaler["scaleTargetRef"]["name"] == deployment["metadata"]["name"]
+    assert "replicas" not in deployment["spec"]  # each apply would undo the autoscaler's
     assert budget["selector"] == deployment["spec"]["selector"]
     (metric,) = scaler["metrics"]
     assert metric["pods"]["metric"]["name"] in {each.name for each in METRICS}

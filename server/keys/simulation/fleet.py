@@ -17,8 +17,7 @@ from statistics import fmean
 from server.keys.meter import Quota
 from server.keys.simulation.store import SimulatedLedger, SimulatedStore
 from server.keys.store.leased_meter import LeasedMeter
-from server.keys.store.redis_store import CHECK_KEY, CHECK_QUOTA, LOOK_EVERY_S
-from server.keys.store.script import Account
+from server.keys.store.redis_store import CHECK_ACCOUNT, CHECK_KEY, CHECK_QUOTA, LOOK_EVERY_S
 
 ENDS_AFTER_STEPS = 1
 """A stream whose key is spent gets so many tokens more: its end is asked for while the next step runs."""
@@ -139,7 +138,7 @@ class Server:
         ledger = SimulatedLedger(self.store, self.number, self.fleet.lease_tokens)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            await ledger.settle(CHECK_KEY, CHECK_QUOTA, Account("", 0, 1))
+            await ledger.settle(CHECK_KEY, CHECK_QUOTA, CHECK_ACCOUNT)
 
     def _end(self, key: int) -> None:
         for stream in self.streams:

@@ -10,12 +10,13 @@ from server.keys.store.script import Account, Standing
 
 @dataclass(slots=True)
 class Window:
-    """One key's. `held`: by process."""
+    """One key's. `held`: by process; `own`: its own window, as it told last, and its `held` before."""
 
     name: str
     ends_at: float
     used: int = 0
     held: dict[int, int] = field(default_factory=dict)
+    own: dict[int, tuple[str, int]] = field(default_factory=dict)
 
 
 class SimulatedStore:
@@ -50,8 +51,11 @@ class SimulatedStore:
         held = window.held.get(process, 0) if window is not None else 0
         used = window.used if window is not None else 0
         spent = account.spent
+        before = held
         if not account.window:
-            spent += held
+            own, was = window.own.get(process, ("", 0)) if window is not None else ("", 0)
+            before = was if own == account.own_window else held
+            spent += before
         elif window is None or account.window != window.name:
             spent = 0
         used += spent - held
@@ -64,6 +68,8 @@ class SimulatedStore:
                 return Standing("", 0, 0, 0, quota.window_s)
             window = self._windows[key_name] = Window(f"{now!r}", now + quota.window_s)
         window.used, window.held[process] = used, held
+        if not account.window:
+            window.own[process] = account.own_window, before
         return Standing(window.name, spent, held, used, window.ends_at - now)
 
 

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Protocol
+from uuid import uuid4
 
 from server.keys.meter import Quota
 from server.keys.store.script import Account, Standing
@@ -57,6 +58,9 @@ class LeasedMeter:
         self._ledger = ledger
         self._clock = clock
         self._window = ""
+        self._own_window = _a_name()
+        self._is_unheard = False
+        """Whether the last call had no reply: the store may have leased what is not known here."""
         self._ends_at: float | None = None
         self._spent = 0
         self._held = 0
@@ -113,13 +117,18 @@ class LeasedMeter:
             self._tending.cancel()
         if self._settling is not None:
             await self._settling
-        if self._in_hand and self._ledger.is_up:
+        if self._is_unsettled and self._ledger.is_up:
             await self._settle(0)
 
     @property
     def _in_hand(self) -> int:
         """What is left of the lease; negative: owed."""
         return self._held - self._spent
+
+    @property
+    def _is_unsettled(self) -> bool:
+        """Whether the store counts as this process's what it did not spend, or the other way about."""
+        return self._in_hand != 0 or self._is_unheard
 
     @property
     def _may_ask(self) -> bool:
@@ -141,7 +150,7 @@ class LeasedMeter:
         self._was_spent = is_spent
         if is_spent and not was_spent:
             self.on_spent()
-        if self._in_hand and self._tending is None and not self._is_closed:
+        if self._is_unsettled and self._tending is None and not self._is_closed:
             self._tending = asyncio.create_task(self._tend())
         if self._may_ask:
             ahead = self._in_hand - self._low
@@ -156,10 +165,11 @@ class LeasedMeter:
     async def _exchange(self, wanted: int) -> None:
         told = self._spent
         try:
-            account = Account(self._window, told, wanted)
+            account = Account(self._window, self._own_window, told, wanted)
             self._take(await self._ledger.settle(self._key_name, self.quota, account), told)
+            self._is_unheard = False
         except StoreDownError:
-            pass  # what is owed stays owed
+            self._is_unheard = True  # what is owed stays owed
         finally:
             self._settling = None
             self._look()
@@ -175,11 +185,11 @@ class LeasedMeter:
     async def _tend(self) -> None:
         """Until nothing is held or owed: settle what is owed, give back what lies unused."""
         before, idle = self._spent, 0
-        while self._in_hand or self._settling is not None:
+        while self._is_unsettled or self._settling is not None:
             await asyncio.sleep(TEND_EVERY_S)
             self._roll_window()
             idle = idle + 1 if self._spent == before else 0
-            if self._may_ask and self._in_hand:
+            if self._may_ask and self._is_unsettled:
                 if idle >= IDLE_TICKS:
                     self._settle(0)
                 elif self._in_hand < 0:
@@ -192,6 +202,11 @@ class LeasedMeter:
         if self._ends_at is None or self._settling is not None or self._clock() < self._ends_at:
             return
         self._window, self._ends_at = "", None
+        self._own_window, self._is_unheard = _a_name(), False
         self._spent = self._held = self._low = 0
         self._left_in_store = self.quota.tokens
         self._attend_at, self._was_spent = 1, False
+
+
+def _a_name() -> str:
+    return uuid4().hex[:16]

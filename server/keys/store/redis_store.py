@@ -34,6 +34,7 @@ SHARE = 4
 PREFIX = "s1:quota:"
 CHECK_KEY = "s1:check"
 CHECK_QUOTA = Quota(1, 60)
+CHECK_ACCOUNT = Account("", "check", 0, 1)
 
 
 class RedisStore:
@@ -83,7 +84,7 @@ class RedisStore:
         self._client = Redis.from_pool(pool)
         self._script = self._client.register_script(SETTLE)
         try:
-            await self._run(CHECK_KEY, CHECK_QUOTA, Account("", 0, 1))
+            await self._run(CHECK_KEY, CHECK_QUOTA, CHECK_ACCOUNT)
         except (AuthenticationError, ResponseError) as error:
             await self._client.aclose()
             raise QuotaStoreError(f"--quota-store: {self._address.name}: {error}") from error
@@ -147,7 +148,7 @@ class RedisStore:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             try:
-                await self._run(CHECK_KEY, CHECK_QUOTA, Account("", 0, 1))
+                await self._run(CHECK_KEY, CHECK_QUOTA, CHECK_ACCOUNT)
             except (RedisError, OSError) as error:
                 self._mark(False, error)
             else:

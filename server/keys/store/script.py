@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 SETTLE = """
 -- KEYS[1]: a hash with the window's id, the tokens used or leased in it by all, and each process's part.
--- ARGV: process, its window, spent, wanted, the quota's tokens, the window's milliseconds, least lease, share
-local process, window_ms = ARGV[1], tonumber(ARGV[6])
-local spent, wanted = tonumber(ARGV[3]), tonumber(ARGV[4])
-local quota, least, share = tonumber(ARGV[5]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local told = redis.call('HMGET', KEYS[1], 'window', 'used', 'process ' .. process)
+-- ARGV: process, its window, its own one, spent, wanted,
+--       the quota's tokens, the window's milliseconds, least lease, share
+local process, own, window_ms = ARGV[1], ARGV[3], tonumber(ARGV[7])
+local spent, wanted = tonumber(ARGV[4]), tonumber(ARGV[5])
+local quota, least, share = tonumber(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local told = redis.call('HMGET', KEYS[1], 'window', 'used', 'process ' .. process, 'own ' .. process)
 local window, used, held = told[1], tonumber(told[2] or 0), tonumber(told[3] or 0)
-if ARGV[2] == '' then
-  spent = held + spent                          -- it knows of no window: this is what it spent since
+local before
+if ARGV[2] == '' then                           -- it knows of no window: this is what it spent in its own
+  local known, was = string.match(told[4] or '', '^(%S+) (%d+)$')
+  before = known == own and tonumber(was) or held
+  spent = before + spent
 elseif ARGV[2] ~= window then
   spent = 0                                     -- in a window that is over
 end
@@ -33,6 +37,9 @@ if not window then
 end
 redis.call('HSET', KEYS[1], 'window', window, 'used', string.format('%.0f', used),
            'process ' .. process, string.format('%.0f', held))
+if before then
+  redis.call('HSET', KEYS[1], 'own ' .. process, own .. ' ' .. string.format('%.0f', before))
+end
 local ends_in = redis.call('PTTL', KEYS[1])
 if ends_in < 0 or ends_in > window_ms then      -- it has just begun, or its length was changed
   redis.call('PEXPIRE', KEYS[1], window_ms)
@@ -42,6 +49,10 @@ return {window, spent, held, used, ends_in}
 """
 """A process reports the sum of what it spent, not what is new: a call that is made twice changes nothing.
 
+Before it is told of a window it counts in one of its own, which it names. The first call that names it
+charges the process with what it had leased before, and keeps that sum: a second one, made because the reply
+was lost, starts from the same sum, and not from the lease that the first one took.
+
 A lease is at most a `share`th of what is left, so that near its end no process holds much of a window; but
 `least` tokens, while there are as many.
 """
@@ -49,9 +60,14 @@ A lease is at most a `share`th of what is left, so that near its end no process 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a process tells of a key. `window` "": it knows of none; `spent`: in it, as a sum."""
+    """What a process tells of a key. `window` "": it knows of none; `spent`: in it, as a sum.
+
+    `own_window`: a name without blanks, another one each time that the process begins to count from 0;
+    `spent` is in it while no window is known.
+    """
 
     window: str
+    own_window: str
     spent: int
     wanted: int
 

@@ -1,6 +1,7 @@
 """What an endpoint may do wrong, and what each costs: a try, a row, or the stage; never finished work."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,47 @@ def test_an_endpoint_that_is_gone_ends_the_stage_instead_of_dropping_the_pool(tm
     rows = [a_row(f"{at}?", id=str(at)) for at in range(MAX_FAILURES * 5)]
     with pytest.raises(EndpointUnusableError, match=r"2\d requests failed in succession"):
         asked("http://127.0.0.1:9/v1", tmp_path, rows)
+
+
+REFUSED = Said('{"error": {"message": "prompt too long"}}', 400)
+MANY_ROWS = [a_row(f"{at}?", id=str(at)) for at in range(MAX_FAILURES * 3)]
+
+
+def refuses_all_but(answered: set[int]) -> Callable[[Body, int], Said]:
+    prompts = {MANY_ROWS[at].problem.question for at in answered}
+    return lambda body, n: right(body, n) if body["messages"][0]["content"] in prompts else REFUSED
+
+
+def test_refused_requests_drop_their_rows_alone_however_many_they_are(tmp_path: Path) -> None:
+    with faked(refuses_all_but({0, 59})) as fake:
+        outcomes = asked(fake.url, tmp_path, MANY_ROWS, concurrency=1)
+    assert kept(outcomes) == ["0", "59"]
+    assert set(reasons(outcomes).values()) == {"endpoint_refused"}
+
+
+def test_a_run_with_refused_rows_in_its_finished_part_is_resumed(tmp_path: Path) -> None:
+    every_second = set(range(0, 60, 2))
+    with faked(refuses_all_but(every_second)) as fake:
+        first = asked(fake.url, tmp_path, MANY_ROWS, concurrency=1)
+        assert asked(fake.url, tmp_path, MANY_ROWS, concurrency=1) == first
+    assert len(kept(first)) == 30
+
+
+def test_an_endpoint_that_refuses_every_request_ends_the_stage(tmp_path: Path) -> None:
+    with (
+        faked(lambda *_: REFUSED) as fake,
+        pytest.raises(EndpointUnusableError, match=r"refused all of 20 requests, the last: status 400"),
+    ):
+        asked(fake.url, tmp_path, MANY_ROWS, concurrency=1)
+
+
+def test_a_cached_reply_ends_a_succession_of_failures(tmp_path: Path) -> None:
+    fails = {at for at in range(60) if at % 10}
+    with faked(refuses_all_but(set(range(60)) - fails)) as fake:
+        asked(fake.url, tmp_path, MANY_ROWS, concurrency=1)
+    with faked(lambda *_: Said("not made", 501)) as fake:
+        outcomes = asked(fake.url, tmp_path, MANY_ROWS, concurrency=1)
+    assert [int(name) for name in reasons(outcomes)] == sorted(fails)
 
 
 def test_what_was_answered_is_never_asked_again_even_after_the_endpoint_failed(tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ def test_the_same_words_with_other_numbers_are_another_problem() -> None:
     assert kept(list(Duplicates()(rows_of(LONG, LONG.replace("100", "101"))))) == ["0", "1"]
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Find $A$ for $a=2$", "Find $a$ for $A=2$"),
+        ("How many zeros are at the end of 10! in base 2?", "How many zeros are at the end of 10 in base 2?"),
+    ],
+)
+def test_other_variables_and_factorials_are_another_problem(one: str, other: str) -> None:
+    assert kept(list(Duplicates()(rows_of(one, other)))) == ["0", "1"]
+
+
 def test_near_duplicates_can_be_let_pass() -> None:
     assert kept(list(Duplicates(near=False)(rows_of(LONG, LONG.replace("How", "So how"))))) == ["0", "1"]
 

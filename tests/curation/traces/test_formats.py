@@ -99,6 +99,13 @@ def test_a_format_gives_thinking_and_answer_apart(form: str, columns: Columns) -
     assert found.question == Q or found.problem_id == "math/1"
 
 
+def test_an_instruction_is_matched_with_its_input() -> None:
+    row: Columns = {"instruction": "Translate.", "input": "Zwei.", "output": f"<think>{T}</think>{A}"}
+    assert FORMATS["r1"](row).question == "Translate.\n\nZwei."
+    with pytest.raises(MissingColumnError, match=r"no question or .*\(it has output\)"):
+        FORMATS["r1"]({"output": A})
+
+
 def test_of_generations_that_are_all_wrong_none_is_a_trace() -> None:
     row: Columns = {
         "problem": Q,

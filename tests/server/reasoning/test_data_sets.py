@@ -47,6 +47,22 @@ def test_every_shape_gives_question_thinking_and_answer(row: dict[str, Any]) -> 
     assert (one.problem.id, one.where, one.messages) == ("x-3", "x.jsonl:3", ())
 
 
+@pytest.mark.parametrize(
+    ("columns", "question"),
+    [
+        ({"instruction": "Translate.", "input": "Guten Tag"}, "Translate.\n\nGuten Tag"),
+        ({"instruction": "Say hello.", "input": ""}, "Say hello."),
+        ({"instruction": "Say hello.", "input": None}, "Say hello."),
+        ({"instruction": "", "input": Q}, Q),
+        ({"question": Q, "input": "tests.txt"}, Q),
+    ],
+)
+def test_an_instruction_is_asked_with_its_input(columns: dict[str, Any], question: str) -> None:
+    [one] = found(columns | {"output": MARKED})
+    assert isinstance(one, TrainingExample)
+    assert (one.problem.question, one.trace.answer) == (question, A)
+
+
 def test_each_reply_with_thinking_is_an_example_behind_what_was_said_before() -> None:
     system = {"role": "system", "content": "Be brief."}
     call = {"function": {"name": "add", "arguments": {"a": 1, "b": 1}}}

@@ -73,6 +73,24 @@ def test_broken_utf8_is_named_by_line_and_byte(tmp_path: Path, suffix: str) -> N
     assert str(caught.value) == f"{path}:2: broken UTF-8 at byte 10"
 
 
+@pytest.mark.parametrize("damage", ["cut", "garbled", "no archive"])
+def test_a_damaged_archive_is_named_with_the_line(tmp_path: Path, damage: str) -> None:
+    whole = gzip.compress(b"".join(b'{"a": %d}\n' % number for number in range(99_999)))
+    half = len(whole) // 2
+    damaged = {
+        "cut": whole[:half],
+        "garbled": whole[:10] + bytes(byte ^ 255 for byte in whole[10:]),
+        "no archive": b'{"a": 1}\n',
+    }
+    path = tmp_path / "x.jsonl.gz"
+    path.write_bytes(damaged[damage])
+    read = 0
+    with pytest.raises(RecordError, match="the archive is damaged or cut off: ") as caught:
+        for _ in read_objects(path):
+            read += 1
+    assert str(caught.value).startswith(f"{path}:{read + 1}: ")
+
+
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_bytes(b'\xef\xbb\xbf{"a": 1}\r\n{"a": 2}\r\n')
