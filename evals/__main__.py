@@ -3,9 +3,17 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from evals.errors import EvalError
 from server.reasoning.command import exit_status
+
+
+class _Parser(argparse.ArgumentParser):
+    """Flags are written out: the manifest recognises the API key's by its name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser(command: list[str]) -> argparse.ArgumentParser:
     """With the flags of a sweep only if that is the command: they import its methods and tasks."""
-    parser = argparse.ArgumentParser(prog="s1-eval", description=__doc__)
+    parser = _Parser(prog="s1-eval", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     sweep = commands.add_parser("sweep", help="ask an endpoint every problem under every budget")
     if command == ["sweep"]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 import httpx
 
 from evals.errors import EvalError
+from evals.events import events_of
 
 # Retried: the server is busy or overloaded, or a gateway failed.
 TRANSIENT = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -34,6 +35,16 @@ class EndpointDownError(EndpointError):
 
 class RequestRefusedError(EndpointError):
     """A 4xx response: the same request would be refused again."""
+
+
+class _FailedStreamError(Exception):
+    """An error that a server tells in an event of a stream, after a status of 200."""
+
+    def __init__(self, told: object, event: str) -> None:
+        code = told.get("code") if isinstance(told, dict) else None
+        status = code if isinstance(code, int) and 400 <= code < 600 else None
+        super().__init__(f"{status or 'in the stream:'} {_reason(event)}")
+        self.is_refusal = status is not None and status not in TRANSIENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +196,12 @@ class Endpoint:
                         f"the endpoint {self.base_url} refuses the request: {last}"
                     ) from error
                 pause_s = max(pause_s, _retry_after_s(error.response))
+            except _FailedStreamError as error:
+                last = str(error)
+                if error.is_refusal:
+                    raise RequestRefusedError(
+                        f"the endpoint {self.base_url} refuses the request: {last}"
+                    ) from error
             if attempt < self._tries:
                 await asyncio.sleep(pause_s)
         raise EndpointDownError(
@@ -216,9 +233,12 @@ class Endpoint:
             if response.status_code >= 400:
                 await response.aread()
                 response.raise_for_status()
-            async for event in _events(response):
+            async for event in events_of(response):
                 try:
-                    parts.add(json.loads(event))
+                    told = json.loads(event)
+                    if told.get("error"):
+                        raise _FailedStreamError(told["error"], event)
+                    parts.add(told)
                 except MALFORMED as error:
                     raise self._malformed(event) from error
         if parts.choice.get("finish_reason") is None:
@@ -259,12 +279,6 @@ class _Parts:
         message = {"reasoning_content": "".join(self._thinking), "content": "".join(self._answer)}
         latency_s = time.perf_counter() - self._start
         return _reply(message, self.choice, self._body, latency_s, self._first_s, self._first_answer_s)
-
-
-async def _events(response: httpx.Response) -> AsyncIterator[str]:
-    async for line in response.aiter_lines():
-        if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
-            yield data
 
 
 def _thinking_of(message: dict[str, Any]) -> str:

@@ -9,18 +9,19 @@ from evals.tasks.task import Task
 
 
 def cells_of(settings: SweepSettings, tasks: Sequence[Task], models: Sequence[str]) -> list[Cell]:
-    """The cells.
+    """The cells; of a task or model that is named twice, each once.
 
     Raises:
         ArmError: A method's setting cannot be parsed.
     """
-    return [
+    cells = (
         Cell(task, model, arm, _sampling(settings, arm), repeat, settings.suffix)
         for task in tasks
         for model in models
         for arm in _arms(settings, task)
         for repeat in _repeats(settings, arm)
-    ]
+    )
+    return list({cell.name: cell for cell in cells}.values())
 
 
 def _arms(settings: SweepSettings, task: Task) -> tuple[Arm, ...]:

@@ -32,6 +32,10 @@ PACKAGES = (
 )
 
 
+LONG_KEY = 8
+"""Characters of a key that is no part of other words by chance: it is hidden within an argument, too."""
+
+
 class ManifestError(EvalError):
     """A manifest that cannot be read, or results of another sweep under the same names."""
 
@@ -93,7 +97,7 @@ def write(
     manifest = {
         "schema": SCHEMA_VERSION,
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": ["s1-eval", *_without_key(sys.argv[1:])],
+        "command": ["s1-eval", *_without_key(sys.argv[1:], settings.api_key)],
         "settings": kept_settings,
         "server": dict(server),
         "client": client(),
@@ -103,14 +107,18 @@ def write(
     write_whole(path_of(out), json.dumps(manifest, indent=1, ensure_ascii=False, default=str) + "\n")
 
 
-def _without_key(arguments: list[str]) -> list[str]:
-    """The command line without the value of --api-key, in either spelling."""
+def _without_key(arguments: list[str], key: str) -> list[str]:
+    """The command line without what follows --api-key, in either spelling, and without `key` anywhere."""
     kept, hide = [], False
     for argument in arguments:
-        if hide or argument.startswith("--api-key="):
-            argument = "--api-key=..." if not hide else "..."
-        hide = argument == "--api-key"
-        kept.append(argument)
+        flag, equals, text = argument.partition("=")
+        if hide or (key and argument == key):
+            kept.append("...")
+        elif equals and (flag == "--api-key" or (key and text == key)):
+            kept.append(f"{flag}=...")
+        else:
+            kept.append(argument.replace(key, "...") if len(key) >= LONG_KEY else argument)
+        hide = not hide and argument == "--api-key"
     return kept
 
 

@@ -18,13 +18,33 @@ def trim(out: Path, kept: Path) -> str:
     """Copy the results in `out` to the new folder `kept`; both give the same report.
 
     Raises:
-        TrimError: There are no results, a cell is unfinished, or `kept` exists.
+        TrimError: There are no results, a cell is unfinished, or `kept` exists or cannot be written.
+        RowError: A row cannot be read.
     """
     if manifest.read(out) is None:
         raise TrimError(f"{out}: not a folder of results: it has no manifest.json")
     if kept.exists():
         raise TrimError(f"{kept}: already exists; remove it first")
-    (kept / "cells").mkdir(parents=True)
+    draft = kept.with_name(kept.name + ".tmp")
+    try:
+        shutil.rmtree(draft, ignore_errors=True)
+        try:
+            rows = _copy(out, draft)
+            draft.rename(kept)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    except OSError as error:
+        raise TrimError(f"{error.filename or kept}: {error.strerror}") from error
+    return f"{rows} rows kept in {kept}"
+
+
+def _copy(out: Path, draft: Path) -> int:
+    """Write the copy; returns its number of rows.
+
+    Raises:
+        TrimError: A cell is unfinished.
+    """
+    (draft / "cells").mkdir(parents=True)
     rows = 0
     for path in sorted((out / "cells").glob("*.jsonl")):
         if path.name.endswith(".part.jsonl"):
@@ -33,9 +53,9 @@ def trim(out: Path, kept: Path) -> str:
         rows += len(slim)
         text = "".join(row.line() for row in slim)
         # Without a time stamp: the same results give the same bytes.
-        (kept / "cells" / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
-    shutil.copyfile(manifest.path_of(out), manifest.path_of(kept))
-    return f"{rows} rows kept in {kept}"
+        (draft / "cells" / f"{path.name}.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    shutil.copyfile(manifest.path_of(out), manifest.path_of(draft))
+    return rows
 
 
 def _slim(row: ResultRow) -> ResultRow:

@@ -5,6 +5,7 @@ prompt as a whole and inserts or finds the marks as token ids. Text tokenised in
 mark is ordinary text ("|>" and the following line breaks become one token).
 """
 
+from array import array
 from dataclasses import dataclass
 
 from jinja2 import TemplateError
@@ -21,10 +22,13 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """Token ids and labels, of equal length. `cut`: number of tokens removed at the end."""
+    """Token ids and labels, of equal length. `cut`: number of tokens removed at the end.
 
-    ids: list[int]
-    labels: list[int]
+    In arrays of 4 bytes a token: a list has 48, and every process holds all lessons.
+    """
+
+    ids: "array[int]"
+    labels: "array[int]"
     where: str
     cut: int = 0
 
@@ -131,7 +135,8 @@ class Writer:
         answer = self._body_ids(sample, "answer", self._answer_text(sample.trace.answer))
         closing = [*self.end, *self.transition]
         reply_ids = [*([] if opened else self.start), *thinking, *closing, *answer, *self.turn_end]
-        return Lesson(prompt_ids + reply_ids, [IGNORE] * len(prompt_ids) + reply_ids, sample.where)
+        ids, labels = prompt_ids + reply_ids, [IGNORE] * len(prompt_ids) + reply_ids
+        return Lesson(array("i", ids), array("i", labels), sample.where)
 
     def _answer_text(self, answer: str) -> str:
         """The answer after the cue, including the line breaks that the server's cue begins with.

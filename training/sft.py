@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import PartialState
 from datasets import Dataset
@@ -59,9 +60,11 @@ def sft(settings: SftSettings) -> None:
 
 def rows_of(data: Data, recipe: TrainingRecipe) -> tuple[Dataset, list[int]]:
     """The rows of the data loader, and the length of each in tokens."""
-    rows = Dataset.from_dict(
-        {"input_ids": [one.ids for one in data.lessons], "labels": [one.labels for one in data.lessons]}
-    )
+    columns = {
+        "input_ids": [np.asarray(one.ids) for one in data.lessons],
+        "labels": [np.asarray(one.labels) for one in data.lessons],
+    }
+    rows = Dataset.from_dict(columns)
     if recipe.packing:
         rows = pack_dataset(rows, recipe.max_tokens, "bfd")
     return rows, [len(row) for row in rows["input_ids"]]

@@ -16,6 +16,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from evals.bench.mix import CHAT, QUESTION, Job, Json, Outcome
+from evals.events import events_of
 
 METERED, SAMPLING = "sk-soak-metered", "sk-soak-sampling"
 SAMPLES = 3
@@ -94,10 +95,8 @@ class Errands:
         asked = False
         async with self.client.stream("POST", CHAT, json=body) as response:
             outcome.status = response.status_code
-            async for line in response.aiter_lines():
-                if not line.startswith("data: {"):
-                    continue
-                event = json.loads(line[6:])
+            async for text in events_of(response):
+                event = json.loads(text)
                 for choice in event["choices"]:
                     if choice.get("finish_reason"):
                         outcome.reports.append(choice["thinking"])

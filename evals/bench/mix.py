@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from evals.events import events_of
+
 Json = dict[str, Any]
 
 CEILING = 600
@@ -226,9 +228,8 @@ class Mix:
     async def _events(self, outcome: Outcome, path: str, body: Json) -> AsyncIterator[Json]:
         async with self.client.stream("POST", path, json=body) as response:
             outcome.status = response.status_code
-            async for line in response.aiter_lines():
-                if line.startswith("data: {"):
-                    yield json.loads(line[6:])
+            async for event in events_of(response):
+                yield json.loads(event)
 
     def _whole(self, outcome: Outcome, body: Json) -> Outcome:
         outcome.id = body["id"]

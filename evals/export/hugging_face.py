@@ -14,6 +14,7 @@ OF_THE_CELL = {
     "model": str,
     "arm": str,
     "temperature": float,
+    "top_p": float,
     "sampling_seed": int,
     "repeat": int,
 }
@@ -69,7 +70,8 @@ def _row(run: CellRun, row: ResultRow) -> dict[str, object]:
     for name in JSON_COLUMNS:
         if values[name] is not None:
             values[name] = json.dumps(values[name], ensure_ascii=False)
-    of_the_cell = (run.task, run.model, run.arm.name, run.temperature, run.seed, run.repeat)
+    decoding = (run.decoding.temperature, run.decoding.top_p, run.seed, run.repeat)
+    of_the_cell = (run.task, run.model, run.arm.name, *decoding)
     return {**dict(zip(OF_THE_CELL, of_the_cell, strict=True)), **values}
 
 

@@ -12,6 +12,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from evals import manifest
+from evals.report.decoding import Decoding
 from evals.report.read import CellRun, read_runs
 from evals.row import ResultRow
 
@@ -32,9 +33,9 @@ METADATA = (
 def write_logs(out: Path, to: Path) -> list[Path]:
     """Write the cells of `out`, a log for each arm; returns the files."""
     stored = manifest.read(out) or {}
-    arms: dict[tuple[str, str, str, float, int], list[CellRun]] = {}
+    arms: dict[tuple[str, str, str, Decoding, int], list[CellRun]] = {}
     for run in read_runs(out):
-        key = (run.task, run.model, run.arm.name, run.temperature, run.seed)
+        key = (run.task, run.model, run.arm.name, run.decoding, run.seed)
         arms.setdefault(key, []).append(run)
     paths = []
     for key, runs in arms.items():
@@ -106,7 +107,7 @@ def _spec(stored: Log, key: str, runs: Sequence[CellRun]) -> Log:
 
 
 def _sampling(run: CellRun) -> Log:
-    return {"temperature": run.temperature, "seed": run.seed}
+    return {"temperature": run.decoding.temperature, "top_p": run.decoding.top_p, "seed": run.seed}
 
 
 def _results(runs: Sequence[CellRun]) -> Log:

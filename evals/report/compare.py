@@ -3,17 +3,18 @@
 Refused where the problems differ: a difference between other problems is none between the models.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from evals.report.decoding import Decoding, labelled, told_apart
 from evals.report.read import CellRun, ReportError, read_runs
 from evals.report.table import table
 from evals.stats.intervals import mcnemar, paired_bootstrap
 
-Key = tuple[str, str]
-"""Task and arm."""
+Key = tuple[str, str, Decoding]
+"""Task, arm and sampling."""
 
 SEED = 0
 HEAD = (
@@ -62,26 +63,57 @@ class Compared:
 def compare(a: Path, b: Path) -> str:
     """The table of every arm that both folders have, and the arms that one alone has; p is McNemar's.
 
+    An arm of several samplings is compared in each that both have; one of a single sampling in each folder
+    is compared whatever they are, and its line tells them.
+
     Raises:
         ReportError: no arm is in both, or the problems of one differ.
     """
     ours, theirs = _arms(a), _arms(b)
-    both = [key for key in ours if key in theirs]
-    if not both:
-        raise ReportError(f"{a} and {b}: no task and arm that both have")
-    rows = [_compared(key, ours[key], theirs[key], a, b).cells for key in both]
+    pairs = [(key, other) for key in ours if (other := _partner(key, ours, theirs))]
+    if not pairs:
+        raise ReportError(f"{a} and {b}: no task and arm, of the same sampling, that both have")
+    names = _names([*ours, *theirs])
+    rows = [
+        _compared(key[0], _pair_name(key, other, names), ours[key], theirs[other], a, b).cells
+        for key, other in pairs
+    ]
     parts = [f"A: {a}, {_models(ours)}. B: {b}, {_models(theirs)}.", table(HEAD, rows)]
-    for where, mine, other in ((a, ours, theirs), (b, theirs, ours)):
-        if alone := [f"{task} {arm}" for task, arm in mine if (task, arm) not in other]:
+    for where, mine, met in (
+        (a, ours, [key for key, _ in pairs]),
+        (b, theirs, [other for _, other in pairs]),
+    ):
+        if alone := [f"{key[0]} {names[key]}" for key in mine if key not in met]:
             parts.append(f"Only in {where}: {', '.join(alone)}.")
     return "\n\n".join(parts)
+
+
+def _partner(key: Key, ours: Iterable[Key], theirs: Iterable[Key]) -> Key | None:
+    """The other folder's arm that one is compared with."""
+    mine, others = ([each for each in keys if each[:2] == key[:2]] for keys in (ours, theirs))
+    if key in others:
+        return key
+    return others[0] if len(mine) == len(others) == 1 else None
+
+
+def _names(keys: Iterable[Key]) -> dict[Key, str]:
+    """The arms, with their samplings where either folder has another of the same arm."""
+    found = list(dict.fromkeys(keys))
+    return {
+        key: labelled(key[1], told_apart(each[2] for each in found if each[:2] == key[:2])[key[2]])
+        for key in found
+    }
+
+
+def _pair_name(key: Key, other: Key, names: Mapping[Key, str]) -> str:
+    return names[key] if key == other else f"A: {names[key]}; B: {names[other]}"
 
 
 def _arms(out: Path) -> dict[Key, list[CellRun]]:
     found: dict[Key, list[CellRun]] = {}
     for run in read_runs(out):
-        found.setdefault((run.task, run.arm.name), []).append(run)
-    for (task, arm), runs in found.items():
+        found.setdefault((run.task, run.arm.name, run.decoding), []).append(run)
+    for (task, arm, _), runs in found.items():
         models = {run.model for run in runs}
         if len(models) > 1:
             raise ReportError(
@@ -94,8 +126,9 @@ def _models(arms: Mapping[Key, Sequence[CellRun]]) -> str:
     return ", ".join(dict.fromkeys(run.model for runs in arms.values() for run in runs))
 
 
-def _compared(key: Key, ours: Sequence[CellRun], theirs: Sequence[CellRun], a: Path, b: Path) -> Compared:
-    task, arm = key
+def _compared(
+    task: str, arm: str, ours: Sequence[CellRun], theirs: Sequence[CellRun], a: Path, b: Path
+) -> Compared:
     first, second = _problems(ours), _problems(theirs)
     if first.keys() != second.keys():
         odd = sorted(first.keys() ^ second.keys())
@@ -138,9 +171,10 @@ def _first_other(ours: Sequence[CellRun], theirs: Sequence[CellRun]) -> tuple[st
     What one run has not stored is not compared; what a run appends to questions is no part of them.
     """
     told = {row.problem_id: (run, row) for run in ours for row in run.rows}
+    told_of_seed = {(run.seed, row.problem_id): (run, row) for run in ours for row in run.rows}
     for run in theirs:
         for row in run.rows:
-            other_run, other = told[row.problem_id]
+            other_run, other = told_of_seed.get((run.seed, row.problem_id), told[row.problem_id])
             questions = (
                 row.prompt.removesuffix(run.suffix).rstrip(),
                 other.prompt.removesuffix(other_run.suffix).rstrip(),

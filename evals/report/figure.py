@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from evals.methods import NATURAL
+from evals.report.decoding import labelled
 from evals.report.labels import MARKER, Box, Label, along, joined, placed
 from evals.report.measured import Group, Measured
 from evals.report.votes import Vote
@@ -16,7 +17,12 @@ from evals.report.votes import Vote
 MAXIMUM = ("Maximum budget", "o", "-", "#1b4f72", "")
 WAITS = ("Wait", "s", "--", "#b9770e", "////")
 VOTES = ("Majority of k samples", "^", ":", "#5b5b5b", "....")
+VOTED = "votes"
+PAPERS = (NATURAL.method, "max", "waits")
 TITLES = {
+    "max": MAXIMUM[0],
+    "waits": WAITS[0],
+    VOTED: VOTES[0],
     "min": "Minimum",
     "token": "Token-conditional",
     "token+max": "Token-conditional, closed",
@@ -69,12 +75,13 @@ def draw(group: Group, path: Path) -> None:
     zero_at = _place_of_zero([p.tokens for _, points in lines for p in points if p.tokens > 0])
     for style, points in lines:
         _line(axes, style, points, zero_at)
-    if group.natural is not None and group.natural.tokens:
-        _natural(axes, group.natural.tokens, group.natural.accuracy)
+    naturals = [(one.tokens, one.accuracy, one.told) for one in group.naturals if one.tokens]
+    for tokens, accuracy, told in naturals:
+        _natural(axes, tokens, accuracy, told)
     _frame(axes, group, zero_at, [p for _, points in lines for p in points])
     # Once, and not by the figure, which would lay out and draw everything again to be saved.
     ConstrainedLayoutEngine().execute(figure)
-    _labels(axes, lines, zero_at, group.natural)
+    _labels(axes, lines, zero_at, [(tokens, accuracy) for tokens, accuracy, _ in naturals])
     figure.savefig(path, dpi=DPI, metadata={"Software": None})
 
 
@@ -84,17 +91,36 @@ def _place_of_zero(tokens: Sequence[float]) -> float:
 
 
 def _lines(group: Group) -> list[Line]:
-    """The paper's arms first, always in the same style, then the others."""
-    natural = group.line(NATURAL.method)
-    found = [
-        (MAXIMUM, _points(group.line("max"))),
-        (WAITS, _points(natural + group.line("waits"), "×")),
-        (VOTES, _vote_points(group.votes)),
+    """The paper's arms first, always in the same style, then the others.
+
+    Of several samplings each has its lines, and the first the paper's styles.
+    """
+    first = next((told for kind, told in group.lines if kind in PAPERS), "")
+    votes = list(dict.fromkeys(vote.told for vote in group.votes))
+    paper: list[tuple[Style, str, str]] = [(MAXIMUM, "max", first), (WAITS, "waits", first)]
+    paper += [(VOTES, VOTED, told) for told in votes[:1]]
+    others = [line for line in group.lines if line[0] not in PAPERS] + [
+        *((kind, told) for kind, told in group.lines if kind in ("max", "waits") and told != first),
+        *((VOTED, told) for told in votes[1:]),
     ]
-    others = [name for name in group.lines if name not in (NATURAL.method, "max", "waits")]
-    for name, marker, colour in zip(others, cycle(MARKERS), cycle(COLOURS), strict=False):
-        found.append(((TITLES.get(name, name), marker, "-.", colour, ""), _points(group.line(name))))
+    styles = [
+        ((TITLES.get(kind, kind), marker, "-.", colour, ""), kind, told)
+        for (kind, told), marker, colour in zip(others, cycle(MARKERS), cycle(COLOURS), strict=False)
+    ]
+    found = [
+        ((labelled(style[0], told), *style[1:]), _points_of(group, kind, told))
+        for style, kind, told in paper + styles
+    ]
     return [(style, sorted(points, key=lambda p: p.tokens)) for style, points in found if points]
+
+
+def _points_of(group: Group, kind: str, told: str) -> list[Point]:
+    """The points of a line of arms or of votes; the natural stop is zero Waits."""
+    if kind == VOTED:
+        return _vote_points([vote for vote in group.votes if vote.told == told])
+    if kind == "waits":
+        return _points(group.line(NATURAL.method, told) + group.line(kind, told), "×")
+    return _points(group.line(kind, told))
 
 
 def _points(arms: Sequence[Measured], unit: str = "") -> list[Point]:
@@ -149,7 +175,9 @@ def _line(axes: Any, style: Style, points: list[Point], zero_at: float) -> None:
     )  # fmt: skip
 
 
-def _labels(axes: Any, lines: Sequence[Line], zero_at: float, natural: Measured | None) -> None:
+def _labels(
+    axes: Any, lines: Sequence[Line], zero_at: float, naturals: Sequence[tuple[float, float]]
+) -> None:
     """Place the labels, after the axes are final: positions are chosen in pixels."""
     from matplotlib.patheffects import withStroke
 
@@ -163,8 +191,8 @@ def _labels(axes: Any, lines: Sequence[Line], zero_at: float, natural: Measured 
         texts += [(label, colour) for label in joined(own)]
     frame = _box(axes.get_window_extent())
     obstacles.append(_box(axes.get_legend().get_window_extent()))
-    if natural is not None and natural.tokens:
-        x, y = axes.transData.transform((natural.tokens, natural.accuracy))
+    for natural in naturals:
+        x, y = axes.transData.transform(natural)
         obstacles += [Box(x, y, STAR, STAR), Box(x, frame.y, 3.0, frame.height)]
     boxes = placed([label for label, _ in texts], obstacles, frame)
     for (label, colour), box in zip(texts, boxes, strict=True):
@@ -178,10 +206,10 @@ def _box(extent: Any) -> Box:
     return Box((extent.x0 + extent.x1) / 2, (extent.y0 + extent.y1) / 2, extent.width, extent.height)
 
 
-def _natural(axes: Any, tokens: float, accuracy: float) -> None:
+def _natural(axes: Any, tokens: float, accuracy: float, told: str) -> None:
     axes.axvline(tokens, color="black", linewidth=0.8, linestyle=(0, (1, 3)), zorder=1)
     axes.plot([tokens], [accuracy], marker="*", markersize=15, color="black", linestyle="none",
-              label="Natural stop", zorder=4)  # fmt: skip
+              label=labelled("Natural stop", told), zorder=4)  # fmt: skip
 
 
 def _frame(axes: Any, group: Group, zero_at: float, points: list[Point]) -> None:

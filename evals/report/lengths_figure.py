@@ -23,7 +23,7 @@ TOP, BOTTOM, MARGIN = 62.0, 44.0, 14.0
 def lengths_svg(group: Group) -> str:
     """The picture of a group that has lengths."""
     arms = [one for one in group.arms if one.lengths.bins]
-    left = MARGIN + CHARACTER * max(len(one.arm.name) for one in arms)
+    left = MARGIN + CHARACTER * max(len(one.label) for one in arms)
     axis = _Axis(left, [edge for one in arms for each in one.lengths.bins for edge in (each.low, each.high)])
     width, height = left + PLOT + 2 * MARGIN, TOP + LINE * len(arms) + BOTTOM
     title = escape(f"{group.task}, {group.model}: thinking tokens of right and of wrong replies")
@@ -76,7 +76,7 @@ def _arm(one: Measured, axis: _Axis, y: float) -> Iterator[str]:
     """Its name, its line and its bars; the highest bar, of either side, has the full height."""
     bins = one.lengths.bins
     highest = max(max(each.right, each.wrong) for each in bins)
-    yield _text(axis.left - 6, y + 4, escape(one.arm.name), "end")
+    yield _text(axis.left - 6, y + 4, escape(one.label), "end")
     yield f'<path d="M{axis.left:.1f} {y:.1f}h{PLOT:.1f}" stroke="#bbbbbb"/>'
     for each in bins:
         x, wide = axis.at(each.low), axis.at(each.high) - axis.at(each.low) - 1

@@ -1,14 +1,15 @@
 """The results of an arm: accuracy with its interval, tokens, cost, Control, escapes; the measures of methods.
 
-Arms are grouped by task and model, and compared with the group's natural stop.
+Arms are grouped by task and model, and compared with the group's natural stop of the same sampling.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
 from evals.methods import NATURAL, Arm
+from evals.report.decoding import Decoding, labelled, told_apart
 from evals.report.lengths import Lengths, lengths_of
 from evals.report.natural import NaturalStop, by_problem, ending_of, mean
 from evals.report.read import CellRun
@@ -19,6 +20,10 @@ from evals.stats.intervals import wilson, worth
 from evals.stats.scaling import CurvePoint, control, performance, scaling
 from server.reasoning.ends import End
 
+Cells = Sequence[CellRun]
+"""The repeats of an arm."""
+SAMPLES = "sample"
+"""The method whose arms are measured by votes."""
 CUT = "length"
 """The finish reason of a reply that ended at a limit of tokens."""
 MAX_PARTS = 12
@@ -34,8 +39,9 @@ class Measured:
     """An arm over its problems and repeats. Accuracies are percent of graded; tokens are means per answer."""
 
     arm: Arm
-    temperature: float
-    seed: int
+    decoding: Decoding
+    told: str
+    """What tells its sampling from the others of its group; empty where there is one."""
     problems: int
     answers: int
     """`problems` times repeats."""
@@ -76,8 +82,13 @@ class Measured:
     levels: dict[str, float]
 
     @property
-    def line(self) -> str:
-        """The arm's line in the figure and row in the measures: its method, with a non-default nudge."""
+    def label(self) -> str:
+        """The arm's name, with its sampling where there are several."""
+        return labelled(self.arm.name, self.told)
+
+    @property
+    def kind(self) -> str:
+        """The arm's method, with a non-default nudge; with `told`, its line in the figure and measures."""
         if self.arm.scaling is not None:
             return str(self.arm.scaling["method"])
         nudge = self.arm.budget.nudge
@@ -111,14 +122,14 @@ class Group:
         """The group's name, as part of a file name."""
         return "".join(c if c.isalnum() else "_" for c in f"{self.task}-{self.model}")
 
-    def line(self, name: str) -> list[Measured]:
+    def line(self, kind: str, told: str = "") -> list[Measured]:
         """The arms of a line."""
-        return [one for one in self.arms if one.line == name]
+        return [one for one in self.arms if (one.kind, one.told) == (kind, told)]
 
     @property
-    def lines(self) -> list[str]:
-        """The names of all lines."""
-        return list(dict.fromkeys(one.line for one in self.arms))
+    def lines(self) -> list[tuple[str, str]]:
+        """Kind and sampling of all lines."""
+        return list(dict.fromkeys((one.kind, one.told) for one in self.arms))
 
     @property
     def counts_tokens(self) -> bool:
@@ -127,9 +138,9 @@ class Group:
         return any(one is not None for one in counts)
 
     @property
-    def natural(self) -> Measured | None:
-        """The natural stop, if it was run."""
-        return next(iter(self.line(NATURAL.method)), None)
+    def naturals(self) -> list[Measured]:
+        """The natural stop of each sampling that it was run with."""
+        return [one for one in self.arms if one.arm.method == NATURAL.method]
 
 
 def groups_of(runs: Sequence[CellRun]) -> list[Group]:
@@ -138,31 +149,65 @@ def groups_of(runs: Sequence[CellRun]) -> list[Group]:
     for run in runs:
         members.setdefault((run.task, run.model), []).append(run)
     by_arm = [_by_arm(found) for found in members.values()]
-    votes = votes_of([next((c for c in arms if c[0].arm.method == "sample"), []) for arms in by_arm])
+    drawn = [[cells for cells in arms if cells[0].arm.method == SAMPLES] for arms in by_arm]
+    votes = iter(
+        votes_of(
+            [
+                (cells, _told(arms, cells))
+                for arms, found in zip(by_arm, drawn, strict=True)
+                for cells in found
+            ]
+        )
+    )
     return [
-        _group(task, model, arms, found)
-        for (task, model), arms, found in zip(members, by_arm, votes, strict=True)
+        _group(task, model, arms, [vote for _ in found for vote in next(votes)])
+        for (task, model), arms, found in zip(members, by_arm, drawn, strict=True)
     ]
 
 
-def _by_arm(runs: Sequence[CellRun]) -> list[list[CellRun]]:
-    found: dict[tuple[str, float, int], list[CellRun]] = {}
+def _by_arm(runs: Sequence[CellRun]) -> list[Cells]:
+    found: dict[tuple[str, Decoding], list[CellRun]] = {}
     for run in runs:
-        found.setdefault((run.arm.name, run.temperature, run.seed), []).append(run)
+        found.setdefault((run.arm.name, run.decoding), []).append(run)
     return list(found.values())
 
 
-def _group(task: str, model: str, by_arm: Sequence[Sequence[CellRun]], votes: Sequence[Vote]) -> Group:
-    natural = next((cells for cells in by_arm if cells[0].arm.method == NATURAL.method), [])
-    stop = NaturalStop([row for cell in natural for row in cell.rows])
+def _told(by_arm: Sequence[Cells], cells: Cells) -> str:
+    """The sampling of an arm if others of its group have another; those that must sample are apart."""
+    first = cells[0]
+    alike = [each[0].decoding for each in by_arm if each[0].arm.sampled == first.arm.sampled]
+    return told_apart(alike)[first.decoding]
+
+
+def _group(task: str, model: str, by_arm: Sequence[Cells], votes: Sequence[Vote]) -> Group:
+    stops = {
+        cells[0].decoding: NaturalStop([row for cell in cells for row in cell.rows])
+        for cells in by_arm
+        if cells[0].arm.method == NATURAL.method
+    }
     first = by_arm[0][0].rows
-    domains, levels = _names(first, _domain), _names(first, _level)
-    arms = [_measured(cells, stop, domains, levels) for cells in by_arm if cells[0].arm.method != "sample"]
+    parts = _names(first, _domain), _names(first, _level)
+    arms = [
+        _measured(cells, _told(by_arm, cells), _stop_of(cells[0], stops), *parts)
+        for cells in by_arm
+        if cells[0].arm.method != SAMPLES
+    ]
     return Group(task, model, arms, votes, _methods(arms))
 
 
+def _stop_of(run: CellRun, stops: Mapping[Decoding, NaturalStop]) -> NaturalStop:
+    """The natural stop that an arm is compared with: of its own sampling.
+
+    An arm that must sample has a temperature of its own, and is compared with the only one of its top-p.
+    """
+    if run.decoding in stops:
+        return stops[run.decoding]
+    near = [stop for decoding, stop in stops.items() if decoding.top_p == run.decoding.top_p]
+    return near[0] if run.arm.sampled and len(near) == 1 else NaturalStop([])
+
+
 def _measured(
-    cells: Sequence[CellRun], natural: NaturalStop, domains: Sequence[str], levels: Sequence[str]
+    cells: Cells, told: str, natural: NaturalStop, domains: Sequence[str], levels: Sequence[str]
 ) -> Measured:
     rows = [row for cell in cells for row in cell.rows]
     graded = [row for row in rows if row.score is not None]
@@ -179,8 +224,8 @@ def _measured(
     at_least, at_most = (None, None) if tokens is None else natural.limits(arm)
     return Measured(
         arm=arm,
-        temperature=cells[0].temperature,
-        seed=cells[0].seed,
+        decoding=cells[0].decoding,
+        told=told,
         problems=len({row.problem_id for row in rows}),
         answers=len(rows),
         graded=len(graded),
@@ -277,15 +322,23 @@ def _parts(
 
 def _methods(arms: Sequence[Measured]) -> list[MethodMeasured]:
     """The methods with their arms; the natural stop counts as zero Waits, as part of budget forcing."""
-    natural = [one for one in arms if one.arm.method == NATURAL.method]
-    members: dict[str, list[Measured]] = {}
+    members: dict[tuple[str, str], list[Measured]] = {}
     for one in arms:
         if one.arm.method != NATURAL.method:
-            start = natural if one.arm.method == "waits" else []
-            members.setdefault(one.line, list(start)).append(one)
-    if "max" in members and "waits" in members:
-        members = {"budget forcing (max + waits)": members["max"] + members["waits"]} | members
-    return [_method(name, found) for name, found in members.items()]
+            start = [
+                stop
+                for stop in arms
+                if stop.arm.method == NATURAL.method
+                and one.arm.method == "waits"
+                and stop.decoding == one.decoding
+            ]
+            members.setdefault((one.kind, one.told), start).append(one)
+    forcing = {
+        ("budget forcing (max + waits)", told): found + members["waits", told]
+        for (kind, told), found in members.items()
+        if kind == "max" and ("waits", told) in members
+    }
+    return [_method(labelled(*line), found) for line, found in (forcing | members).items()]
 
 
 def _method(name: str, arms: Sequence[Measured]) -> MethodMeasured:
@@ -308,14 +361,13 @@ def _distinct(arms: Sequence[Measured]) -> list[Measured]:
     from batch to batch, and the slope between two nearly equal points is arbitrary.
     """
     found: list[Measured] = []
-    seen: set[tuple[float, int]] = set()
+    seen: set[Decoding] = set()
     for one in sorted(
         arms, key=lambda each: each.arm.method != NATURAL.method
     ):  # the natural stop itself first
-        sampling = (one.temperature, one.seed)
-        if one.untouched and sampling in seen:
+        if one.untouched and one.decoding in seen:
             continue
         if one.untouched:
-            seen.add(sampling)
+            seen.add(one.decoding)
         found.append(one)
     return found

@@ -9,6 +9,7 @@ from typing import Any
 from evals import manifest
 from evals.errors import EvalError
 from evals.methods import METHODS, NATURAL, SCALING, Arm
+from evals.report.decoding import Decoding, labelled, told_apart
 from evals.row import ResultRow, read_rows
 
 
@@ -23,7 +24,7 @@ class CellRun:
     task: str
     model: str
     arm: Arm
-    temperature: float
+    decoding: Decoding
     seed: int
     repeat: int
     rows: Sequence[ResultRow]
@@ -54,12 +55,25 @@ def read_runs(out: Path) -> list[CellRun]:
 
 def unfinished(out: Path) -> dict[str, list[str]]:
     """The arms with unfinished cells, by task and model."""
+    cells = (manifest.read(out) or {"cells": {}})["cells"]
+    namesakes: dict[tuple[str, str], list[Decoding]] = {}
+    for cell in cells.values():
+        namesakes.setdefault((_group(cell), cell["arm"]), []).append(_decoding(cell))
     found: dict[str, list[str]] = {}
-    for name, cell in (manifest.read(out) or {"cells": {}})["cells"].items():
-        arms = found.setdefault(f"{cell['task']}, {cell['model']}", [])
-        if not _file(out, name) and cell["arm"] not in arms:
-            arms.append(cell["arm"])
+    for name, cell in cells.items():
+        arms = found.setdefault(_group(cell), [])
+        told = told_apart(namesakes[_group(cell), cell["arm"]])[_decoding(cell)]
+        if not _file(out, name) and labelled(cell["arm"], told) not in arms:
+            arms.append(labelled(cell["arm"], told))
     return {group: arms for group, arms in found.items() if arms}
+
+
+def _group(cell: dict[str, Any]) -> str:
+    return f"{cell['task']}, {cell['model']}"
+
+
+def _decoding(cell: dict[str, Any]) -> Decoding:
+    return Decoding(cell["temperature"], cell["top_p"])
 
 
 def _file(out: Path, name: str) -> Path | None:
@@ -75,7 +89,7 @@ def _run(out: Path, name: str, cell: dict[str, Any]) -> CellRun:
         task=cell["task"],
         model=cell["model"],
         arm=_arm(cell["method"], cell["arm"]),
-        temperature=cell["temperature"],
+        decoding=_decoding(cell),
         seed=cell["seed"],
         repeat=cell["repeat"],
         rows=read_rows(path),

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from evals.report.decoding import labelled
 from evals.report.measured import OTHERS, Group, Measured
 
 Cells = Sequence[str]
@@ -53,7 +54,7 @@ def _arms(group: Group) -> str:
 def _arm(one: Measured) -> Cells:
     difference = one.against_natural
     return (
-        one.arm.name,
+        one.label,
         str(one.answers),
         f"{one.accuracy:.1f}",
         f"{one.low:.1f} to {one.high:.1f}",
@@ -78,7 +79,7 @@ def _costs(group: Group) -> str:
         "right: median thinking", "wrong: median thinking",
     )  # fmt: skip
     rows = [
-        (one.arm.name, _number(one.billed_tokens), _number(one.seconds, 2),
+        (one.label, _number(one.billed_tokens), _number(one.seconds, 2),
          _number(one.tokens_per_right), _number(one.seconds_per_right, 2),
          _number(one.lengths.median_right), _number(one.lengths.median_wrong))
         for one in group.arms
@@ -93,15 +94,15 @@ def _by_part(part: str, arms: Sequence[tuple[Measured, dict[str, float]]]) -> li
         return []
     if all(name.isdecimal() for name in names if name != OTHERS):  # levels
         names.sort(key=lambda name: (name == OTHERS, int(name) if name != OTHERS else 0))
-    rows = [(one.arm.name, *(_number(found.get(name)) for name in names)) for one, found in arms]
+    rows = [(one.label, *(_number(found.get(name)) for name in names)) for one, found in arms]
     return [f"Accuracy by {part}, %.", table(("arm", *(name or "(none)" for name in names)), rows)]
 
 
 def _votes(group: Group) -> str:
     head = ("k", "n", "majority@k %", "95% interval", "thinking tokens", "pass@k %")
     rows = [
-        (str(v.k), str(v.problems), f"{v.majority:.1f}", f"{v.low:.1f} to {v.high:.1f}", _number(v.tokens),
-         f"{v.pass_at_k:.1f}")
+        (labelled(str(v.k), v.told), str(v.problems), f"{v.majority:.1f}", f"{v.low:.1f} to {v.high:.1f}",
+         _number(v.tokens), f"{v.pass_at_k:.1f}")
         for v in group.votes
     ]  # fmt: skip
     return table(head, rows)
@@ -119,28 +120,29 @@ def _methods(group: Group) -> str:
 
 def _conclusions(group: Group) -> list[str]:
     """Sentences that state the peak with Waits, what follows it, and the accuracy of voting."""
-    waits, natural = group.line("waits"), group.natural
-    if not waits or natural is None:
-        return []
+    found = [(group.line("waits", natural.told), natural) for natural in group.naturals]
+    return [_conclusion(group, waits, natural) for waits, natural in found if waits]
+
+
+def _conclusion(group: Group, waits: Sequence[Measured], natural: Measured) -> str:
     best = max(waits, key=lambda one: one.accuracy)
     last = waits[-1]
     sentences = [
-        f"Best with Waits: {best.arm.name}, {best.accuracy:.1f}%; natural stop {natural.accuracy:.1f}%."
+        f"Best with Waits: {best.label}, {best.accuracy:.1f}%; natural stop {natural.accuracy:.1f}%."
     ]
     if last is not best:
-        fall = (
-            f"{last.arm.name} reaches {last.accuracy:.1f}%, {best.accuracy - last.accuracy:.1f} points below"
-        )
+        fall = f"{last.label} reaches {last.accuracy:.1f}%, {best.accuracy - last.accuracy:.1f} points below"
         verdict = "the intervals part" if last.high < best.low else "the intervals overlap"
         sentences.append(f"Beyond the peak: {fall} ({verdict}).")
-    at_equal = [vote for vote in group.votes if best.tokens and vote.tokens and vote.tokens <= best.tokens]
-    if at_equal and best.tokens:
-        vote = at_equal[-1]
-        sentences.append(
-            f"Majority voting for no more thinking tokens than {best.arm.name} ({best.tokens:.0f}): "
-            f"{vote.majority:.1f}% with k={vote.k} ({_number(vote.tokens, 0)} tokens)."
-        )
-    return [" ".join(sentences)]
+    at_equal = {
+        vote.told: vote for vote in group.votes if best.tokens and vote.tokens and vote.tokens <= best.tokens
+    }
+    sentences += [
+        f"Majority voting for no more thinking tokens than {best.label} ({best.tokens:.0f}): "
+        f"{vote.majority:.1f}% with {labelled(f'k={vote.k}', told)} ({_number(vote.tokens, 0)} tokens)."
+        for told, vote in at_equal.items()
+    ]
+    return " ".join(sentences)
 
 
 def csv_of(groups: Sequence[Group]) -> str:
@@ -153,13 +155,14 @@ def csv_of(groups: Sequence[Group]) -> str:
     for group in groups:
         for one in group.arms:
             writer.writerow(
-                (group.task, group.model, one.arm.method, one.arm.name, one.graded, f"{one.accuracy:.3f}",
+                (group.task, group.model, one.arm.method, one.label, one.graded, f"{one.accuracy:.3f}",
                  f"{one.low:.3f}", f"{one.high:.3f}", _number(one.tokens, 3), _number(one.answer_tokens, 3))
             )  # fmt: skip
         for vote in group.votes:
             writer.writerow(
-                (group.task, group.model, "majority", f"majority={vote.k}", vote.problems,
-                 f"{vote.majority:.3f}", f"{vote.low:.3f}", f"{vote.high:.3f}", _number(vote.tokens, 3), "")
+                (group.task, group.model, "majority", labelled(f"majority={vote.k}", vote.told),
+                 vote.problems, f"{vote.majority:.3f}", f"{vote.low:.3f}", f"{vote.high:.3f}",
+                 _number(vote.tokens, 3), "")
             )  # fmt: skip
     return out.getvalue()
 
@@ -173,7 +176,7 @@ def lengths_csv_of(groups: Sequence[Group]) -> str:
         for one in group.arms:
             for each in one.lengths.bins:
                 writer.writerow(
-                    (group.task, group.model, one.arm.name, each.low, each.high - 1, each.right, each.wrong)
+                    (group.task, group.model, one.label, each.low, each.high - 1, each.right, each.wrong)
                 )
     return out.getvalue()
 

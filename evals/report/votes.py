@@ -27,26 +27,34 @@ class Vote:
     low: float
     high: float
     pass_at_k: float
+    told: str = ""
+    """What tells the samples' sampling from others; empty where there is one."""
 
 
-def votes_of(groups: Sequence[Sequence[CellRun]]) -> list[list[Vote]]:
-    """For each group's cells of samples, its votes; all groups are compared in one pool of graders."""
-    samples = [_by_problem(cells) for cells in groups]
+def votes_of(drawn: Sequence[tuple[Sequence[CellRun], str]]) -> list[list[Vote]]:
+    """For the cells of each set of samples, and what is told of it, its votes.
+
+    All sets are compared in one pool of graders.
+    """
+    samples = [_by_problem(cells) for cells, _ in drawn]
     if not any(samples):
         return [[] for _ in samples]
     ballots = iter(ballots_of([[row.extracted for row in one] for problems in samples for one in problems]))
-    return [_votes(problems, [next(ballots) for _ in problems]) for problems in samples]
+    return [
+        _votes(problems, [next(ballots) for _ in problems], told)
+        for problems, (_, told) in zip(samples, drawn, strict=True)
+    ]
 
 
 def _by_problem(cells: Sequence[CellRun]) -> Problems:
     rows: dict[str, list[ResultRow]] = {}
-    for cell in sorted(cells, key=lambda one: one.repeat):
+    for cell in sorted(cells, key=lambda one: (one.seed, one.repeat)):
         for row in cell.rows:
             rows.setdefault(row.problem_id, []).append(row)
     return list(rows.values())
 
 
-def _votes(problems: Problems, ballots: Sequence[Sequence[int | None]]) -> list[Vote]:
+def _votes(problems: Problems, ballots: Sequence[Sequence[int | None]], told: str) -> list[Vote]:
     n = min(map(len, problems), default=0)
     steps = sorted({k for k in (2**power for power in range(20)) if k <= n} | ({n} if n else set()))
     samples = [
@@ -55,10 +63,10 @@ def _votes(problems: Problems, ballots: Sequence[Sequence[int | None]]) -> list[
     ]
     tokens = [row.thinking_tokens for one in problems for row in one if row.thinking_tokens is not None]
     mean = fmean(tokens) if tokens else None
-    return [_vote(k, mean, [one for one in samples if len(one) >= k]) for k in steps]
+    return [_vote(k, mean, [one for one in samples if len(one) >= k], told) for k in steps]
 
 
-def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[GradedSample]]) -> Vote:
+def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[GradedSample]], told: str) -> Vote:
     """Of the problems that have k graded samples."""
     scores = [majority_at(k, one) for one in samples]
     low, high = wilson(sum(scores), len(scores))
@@ -71,4 +79,5 @@ def _vote(k: int, tokens: float | None, samples: Sequence[Sequence[GradedSample]
         low=100 * low,
         high=100 * high,
         pass_at_k=100 * fmean(passed) if passed else 0.0,
+        told=told,
     )

@@ -60,4 +60,5 @@ def mcnemar(only_a: int, only_b: int) -> float:
     How likely so uneven a split is, were each run as likely to be the one.
     """
     n, fewer = only_a + only_b, min(only_a, only_b)
-    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / float(2**n))
+    # Of integers: 2**n is beyond a float from n = 1024.
+    return min(1.0, 2 * sum(comb(n, k) for k in range(fewer + 1)) / (1 << n))

@@ -3,14 +3,14 @@
 The file is .jsonl, .json, .csv or .parquet; its fields are found by their usual names, or named.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from string import ascii_uppercase
 
 from evals.tasks.scorers import score_integer, score_letter, score_math, score_string
-from evals.tasks.source import Place, Row, distinct, field, file_rows, identity, optional
+from evals.tasks.source import Place, Row, distinct, field, file_rows, identity, optional, value
 from evals.tasks.task import Load, Scorer, Task, TaskError, lettered_options
 from server.reasoning.answers import final_answer
 from server.reasoning.records import Problem
@@ -67,17 +67,17 @@ class OwnFile:
         return Problem(
             id=field(row, place, self.id_field) if self.id_field else identity(row, place, *IDS),
             question=field(row, place, *_named(self.question_field, QUESTIONS)),
-            answer=_letter(answer, options, place) if options else answer,
+            answer=_letter(answer, options, place) if options else str(answer).strip(),
             domain=next((str(row[each]) for each in DOMAINS if row.get(each)), ""),
             source=name,
-            choices=options,
+            choices=tuple(map(str, options)),
             level=optional(row, *LEVELS) or "",
         )
 
-    def _answer(self, row: Row, place: Place) -> str:
+    def _answer(self, row: Row, place: Place) -> object:
         names = _named(self.answer_field, ANSWERS)
         if self.answer_field or optional(row, *names) is not None:
-            return field(row, place, *names)
+            return value(row, place, *names)
         found = final_answer(field(row, place, *names, SOLUTION))
         if found is None:
             raise TaskError(
@@ -90,7 +90,7 @@ def _named(given: str, usual: Sequence[str]) -> Sequence[str]:
     return (given,) if given else usual
 
 
-def _options(row: Row, place: Place) -> tuple[str, ...]:
+def _options(row: Row, place: Place) -> tuple[object, ...]:
     """Of a multiple-choice question; none where the question's text holds them.
 
     Raises:
@@ -101,21 +101,39 @@ def _options(row: Row, place: Place) -> tuple[str, ...]:
         raise TaskError(
             f"{place}: {' or '.join(OPTIONS)} is no list of at most {len(ascii_uppercase)} options"
         )
-    return tuple(str(each) for each in found)
+    return tuple(found)
 
 
-def _letter(answer: str, options: Sequence[str], place: Place) -> str:
+def _letter(answer: object, options: Sequence[object], place: Place) -> str:
     """The right option's letter, given as a letter, as the option's text, or as its number from 0.
 
+    A number beside texts is the option's number, and nothing else.
+
     Raises:
-        TaskError: It is none of these.
+        TaskError: It is none of these, or of different options.
     """
-    if answer.upper() in list(ascii_uppercase[: len(options)]):
-        return answer.upper()
-    if answer in options:
-        return ascii_uppercase[options.index(answer)]
-    if answer.isdecimal() and int(answer) < len(options):
-        return ascii_uppercase[int(answer)]
+    found = dict.fromkeys(_readings(answer, options))
+    if len(found) == 1:
+        return next(iter(found))
+    if found:
+        raise TaskError(
+            f"{place}: the answer {answer!r} is the option {' or '.join(found)}, read as a text, as a letter"
+            " or as a number; give the option's number from 0, as a number beside texts"
+        )
     raise TaskError(
         f"{place}: the answer {answer!r} is none of the {len(options)} options, nor a letter of one"
     )
+
+
+def _readings(answer: object, options: Sequence[object]) -> Iterator[str]:
+    letters, text = ascii_uppercase[: len(options)], str(answer).strip()
+    is_number = isinstance(answer, int | float) and not isinstance(answer, bool)
+    if not (is_number and all(isinstance(each, str) for each in options)):
+        if text.upper() in list(letters):
+            yield text.upper()
+        texts = [str(each).strip() for each in options]
+        if text in texts:
+            yield letters[texts.index(text)]
+    whole = text.removesuffix(".0") if isinstance(answer, float) else text
+    if whole.isdecimal() and int(whole) < len(options):
+        yield letters[int(whole)]

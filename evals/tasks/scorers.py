@@ -22,6 +22,12 @@ def _by_rule(same: Callable[[str, str], bool], read: Callable[[str], FinalAnswer
     return score
 
 
+def _named_or_whole(answer: str) -> FinalAnswer | None:
+    """The labelled or boxed answer; else the whole reply, which of a text may be the answer."""
+    whole = answer.strip()
+    return final_answer(answer) or (FinalAnswer(whole, whole) if whole else None)
+
+
 def _choice(answer: str) -> FinalAnswer | None:
     """The labelled or boxed letter; else the answer itself if it is only a letter."""
     found = final_answer(answer) or FinalAnswer(answer.strip(), answer.strip())
@@ -30,7 +36,7 @@ def _choice(answer: str) -> FinalAnswer | None:
 
 
 score_integer = _by_rule(same_integer, final_answer)
-score_string = _by_rule(same_string, final_answer)
+score_string = _by_rule(same_string, _named_or_whole)
 score_letter = _by_rule(same_letter, _choice)
 
 

@@ -69,17 +69,46 @@ def field(row: Row, place: Place, *names: str) -> str:
     """The first of these columns that is present and not empty, as text.
 
     Raises:
-        TaskError: There is none.
+        TaskError: There is none, or it holds several values.
     """
-    if (value := optional(row, *names)) is not None:
-        return value
-    raise TaskError(f"{place}: no {' or '.join(names)} in this row (it has {', '.join(sorted(row))})")
+    return str(value(row, place, *names)).strip()
+
+
+def value(row: Row, place: Place, *names: str) -> object:
+    """The same as it stands in the row: a number is a number.
+
+    Raises:
+        TaskError: There is none, or it holds several values.
+    """
+    name = _present(row, *names)
+    if name is None:
+        raise TaskError(f"{place}: no {' or '.join(names)} in this row (it has {', '.join(sorted(row))})")
+    found = _single(row[name])
+    if isinstance(found, dict | list | tuple):
+        kind = "an object" if isinstance(found, dict) else f"a list of {len(found)}"
+        raise TaskError(f"{place}: {name} is {kind}, not one value")
+    return found
 
 
 def optional(row: Row, *names: str) -> str | None:
-    """The same, None where there is none."""
-    values = (str(row[name]).strip() for name in names if row.get(name) is not None)
-    return next((value for value in values if value), None)
+    """The first of these columns that is present and not empty, as text; None where there is none."""
+    name = _present(row, *names)
+    return None if name is None else str(_single(row[name])).strip()
+
+
+def _present(row: Row, *names: str) -> str | None:
+    return next((name for name in names if not _is_empty(_single(row.get(name)))), None)
+
+
+def _is_empty(found: object) -> bool:
+    return found is None or found in ([], ()) or not str(found).strip()
+
+
+def _single(found: object) -> object:
+    """The element of a list of one; anything else unchanged."""
+    while isinstance(found, list | tuple) and len(found) == 1:
+        found = found[0]
+    return found
 
 
 def identity(row: Row, place: Place, *names: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from evals.report.decoding import labelled, told_apart
 from evals.report.read import CellRun, read_runs
 from evals.row import ResultRow
 
@@ -86,9 +87,7 @@ def _names(runs: Sequence[tuple[str, CellRun]]) -> list[str]:
             one for other, (_, one) in zip(places, runs, strict=True) if (other, one.arm) == (place, run.arm)
         ]
         told = [part for part, is_told in zip(place, several, strict=True) if is_told]
-        told.append(run.arm.name)
-        if len({one.temperature for one in same}) > 1:
-            told.append(f"temperature {run.temperature:g}")
+        told.append(labelled(run.arm.name, told_apart(one.decoding for one in same)[run.decoding]))
         if len({one.seed for one in same}) > 1:
             told.append(f"seed {run.seed}")
         if len({one.repeat for one in same}) > 1:

@@ -84,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answered.stream is None:
             data, kind = json.dumps(answered.body).encode(), "application/json"
         else:
-            events = [json.dumps(event) for event in answered.stream] + ["[DONE]"]
+            events = [json.dumps(event, ensure_ascii=False) for event in answered.stream] + ["[DONE]"]
             data, kind = "".join(f"data: {event}\n\n" for event in events).encode(), "text/event-stream"
         self.send_response(answered.status)
         self.send_header("Content-Type", kind)

@@ -168,6 +168,43 @@ async def test_a_stream_that_breaks_off_is_tried_again(fake: FakeEndpoint) -> No
     assert len(fake.requests) == 2
 
 
+async def test_the_line_breaks_of_unicode_end_no_event(fake: FakeEndpoint) -> None:
+    text = "a\u2028b\u2029c\u0085d\x1ce"
+    answer = {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None}]}
+    fake.behave = lambda _body, _before: Answered({}, stream=[answer, *chunks()])
+    assert (await ask(fake, stream=True)).answer == f"{text}Final Answer: 7"
+
+
+def failing(error: object) -> Answered:
+    return Answered({}, stream=[*chunks(finish=None), {"error": error}])
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        ({"message": "out of blocks", "code": 500}, "the last: 500 out of blocks"),
+        ({"message": "out of blocks", "code": None}, "the last: in the stream: out of blocks"),
+        ("out of blocks", "the last: in the stream: .*out of blocks"),
+    ],
+)
+async def test_an_error_in_a_stream_is_tried_again_and_told_in_the_servers_words(
+    fake: FakeEndpoint, error: object, said: str
+) -> None:
+    fake.behave = lambda _body, _before: failing(error)
+    with pytest.raises(EndpointDownError, match=said):
+        await ask(fake, stream=True)
+    assert len(fake.requests) == 3
+    fake.behave = lambda _body, before: failing(error) if before == 3 else Answered({}, stream=chunks())
+    assert (await ask(fake, stream=True)).answer == "Final Answer: 7"
+
+
+async def test_a_refusal_in_a_stream_is_said_at_once(fake: FakeEndpoint) -> None:
+    fake.behave = lambda _body, _before: failing({"message": "too long", "code": 400})
+    with pytest.raises(RequestRefusedError, match="refuses the request: 400 too long"):
+        await ask(fake, stream=True)
+    assert len(fake.requests) == 1
+
+
 @pytest.mark.parametrize("strange", [{"choices": None}, {"choices": [{"delta": {"content": [7]}}]}])
 async def test_a_stream_that_is_not_openais_is_named(fake: FakeEndpoint, strange: Body) -> None:
     fake.behave = lambda _body, _before: Answered({}, stream=[strange, *chunks()])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from evals.__main__ import main
-from evals.cell import Cell
+from evals.cell import Cell, Sampling
 from evals.methods import NATURAL
 from evals.report.read import read_runs
 from evals.row import ResultRow
@@ -46,7 +46,8 @@ def test_hugging_faces_loader_reads_every_reply(out: Path, tmp_path: Path) -> No
     found = load_dataset(str(tmp_path / "set"), "nano", split="test", cache_dir=str(tmp_path / "cache"))
     stored = [
         {
-            **{"task": run.task, "model": run.model, "arm": run.arm.name, "temperature": run.temperature},
+            **{"task": run.task, "model": run.model, "arm": run.arm.name},
+            **{"temperature": run.decoding.temperature, "top_p": run.decoding.top_p},
             **{"sampling_seed": run.seed, "repeat": run.repeat},
             **asdict(each),
             "echo": json.dumps(each.echo) if each.echo else None,
@@ -83,6 +84,24 @@ def test_a_log_is_an_arm_with_its_repeats_as_epochs(out: Path, tmp_path: Path) -
     assert score["metrics"]["stderr"]["value"] == pytest.approx(stdev(means) / 20**0.5)
     assert (natural["results"]["total_samples"], natural["results"]["completed_samples"]) == (40, 39)
     assert logs["nano", "max=16"]["eval"]["task_args"]["thinking_budget"] == {"max_tokens": 16}
+
+
+def test_each_sampling_of_an_arm_has_its_log(tmp_path: Path) -> None:
+    cells: dict[Cell, Sequence[ResultRow]] = {
+        replace(cell_of(NATURAL), sampling=Sampling(0.7, top_p, 0, None)): [row(0, top_p == 1.0, 50)]
+        for top_p in (1.0, 0.5)
+    }
+    out, to = store(tmp_path / "out", cells), tmp_path / "logs"
+    assert main(["export", str(out), str(to), "--format", "inspect"]) == 0
+    logs = [json.loads(path.read_text()) for path in to.iterdir()]
+    found = {
+        log["eval"]["model_generate_config"]["top_p"]: (
+            len(log["samples"]),
+            log["results"]["scores"][0]["metrics"]["accuracy"]["value"],
+        )
+        for log in logs
+    }
+    assert found == {1.0: (1, 1.0), 0.5: (1, 0.0)}
 
 
 @pytest.mark.slow

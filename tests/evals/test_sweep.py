@@ -64,6 +64,26 @@ async def test_every_problem_of_every_cell_is_asked_once(settings: SweepSettings
     assert budgets == {"null": 5, '{"max_tokens": 0}': 5, '{"max_tokens": 16}': 5, '{"num_waits": 1}': 5}
 
 
+async def test_a_task_or_model_that_is_named_twice_is_asked_once(
+    settings: SweepSettings, fake: FakeEndpoint
+) -> None:
+    twice = replace(settings, task="nano, nano", model="fake,fake, other", wanted={"sample": "0"})
+    done = await sweep(twice)
+    assert (done.asked, done.found) == (10, 0)
+    assert set(asked(fake).values()) == {2}  # by each of the two models
+    for path in (settings.out / "cells").iterdir():
+        assert len({row.problem_id for row in read_rows(path)}) == len(read_rows(path)) == 5
+    assert (await sweep(twice)).asked == 0
+
+
+def test_a_grid_has_no_cell_twice(settings: SweepSettings) -> None:
+    from evals.grid import cells_of
+    from evals.tasks import TASKS
+
+    once = cells_of(settings, [TASKS["nano"]], ["m"])
+    assert cells_of(settings, [TASKS["nano"]] * 2, ["m", "m"]) == once
+
+
 async def test_a_row_keeps_what_came_back(settings: SweepSettings) -> None:
     await sweep(settings)
     row = rows_of(settings.out, "max=16")[0]
@@ -306,7 +326,9 @@ async def test_rejection_sampling_gives_up_after_its_tries(settings: SweepSettin
 async def test_the_manifest_says_how_to_run_it_again_and_keeps_the_key_to_itself(
     settings: SweepSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sys.argv", ["s1-eval", "sweep", "--api-key", "sesame", "--api-key=sesame"])
+    monkeypatch.setattr(
+        "sys.argv", ["s1-eval", "sweep", "--api-key", "sesame", "--api-key=sesame", *("--api", "sesame")]
+    )
     await sweep(replace(settings, api_key="sesame"))
     text = (settings.out / "manifest.json").read_text()
     manifest = json.loads(text)
@@ -321,6 +343,43 @@ async def test_the_manifest_says_how_to_run_it_again_and_keeps_the_key_to_itself
     [run] = manifest["runs"]
     assert (run["asked"], run["found"]) == (20, 0)
     assert len(manifest["cells"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["--api", "sesame"], "sesame"),
+        (["--api=sesame"], "sesame"),
+        (["--api-key", "--api-key", "--out", "x"], "--api-key"),
+        (["--suffix", "say sesame-open!", "--out", "x"], "sesame-open"),
+        (["--api-key", "first-sesame", "--api-key", "sesame"], "sesame"),
+        (["--api-key=first-sesame=="], ""),
+    ],
+)
+def test_a_key_is_in_no_command_wherever_it_stands(arguments: list[str], key: str) -> None:
+    from evals.manifest import _without_key
+
+    told = _without_key(arguments, key)
+    assert len(told) == len(arguments)
+    assert "sesame" not in " ".join(told)
+    assert told[-2:] == ["--out", "x"] or "--out" not in arguments
+
+
+def test_a_short_key_leaves_other_words_as_they_are() -> None:
+    from evals.manifest import _without_key
+
+    assert _without_key(["--max-tokens", "0,16", "--model", "x"], "x") == [
+        *("--max-tokens", "0,16", "--model", "...")
+    ]
+
+
+@pytest.mark.parametrize(
+    "command", [["sweep", "--out", "o", "--api", "sesame"], ["problems", "nano", "--prob", "1"]]
+)
+def test_a_flag_is_written_out(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(command)
+    assert "unrecognized arguments" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

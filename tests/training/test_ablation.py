@@ -1,5 +1,6 @@
 """The ablation: what it was asked, its table from stored results, two small sets through the real server."""
 
+import gzip
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tests.training.test_nano import CHECKPOINT
 from training.__main__ import main
 from training.ablation.plan import Ablation
 from training.ablation.run import ablate, claim
-from training.ablation.table import draw_all, lines_of
+from training.ablation.table import draw_all, lines_of, read_cell
 from training.errors import TrainingError
 from training.nano.sft import teacher_samples
 
@@ -66,6 +67,21 @@ def test_the_table_has_a_line_a_set_and_compares_with_the_first(tmp_path: Path) 
     assert second.startswith("| random | 20 |") and "| 31.5 (" in second and "; -30.0 (" in second
     assert (asked.out / "ablation.png").stat().st_size > 10_000
     assert (asked.out / "table.md").read_text() == text
+
+
+def test_a_text_with_line_breaks_of_unicode_is_one_row(tmp_path: Path) -> None:
+    asked = ablation(tmp_path)
+    store(asked, {"selected": 0.6, "random": 0.3})
+    one = next(iter(asked.checkpoints()))
+    before = read_cell(one, "none")[0].tolist()
+    [path] = (one.results / "cells").glob("*~none~*")
+    rows = [json.loads(line) | {"answer": "a\u2028b\u0085c"} for line in path.read_text().split("\n") if line]
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    path.write_text(text, encoding="utf-8")
+    assert read_cell(one, "none")[0].tolist() == before
+    path.unlink()
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(text.encode()))
+    assert read_cell(one, "none")[0].tolist() == before
 
 
 def test_the_bars_of_the_figure_are_the_intervals_of_the_table(

@@ -66,7 +66,7 @@ def places(ids: Sequence[int], mark: Sequence[int]) -> list[int]:
 
 
 def test_the_prompt_under_no_loss_is_the_one_the_server_sends(case: Case) -> None:
-    assert case.lesson.ids == case.prompt + case.said
+    assert [*case.lesson.ids] == case.prompt + case.said
     assert case.plan().opening is case.opening
 
 
@@ -107,7 +107,7 @@ def test_qwen3s_own_template_writes_the_same_conversation() -> None:
     answer = {"role": "assistant", "content": "Final Answer: 9", "reasoning_content": THINKING}
     chat = [{"role": "user", "content": QUESTION}, answer]
     text = case.tokenizer.apply_chat_template(chat, tokenize=False)
-    assert case.tokenizer.encode(text, add_special_tokens=False) == case.lesson.ids
+    assert case.tokenizer.encode(text, add_special_tokens=False) == [*case.lesson.ids]
 
 
 def test_the_papers_text_in_one_piece_is_the_same_tokens() -> None:
@@ -116,7 +116,7 @@ def test_the_papers_text_in_one_piece_is_the_same_tokens() -> None:
     said = f"<|im_start|>think\n{THINKING}\n<|im_start|>answer\nAnswer: 9"
     chat = [{"role": "user", "content": QUESTION}, {"role": "assistant", "content": said}]
     text = case.tokenizer.apply_chat_template(chat, tokenize=False)
-    assert case.tokenizer.encode(text, add_special_tokens=False) == case.lesson.ids
+    assert case.tokenizer.encode(text, add_special_tokens=False) == [*case.lesson.ids]
 
 
 def test_where_marks_are_ordinary_text_one_piece_would_hide_the_end_from_the_server() -> None:

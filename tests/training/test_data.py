@@ -3,6 +3,7 @@
 import gzip
 import json
 from pathlib import Path
+from sys import getsizeof
 
 import pytest
 
@@ -26,6 +27,12 @@ def test_tokens_are_counted_with_and_without_the_prompts(tmp_path: Path) -> None
     assert data.tokens == sum(len(one.ids) for one in data.lessons)
     assert data.learnt == sum(label != IGNORE for one in data.lessons for label in one.labels)
     assert (len(data.lessons), data.over_long) == (3, ())
+
+
+def test_a_token_and_its_label_take_eight_bytes(tmp_path: Path) -> None:
+    data = read(train_file(tmp_path / "train.jsonl", 12))
+    held = sum(getsizeof(one.ids) + getsizeof(one.labels) for one in data.lessons)
+    assert 8 * data.tokens <= held <= 8 * data.tokens + 200 * len(data.lessons)
 
 
 def test_a_sample_that_is_too_long_stops_the_run_and_is_named(tmp_path: Path) -> None:

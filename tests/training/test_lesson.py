@@ -37,7 +37,7 @@ def test_loss_falls_on_thinking_and_answer_only(family: Family) -> None:
     assert learnt(one, by) == f"{thought}{lead}2<|im_end|>\n"
     prompt = [i for i, label in zip(one.ids, one.labels, strict=True) if label == IGNORE]
     assert by.tokenizer.decode(prompt) == "<|im_start|>user\nWhat is 1+1?<|im_end|>\n<|im_start|>assistant\n"
-    assert one.ids == prompt + [label for label in one.labels if label != IGNORE]
+    assert [*one.ids] == prompt + [label for label in one.labels if label != IGNORE]
 
 
 @FAMILY

@@ -1,5 +1,6 @@
 """What a run takes is told before it starts, and what cannot fit is refused with what would."""
 
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,7 +34,9 @@ H100 = Machine("NVIDIA H100 80GB HBM3", 16, int(79.1 * GIB), peak_of("NVIDIA H10
 
 
 def data(samples: int = 1000, longest: int = 32_768) -> Data:
-    lessons = tuple(Lesson([0] * (longest if n == 0 else 5000), [], f"t:{n}") for n in range(samples))
+    lessons = tuple(
+        Lesson(array("i", [0] * (longest if n == 0 else 5000)), array("i"), f"t:{n}") for n in range(samples)
+    )
     return Data(Path("train.jsonl"), "0" * 64, lessons, (), "refuse")
 
 

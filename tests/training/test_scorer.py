@@ -120,7 +120,8 @@ def settings(folder: Path, recipe: ScorerRecipe = SMALL) -> NanoScorerSettings:
 
 def keep(folder: Path, name: str, traces: list[OwnTrace]) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / name).write_text("".join(json.dumps(asdict(one)) + "\n" for one in traces))
+    lines = [json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in traces]
+    (folder / name).write_text("".join(lines), encoding="utf-8")
 
 
 def test_traces_that_are_there_are_not_sampled_again_and_one_class_alone_is_refused(
@@ -134,7 +135,7 @@ def test_traces_that_are_there_are_not_sampled_again_and_one_class_alone_is_refu
     monkeypatch.setattr(run, "serving", no_server)
     asked = settings(tmp_path)
     keep(asked.work, "train.jsonl", [TRACE, TRACE, TRACE, replace(TRACE, right=True)])
-    keep(asked.work, "dev.jsonl", [TRACE] * 3)
+    keep(asked.work, "dev.jsonl", [TRACE, TRACE, replace(TRACE, answer="a\u2028b\u0085c")])
     assert [len(some) for some in sampled(asked)] == [4, 3]
     with pytest.raises(TrainingError, match="--held-out: all 3 traces are wrong"):
         make_scorer(asked)

@@ -76,11 +76,14 @@ def test_a_checkpoint_of_the_s1_format_is_served_without_a_flag_and_with_trainin
         said = ask(url, "ckpt", "What is 1+1?", thinking_budget=3, max_completion_tokens=64)
     lesson = lesson_of(out, "s1", "What is 1+1?")
     prompt = said["prompt_token_ids"]
-    assert lesson.ids[: len(prompt)] == prompt and lesson.labels[len(prompt) - 1] == -100
+    ids_of_lesson = [*lesson.ids]
+    assert ids_of_lesson[: len(prompt)] == prompt and lesson.labels[len(prompt) - 1] == -100
     writer = Writer(load_tokenizer(str(out)), FAMILIES["s1"], "ckpt")
     ids = said["choices"][0]["token_ids"]
     assert (
-        lesson.ids[len(prompt) : len(prompt) + len(writer.start)] == writer.start == ids[: len(writer.start)]
+        ids_of_lesson[len(prompt) : len(prompt) + len(writer.start)]
+        == writer.start
+        == ids[: len(writer.start)]
     )
     closed = ids[len(writer.start) + 3 :]
     at = next(n for n in range(2) if closed[n : n + len(writer.end)] == writer.end)

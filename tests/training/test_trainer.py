@@ -34,6 +34,15 @@ def test_every_step_has_the_samples_that_the_plain_trainer_gives_it_longest_firs
             )
 
 
+def test_rows_are_the_lessons_in_eight_bytes_a_token(base: Path, data: Path) -> None:
+    written = read_data(data, Writer(load_tokenizer(str(base)), FAMILIES["think"], "tiny"), 1024, "refuse")
+    rows, lengths = rows_of(written, replace(RECIPES["nano"], packing=False))
+    assert rows["input_ids"][:] == [[*one.ids] for one in written.lessons]
+    assert rows["labels"][:] == [[*one.labels] for one in written.lessons]
+    assert lengths == [len(one.ids) for one in written.lessons]
+    assert {column.feature.dtype for column in rows.features.values()} == {"int32"}
+
+
 def test_a_packed_sample_has_the_loss_that_it_has_alone(base: Path, data: Path) -> None:
     """Through the trainer's own collator and forward pass: what stands beside a sample changes nothing."""
     lessons = read_data(

@@ -130,8 +130,9 @@ def read_cell(one: Checkpoint, arm: str) -> tuple[Scores, float]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    text = gzip.decompress(path.read_bytes()).decode() if path.suffix == ".gz" else path.read_text()
-    return [json.loads(line) for line in text.splitlines()]
+    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    # Of bytes: a text may hold line breaks of Unicode, at which str.splitlines would tear a line.
+    return [json.loads(line) for line in data.splitlines()]
 
 
 def table(lines: Sequence[Line], sets: dict[str, Any]) -> str:

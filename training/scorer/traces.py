@@ -50,7 +50,8 @@ def traces_of(url: str, name: str, split: Split, n: int, seed: int, kept: Path) 
         lines = (json.dumps(asdict(one), ensure_ascii=False) for some in found for one in some)
         partial.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         partial.rename(kept)
-    return [OwnTrace(**json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()]
+    # Of bytes: a text may hold line breaks of Unicode, at which str.splitlines would tear a line.
+    return [OwnTrace(**json.loads(line)) for line in kept.read_bytes().splitlines()]
 
 
 def _asks(asked: list[NanoProblem], seed: int) -> Iterator[tuple[NanoProblem, int, int]]:

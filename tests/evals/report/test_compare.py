@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from evals.__main__ import main
-from evals.cell import Cell
+from evals.cell import Cell, Sampling
 from evals.methods import NATURAL
 from evals.report.compare import compare
 from evals.report.read import ReportError
@@ -85,3 +85,43 @@ def test_the_command_names_the_arms_of_one_run_alone(
     assert main(["report", str(a), str(b)]) == 0
     assert f"Only in {a}: nano waits=1." in capsys.readouterr().out
     assert main(["report", str(a), str(tmp_path / "nothing")]) == 1
+
+
+def hot(out: Path, **rights: int) -> Path:
+    """The natural stop at each temperature, with so many of 20 right."""
+    cells: dict[Cell, Sequence[ResultRow]] = {
+        replace(cell_of(NATURAL), sampling=Sampling(float(name[1:]) / 10, 1.0, 0, None)): [
+            row(n, n < right, 50) for n in range(20)
+        ]
+        for name, right in rights.items()
+    }
+    return store(out, cells)
+
+
+def test_samplings_of_an_arm_are_compared_each_with_its_own(tmp_path: Path) -> None:
+    a = hot(tmp_path / "a", t0=10, t7=4, t9=3)
+    b = hot(tmp_path / "b", t0=12, t7=20, t5=7)
+    text = compare(a, b)
+    assert line_of(text, "none, temperature 0")[2:6] == ["20", "50.0", "60.0", "+10.0"]
+    assert line_of(text, "none, temperature 0.7")[2:6] == ["20", "20.0", "100.0", "+80.0"]
+    assert f"Only in {a}: nano none, temperature 0.9." in text
+    assert f"Only in {b}: nano none, temperature 0.5." in text
+
+
+def test_an_arm_of_one_sampling_each_is_compared_and_both_are_told(tmp_path: Path) -> None:
+    a, b = hot(tmp_path / "a", t0=10), hot(tmp_path / "b", t7=12)
+    name = "A: none, temperature 0; B: none, temperature 0.7"
+    assert line_of(compare(a, b), name)[2:6] == ["20", "50.0", "60.0", "+10.0"]
+    with pytest.raises(ReportError, match="no task and arm, of the same sampling"):
+        compare(a, hot(tmp_path / "c", t5=12, t7=12))
+
+
+def test_seeds_of_one_sampling_are_repeats_and_each_has_its_own_prompts(tmp_path: Path) -> None:
+    cells: dict[Cell, Sequence[ResultRow]] = {
+        replace(cell_of(NATURAL), sampling=Sampling(0.0, 1.0, seed, None)): [
+            replace(row(n, n < 10 * seed, 50), prompt=f"{n}, shuffled by {seed}") for n in range(20)
+        ]
+        for seed in (1, 2)
+    }
+    a = store(tmp_path / "a", cells)
+    assert line_of(compare(a, a), "none")[2:6] == ["20", "75.0", "75.0", "+0.0"]

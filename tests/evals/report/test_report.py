@@ -138,8 +138,8 @@ def test_differences_are_paired_with_the_natural_stop(group: Group) -> None:
     mean, low, high = once.against_natural
     assert mean == pytest.approx(25)
     assert 0 < low < mean < high
-    assert group.natural is not None
-    assert group.natural.against_natural is None
+    [natural] = group.naturals
+    assert natural.against_natural is None
 
 
 def test_control_is_told_by_run_and_by_problem(group: Group) -> None:
@@ -152,8 +152,8 @@ def test_control_is_told_by_run_and_by_problem(group: Group) -> None:
 
 def test_waits_are_held_to_more_than_the_natural_stop(group: Group) -> None:
     assert all(one.control == 100.0 for one in group.line("waits"))
-    assert group.natural is not None
-    assert group.natural.control is None
+    [natural] = group.naturals
+    assert natural.control is None
 
 
 def test_each_problem_is_held_to_its_own_natural_stop(tmp_path: Path) -> None:
@@ -271,8 +271,8 @@ def test_a_grading_failure_is_neither_right_nor_wrong(tmp_path: Path) -> None:
     failed = [row(n, False, 50, grading_failure="hangs") for n in range(4)]
     rows = [replace(one, score=None) for one in failed] + [row(n, n < 8, 50) for n in range(4, 20)]
     [group] = groups_of(read_runs(store(tmp_path / "out", {cell_of(NATURAL): rows})))
-    assert group.natural is not None
-    assert (group.natural.graded, group.natural.accuracy, group.natural.grading_failures) == (16, 25.0, 4)
+    [natural] = group.naturals
+    assert (natural.graded, natural.accuracy, natural.grading_failures) == (16, 25.0, 4)
     assert "| 4 | 0 |" in report(tmp_path / "out")
 
 
@@ -331,6 +331,23 @@ def test_trimmed_results_give_the_same_report(out: Path, tmp_path: Path) -> None
     )
     with pytest.raises(TrimError, match="already exists"):
         trim(out, tmp_path / "kept")
+
+
+def test_a_trim_that_fails_leaves_nothing_and_can_be_repeated(out: Path, tmp_path: Path) -> None:
+    sealed = out / "cells" / f"{cell_of(arm('waits', '4')).name}.jsonl"
+    part = sealed.rename(sealed.with_suffix(".part.jsonl"))
+    with pytest.raises(TrimError, match="not finished"):
+        trim(out, tmp_path / "kept")
+    last = part.rename(sealed).read_text()
+    sealed.write_text("{")
+    with pytest.raises(RowError):
+        trim(out, tmp_path / "kept")
+    assert list(tmp_path.iterdir()) == [out]
+    sealed.write_text(last)
+    assert trim(out, tmp_path / "kept") == f"200 rows kept in {tmp_path / 'kept'}"
+    assert sorted(tmp_path.iterdir()) == [tmp_path / "kept", out]
+    with pytest.raises(TrimError, match=r"report\.md"):
+        trim(out, out / "manifest.json" / "report.md")
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:

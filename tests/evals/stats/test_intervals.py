@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import binomtest
 
-from evals.stats.intervals import paired_bootstrap, wilson
+from evals.stats.intervals import mcnemar, paired_bootstrap, wilson
 
 
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (17, 30), (10, 10), (731, 1000)])
@@ -45,3 +45,11 @@ def test_the_same_seed_gives_the_same_interval() -> None:
 def test_scores_that_do_not_pair_are_refused(ours: list[float], theirs: list[float]) -> None:
     with pytest.raises(ValueError, match="not paired"):
         paired_bootstrap(ours, theirs, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("only_a", "only_b"), [(0, 0), (3, 9), (480, 540), (500, 530), (2000, 2200), (0, 3000)]
+)
+def test_mcnemar_is_scipys_exact_binomial_at_any_number_of_problems(only_a: int, only_b: int) -> None:
+    theirs = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    assert mcnemar(only_a, only_b) == pytest.approx(theirs, rel=1e-9)

@@ -64,6 +64,86 @@ def test_right_option_is_a_letter_its_text_or_its_number(tmp_path: Path, answer:
     assert task_named("jsonl", path).prompt(problem) == "Which day?\n\nA) Monday\nB) Thursday"
 
 
+NUMBERS = ["8", "2", "24", "120"]
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "letter"),
+    [
+        (NUMBERS, 2, "C"),
+        (NUMBERS, 2.0, "C"),
+        (NUMBERS, "24", "C"),
+        (NUMBERS, ["24"], "C"),
+        (NUMBERS, "c", "C"),
+        (["2", "1", "0"], "1", "B"),
+        ([8, 2, 24, 120], 24, "C"),
+        ([8, 7, 24, 120], 2, "C"),
+        (["yes", "True"], True, "B"),
+    ],
+)
+def test_a_number_beside_texts_is_the_options_number(
+    tmp_path: Path, options: list[object], answer: object, letter: str
+) -> None:
+    path = write(tmp_path / "own.jsonl", {"question": "Which?", "choices": options, "answer": answer})
+    [problem] = loaded(path, scorer="choice")
+    assert problem.answer == letter
+    assert problem.choices == tuple(map(str, options))
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "said"),
+    [
+        (NUMBERS, "2", "'2' is the option B or C"),
+        ([8, 2, 24, 120], 2, "2 is the option B or C"),
+        (["C", "D", "A"], "A", "'A' is the option A or C"),
+        (NUMBERS, 8, "8 is none of the 4 options"),
+        (NUMBERS, -1, "-1 is none of the 4 options"),
+        (NUMBERS, ["24", "8"], "answer is a list of 2"),
+    ],
+)
+def test_an_answer_that_means_different_options_or_none_is_refused_with_its_place(
+    tmp_path: Path, options: list[object], answer: object, said: str
+) -> None:
+    row = {"question": "Which?", "choices": options, "answer": answer}
+    path = write(tmp_path / "own.jsonl", {"question": "Day?", "choices": ["Monday"], "answer": "A"}, row)
+    with pytest.raises(TaskError, match=f"own.jsonl:2: .*{said}"):
+        loaded(path, scorer="choice")
+
+
+@pytest.mark.parametrize(
+    ("row", "read"),
+    [
+        ({"question": "1+1?", "final_answer": ["2"]}, ("1+1?", "2")),
+        ({"question": ["1+1?"], "answer": [[2]]}, ("1+1?", "2")),
+        ({"question": "1+1?", "answer": [], "solution": "\\boxed{2}"}, ("1+1?", "2")),
+        ({"question": "1+1?", "answer": [""], "final_answer": "2"}, ("1+1?", "2")),
+    ],
+)
+def test_a_list_of_one_is_its_element_and_an_empty_one_is_empty(
+    tmp_path: Path, row: dict[str, Any], read: tuple[str, str]
+) -> None:
+    [problem] = loaded(write(tmp_path / "own.jsonl", row))
+    assert (problem.question, problem.answer) == read
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "x?", "final_answer": ["1", "2"]}, "final_answer is a list of 2, not one value"),
+        ({"question": "x?", "answer": {"value": "1"}}, "answer is an object, not one value"),
+        ({"question": "x?", "solution": ["a", "b"]}, "solution is a list of 2"),
+        ({"prompt": [{"role": "user", "content": "x?"}], "answer": "1"}, "prompt is an object"),
+        ({"question": {"text": "x?"}, "answer": "1"}, "question is an object"),
+    ],
+)
+def test_several_values_in_place_of_one_are_refused_with_their_place(
+    tmp_path: Path, row: dict[str, Any], said: str
+) -> None:
+    path = write(tmp_path / "own.jsonl", {"question": "1+1?", "answer": "2"}, row)
+    with pytest.raises(TaskError, match=f"own.jsonl:2: {said}"):
+        loaded(path)
+
+
 @pytest.mark.parametrize(
     ("scorer", "gold", "said", "score"),
     [
@@ -75,6 +155,7 @@ def test_right_option_is_a_letter_its_text_or_its_number(tmp_path: Path, answer:
         ("choice", "B", "\\boxed{C}", 0.0),
         ("text", "Carl Gauss", "Final Answer: carl  gauss.", 1.0),
         ("text", "Carl Gauss", "Final Answer: Euler", 0.0),
+        ("text", "Carl Gauss", "Carl Gauss.", 1.0),
     ],
 )
 async def test_each_scorer_scores(tmp_path: Path, scorer: str, gold: str, said: str, score: float) -> None:

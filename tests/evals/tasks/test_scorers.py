@@ -93,3 +93,21 @@ async def test_a_choice_is_a_letter_and_silence_is_not_a(answer: str, value: flo
 async def test_strings_have_their_own_rule() -> None:
     assert (await score_string(problem("Paris"), "Answer: paris.", Refuses())).value == 1.0
     assert (await score_string(problem("Paris"), "Answer: Rome", Refuses())).value == 0.0
+
+
+@pytest.mark.parametrize(
+    ("reply", "value", "extracted"),
+    [
+        ("New York", 1.0, "New York"),
+        (" new york.\n", 1.0, "new york."),
+        ("Answer: New York", 1.0, "New York"),
+        ("I thought of Boston, then of Rome", 0.0, "I thought of Boston, then of Rome"),
+        ("New York? No. Answer: Boston", 0.0, "Boston"),
+        (" \n", 0.0, None),
+    ],
+)
+async def test_a_text_that_names_no_answer_is_the_answer(
+    reply: str, value: float, extracted: str | None
+) -> None:
+    score = await score_string(problem("New York"), reply, Refuses())
+    assert (score.value, score.extracted) == (value, extracted)

@@ -70,6 +70,14 @@ def test_a_row_without_an_answer_is_named_with_file_and_line(task: str, tmp_path
     assert "answer" in str(caught.value)
 
 
+def test_a_list_of_answers_is_no_reference(tmp_path: Path) -> None:
+    rows = [ROWS["aime24"][0] | {"id": n, "answer": answer} for n, answer in enumerate((["204"], ["1", "2"]))]
+    with pytest.raises(TaskError, match=r"x\.jsonl:2: answer is a list of 2, not one value"):
+        loaded("aime24", write(tmp_path / "x.jsonl", *rows))
+    [problem] = loaded("aime24", tmp_path / "x.jsonl", limit=1)
+    assert problem.answer == "204"
+
+
 def test_a_gsm8k_answer_without_its_mark_is_no_answer(tmp_path: Path) -> None:
     path = write(tmp_path / "x.jsonl", {"question": "q", "answer": "just 5"})
     with pytest.raises(TaskError, match=r"x\.jsonl:1: .*####"):

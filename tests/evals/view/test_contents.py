@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from evals.cell import Cell
+from evals.cell import Cell, Sampling
 from evals.methods import NATURAL
 from evals.row import ResultRow
 from evals.view.contents import read_contents
@@ -30,6 +30,11 @@ def test_columns_are_named_by_what_tells_them_apart(tmp_path: Path) -> None:
     }
     c = store(tmp_path / "c", repeated)
     assert [column.name for column in read_contents([c]).columns] == ["none, repeat 0", "none, repeat 1"]
+    drawn: dict[Cell, Sequence[ResultRow]] = {
+        replace(cell_of(NATURAL), sampling=Sampling(0.7, top_p, 0, None)): rows for top_p in (1.0, 0.5)
+    }
+    d = store(tmp_path / "d", drawn)
+    assert [column.name for column in read_contents([d]).columns] == ["none, top-p 1", "none, top-p 0.5"]
 
 
 def test_list_has_a_state_for_each_pair(tmp_path: Path) -> None:
