@@ -153,7 +153,9 @@ class Plan:
         if self.text is None or not self.before:
             return ""
         end = MarksMatch(self.text, self.before).end
-        return end.mark.begins[end.state].decode()
+        return end.mark.begins[end.state].decode(
+            errors="ignore"
+        )  # half a character is written by what follows
 
     def due(self, tokens: int, position: int, requested_at: int = NEVER) -> End | None:
         """Why thinking must close before the output token at `position`; None where it need not.

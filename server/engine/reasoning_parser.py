@@ -102,7 +102,7 @@ class FamilyParser(ReasoningParser):
 
     def count_reasoning_tokens(self, token_ids: Sequence[int]) -> int:
         """The number of thinking tokens in a complete output: nudges count, marks do not."""
-        marks = self._tokens
+        marks, call = self._tokens, CALL.get()
         tracker = ThinkingTracker(
             Plan(
                 opening=self._opening(),
@@ -112,6 +112,7 @@ class FamilyParser(ReasoningParser):
                 end_of_turn=marks.end_of_turn,
                 text=marks.text,
                 blanks=marks.blanks,
+                before=() if call is None else call.before,
             )
         )
         tracker.feed_all(token_ids)

@@ -144,7 +144,7 @@ class ThinkingTracker:
         """The sequence is over; if thinking is still open, `end` says why."""
         if self.phase is Phase.BEFORE and not self._opening:
             self.end = End.NATURAL
-            self.answer_at = 0 if self.position else None
+            self.answer_at = 0 if self.position and not self._stood else None
         elif self.end is None:
             self.end = end
 

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from server.budget.budget import ThinkingBudget
+from server.budget.budget import ThinkingBudget, TokenIds
 from server.budget.plan import Opening
 from server.budget.running.report import ThinkingReport
 from server.engine.client.segment import Segment
@@ -54,8 +54,10 @@ class Call:
     """The field that the engine refused, where it refused the budget."""
     opening: Opening | None = None
     """Where thinking stood in the prompt; set when the request is planned."""
+    before: TokenIds = ()
+    """The prompt's last tokens, as far as they begin a mark of ordinary text; set when it is planned."""
     begun: str = ""
-    """What of a delimiter of ordinary text the prompt ends with; set when the request is planned."""
+    """What of a delimiter they say."""
     start: str | None = None
     """What opens thinking, where it is not the family's own mark; set when the request is planned."""
     body_bytes: int = 0

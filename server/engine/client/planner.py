@@ -159,7 +159,7 @@ class Planner:
         if call.is_chat and self._marks_are_special:
             params.skip_special_tokens = False  # the parser splits the text at the marks
         call.opening = plan.opening
-        call.begun = plan.begun_end
+        call.before, call.begun = plan.before, plan.begun_end
         if self.family is not None and plan.steering.max_steps:
             call.start = str(self.family.family.step_mark).format(steps=plan.steering.max_steps)
         if params.structured_outputs is None or self.family is None or self.family.family.vllm_parser:

@@ -240,6 +240,10 @@ def test_delimiter_that_began_in_the_prompt_is_split_off() -> None:
         assert parser(family, PLAIN).extract_reasoning(f"{rest}4", None) == ("", "4")
         assert parser(family, PLAIN).extract_reasoning("x it", None) == ("x it", None)
         assert _streamed(family, PLAIN, f"{rest}4", [1, 3]) == ("", "4")
+        before = tuple(PLAIN.encode(begun, add_special_tokens=False))
+        CALL.set(Call(opening=Opening.OPEN, begun=begun, before=before))
+        ids = PLAIN.encode(f"{rest}4 and so on", add_special_tokens=False)
+        assert parser(family, PLAIN).count_reasoning_tokens(ids) == 0
         assert _streamed(family, PLAIN, f"{rest[:3]} it", [1, 3]) == (f"{rest[:3]} it", "")
     finally:
         CALL.reset(token)

@@ -114,3 +114,10 @@ def test_a_nudge_stands_in_the_place_of_any_blocks_end() -> None:
 
 def test_a_plan_travels_with_its_transition() -> None:
     assert Plan.from_wire(harmony().to_wire(), blanks=harmony().blanks) == harmony()
+
+
+def test_message_that_is_cut_within_the_start_mark_has_no_answer_yet() -> None:
+    tracker = ThinkingTracker(harmony())
+    tracker.feed_all(OPENS[:2])
+    tracker.finish(End.NATURAL)
+    assert tracker.answer_at is None
