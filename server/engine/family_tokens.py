@@ -148,6 +148,7 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         )
     transition = encode(family.transition) if family.transition else ()
     assistant = tuple(vocabulary[mark] for mark in family.assistant if mark in vocabulary)
+    shared = _fork_of_tools(start, family, encode)
     is_distinct = not family.is_spelled_in_many_ways and (end[0] in declared or family.end in vocabulary)
     return FamilyTokens(
         family=family,
@@ -160,7 +161,7 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
         line_breaks=line_breaks,
         transition=transition,
         reopens=family.reopens,
-        forks_at=_fork(start, transition),
+        forks_at=_fork(start, transition) if transition else shared if is_distinct else None,
         header=_behind(transition, assistant),
         assistant=assistant,
         blanks=frozenset(token for name, token in vocabulary.items() if _is_blank(name)),
@@ -172,12 +173,16 @@ def _is_blank(name: str | bytes) -> bool:
     return bool(_BLANK.fullmatch(name)) if isinstance(name, str) else name.isspace()
 
 
-def _fork(start: TokenIds, transition: TokenIds) -> int | None:
-    """How many tokens of the start mark the way to an answer has, too; None where there is no such way."""
-    if not transition:
-        return None
+def _fork(start: TokenIds, transition: TokenIds) -> int:
+    """How many tokens of the start mark the way to an answer has, too."""
     places = (at for at, token in enumerate(transition) if token == start[0])
     return max((_common(start, transition[at:]) for at in places), default=0)
+
+
+def _fork_of_tools(start: TokenIds, family: Family, encode: Encoder) -> int | None:
+    """How many tokens of the start mark begin a tool call, too, as PLaMo 3's do; None where none does."""
+    calls = [call for mark in family.tool_call if (call := encode.mark(mark)) and call[0] == start[0]]
+    return max((_common(start, call) for call in calls), default=None) if len(start) > 1 else None
 
 
 def _common(one: TokenIds, other: TokenIds) -> int:

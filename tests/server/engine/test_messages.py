@@ -110,6 +110,10 @@ def test_marks_fork_from_an_answer_where_they_differ() -> None:
     assert marks_of("kimi-k3")[0].forks_at == 1
     ordinary = tokenizer("<think>", "</think>")
     assert family_tokens(FAMILIES["think"], ordinary, []).forks_at is None
+    plamo = tokenizer("<|plamo:begin_", "<|plamo:end_", ":plamo|>")  # its other marks begin so, too
+    assert family_tokens(FAMILIES["plamo3"], plamo, []).forks_at == 2  # bytes: "think" and "tool" share one
+    begins, ends = (plamo.convert_tokens_to_ids(f"<|plamo:{part}_") for part in ("begin", "end"))
+    assert plamo.encode("<|plamo:begin_tool", add_special_tokens=False)[0] == begins != ends
 
 
 KIMI_ASKED = (

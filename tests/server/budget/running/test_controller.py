@@ -341,3 +341,16 @@ def test_thinking_opens_behind_white_space_only() -> None:
         tracker.feed_all(out)
         assert controller.tokens == tracker.tokens == opens, said
         assert tracker.answer_at == (len(said) + 2 if opens else 0), said
+
+
+def test_answer_may_have_other_marks_that_begin_as_the_start_mark_does() -> None:
+    """PLaMo 3's tool calls: "<|plamo:begin_", which only what follows makes thinking."""
+    begins, ends, think, tool, closes = START, END, 4, 5, 6
+    call = [begins, tool, closes, 1, ends, tool, closes]
+    given = plan(opening=Opening.AWAIT, start=(begins, think, closes), end=(ends, think, closes), forks_at=1)
+    for thought in ([], [begins, think, closes, 2, ends, think, closes]):
+        said = thought[:5]  # the rest of its end is put in
+        out, controller = drive(given, says([*said, *call, begins, think, closes]))
+        assert out[: len(thought + call)] == [*thought, *call]
+        assert (controller.tokens, controller.phase) == (bool(thought), Phase.ANSWER)
+        assert think not in out[len(thought + call) :]
