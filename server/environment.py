@@ -3,6 +3,10 @@
 import os
 from importlib.metadata import PackageNotFoundError, version
 
+NO_WORD_OF_SEMAPHORES = "ignore:resource_tracker:UserWarning"
+"""Python's resource tracker outlives the server by a moment: it takes away what an engine that was killed has
+left, and would say so behind the log's last line."""
+
 
 def set_engine_environment() -> None:
     """Set them for this process and its children; variables the user has set are kept."""
@@ -19,6 +23,9 @@ def set_engine_environment() -> None:
         }
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
+    filters = os.environ.get("PYTHONWARNINGS", "")
+    if NO_WORD_OF_SEMAPHORES not in filters:
+        os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (filters, NO_WORD_OF_SEMAPHORES)))
 
 
 def _is_installed(distribution: str) -> bool:
