@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
+from string import whitespace
 from typing import Protocol
 
 from server.budget.budget import TokenIds
@@ -42,12 +44,16 @@ class Encoder:
         """The token ids of a text."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
+    @cached_property
+    def _vocabulary(self) -> Mapping[str, int]:
+        return self._tokenizer.get_vocab()  # made anew each time: of a large one in a tenth of a second
+
     def mark(self, text: str) -> TokenIds:
         """A mark's ids: its own token where the vocabulary has one, else those of its text.
 
         Mistral's tokenizers never encode text to a control token (mistral-common 1.13.1).
         """
-        token = self._tokenizer.get_vocab().get(text)
+        token = self._vocabulary.get(text)
         return self(text) if token is None else (token,)
 
 
@@ -105,8 +111,9 @@ def bytes_of(tokenizer: Tokenizer) -> dict[int, bytes]:
 
 _SPACE = "Ġ"
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
-_BLANK = re.compile(r"(?:[ĠĊĉčċČ▁\s]|<0x(?:09|0[A-D]|20)>)+")
+_BLANK = "ĠĊĉčċČ▁" + whitespace
 """White space as GPT-2's letters, as SentencePiece's, and as it is."""
+_BLANK_BYTES = frozenset(f"<0x{ord(each):02X}>" for each in whitespace)
 _PRINTED = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
 _BYTES = {chr(byte): byte for byte in _PRINTED} | {
     chr(256 + n): byte for n, byte in enumerate(byte for byte in range(256) if byte not in _PRINTED)
@@ -170,7 +177,9 @@ def family_tokens(family: Family, tokenizer: Tokenizer, end_of_sequence: Sequenc
 
 def _is_blank(name: str | bytes) -> bool:
     """Whether a token of the vocabulary is white space, by its name."""
-    return bool(_BLANK.fullmatch(name)) if isinstance(name, str) else name.isspace()
+    if not isinstance(name, str):
+        return name.isspace()
+    return bool(name) and (not name.strip(_BLANK) or name in _BLANK_BYTES)
 
 
 def _fork(start: TokenIds, transition: TokenIds) -> int:
@@ -181,8 +190,10 @@ def _fork(start: TokenIds, transition: TokenIds) -> int:
 
 def _fork_of_tools(start: TokenIds, family: Family, encode: Encoder) -> int | None:
     """How many tokens of the start mark begin a tool call, too, as PLaMo 3's do; None where none does."""
+    if len(start) == 1:
+        return None
     calls = [call for mark in family.tool_call if (call := encode.mark(mark)) and call[0] == start[0]]
-    return max((_common(start, call) for call in calls), default=None) if len(start) > 1 else None
+    return max((_common(start, call) for call in calls), default=None)
 
 
 def _common(one: TokenIds, other: TokenIds) -> int:
