@@ -71,6 +71,21 @@ def test_reserve_that_does_not_fit_is_refused_by_name() -> None:
     assert planned(ThinkingBudget(answer_reserve_tokens=96), max_completion_tokens=100).close_at == 0
 
 
+def test_start_mark_that_is_forced_takes_nothing_of_the_reserve_nor_of_the_room_behind_a_cue() -> None:
+    tokens, prompt = replace(TOKENS, start=(OPEN, 5)), [1] * 10
+    asked = ThinkingBudget(max_tokens=0, answer_reserve_tokens=94)
+    plan = planned(asked, tokens, prompt=prompt, max_completion_tokens=100)
+    assert (plan.opening, plan.close_at) == (Opening.FORCE, 2)
+    with pytest.raises(BudgetError) as caught:
+        planned(replace(asked, answer_reserve_tokens=95), tokens, prompt=prompt, max_completion_tokens=100)
+    assert caught.value.field == "thinking_budget.answer_reserve_tokens"
+    cue = replace(asked, answer_reserve_tokens=None, end_message="Hmm, wait")
+    least = 2 + len(plan.end) + len(encode("Hmm, wait"))
+    assert planned(cue, tokens, prompt=prompt, max_completion_tokens=least + 1).cue == encode("Hmm, wait")
+    with pytest.raises(BudgetError, match="end_message is"):
+        planned(cue, tokens, prompt=prompt, max_completion_tokens=least)
+
+
 def test_budget_does_not_depend_on_anything_but_its_own_request() -> None:
     assert planned(ThinkingBudget(max_tokens=5)) == planned(ThinkingBudget(max_tokens=5))
 
